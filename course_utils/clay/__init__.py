@@ -1,0 +1,6 @@
+"""The clay world: scenes as data, rendered with exact truth."""
+
+from .render import Render, render
+from .scene import Camera, Hand, Light, Pose, Scene, Thing, Wear
+
+__all__ = ["Camera", "Hand", "Light", "Pose", "Render", "Scene", "Thing", "Wear", "render"]

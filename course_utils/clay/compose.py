@@ -1,0 +1,60 @@
+"""From a scene to clay: call the sculptors, dress the heads, remember who owns which instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import vocabulary as words
+from .scene import Scene, Thing
+from .shapes import Modeller, parts, rotation
+from .things import SCULPTORS, USUAL, WORN
+from .things.anatomy import Anatomy, clay
+
+PAINTING_SIZE = 96  # pixels a side of a painting's picture
+
+
+@dataclass
+class Clay:
+    """Sculpted things, ready for the tracer.
+
+    rows: primitives [n, COLUMNS]; parts: [m, 7]; textures: float32 [k, height, width, 3], linear.
+    owners: for each instance, (index of the thing in the scene, its word or the wearable's).
+    anatomy: one for each thing of the scene.
+    wall: z of the back wall (only a room shows it).
+    """
+
+    rows: np.ndarray
+    parts: np.ndarray
+    textures: np.ndarray
+    owners: list[tuple[int, str]]
+    anatomy: list[Anatomy]
+    wall: float
+
+
+def compose(scene: Scene) -> Clay:
+    """Sculpt every thing of ``scene`` where it stands."""
+    m = Modeller()
+    owners: list[tuple[int, str]] = []
+    anatomy, textures = [], [np.zeros((1, 1, 3), np.float32)]
+    for index, thing in enumerate(scene.things):
+        anatomy.append(sculpt(m, thing, index, owners))
+    rows = np.array(m.rows)
+    back = min([0.0, *(t.z - 0.9 * t.size for t in scene.things)])
+    return Clay(rows, parts(rows), np.stack(textures), owners, anatomy, back - 1.3)
+
+
+def sculpt(m: Modeller, thing: Thing, index: int, owners: list[tuple[int, str]]) -> Anatomy:
+    """Add one thing and what it wears to the modeller; append its instances to ``owners``."""
+    rng = np.random.default_rng(thing.variant)
+    paint = clay(thing.colour or words.NATURAL.get(thing.word, ("red",))[0], rng)
+    m.class_id, m.instance = words.CLASS_ID[thing.word], len(owners)
+    owners.append((index, thing.word))
+    with m.frame((thing.x, 0.0, thing.z), rotation(yaw=thing.yaw), thing.size):
+        made = SCULPTORS[thing.word](m, paint, rng, thing)
+    for wear in thing.wears:
+        m.class_id, m.instance = words.CLASS_ID[wear.word], len(owners)
+        owners.append((index, wear.word))
+        WORN[wear.word](m, made.head, clay(wear.colour or USUAL[wear.word], rng), rng)
+    return made

@@ -1,0 +1,136 @@
+"""Scene in, picture and truth out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import backdrop, raymarch
+from . import vocabulary as words
+from .compose import Clay, compose
+from .scene import Camera, Scene
+
+
+@dataclass
+class Render:
+    """A picture and the truth about it; arrays share [height, width].
+
+    image: uint8 [height, width, 3], RGB.
+    depth: float32, metres along the optical axis; ``raymarch.FAR`` in the sky.
+    normal: float32 [height, width, 3], camera space: x right, y up, z towards the viewer.
+    klass: uint8, index into ``vocabulary.CLASSES``.
+    instance: int16, index into ``clay.owners``; -1 is background.
+    primitive: int16, row of ``clay.rows``; -1 is background.
+    """
+
+    scene: Scene
+    clay: Clay
+    image: np.ndarray
+    depth: np.ndarray
+    normal: np.ndarray
+    klass: np.ndarray
+    instance: np.ndarray
+    primitive: np.ndarray
+    view: View = field(repr=False, default=None)
+
+
+@dataclass(frozen=True)
+class View:
+    """The camera as numbers: eye [3], basis rows right, up, forward [3, 3], tangent of half the vertical angle."""
+
+    eye: np.ndarray
+    basis: np.ndarray
+    tan: float
+
+    @staticmethod
+    def of(camera: Camera) -> View:
+        """Point a view from the camera's eye to its target."""
+        eye = np.array(camera.eye, float)
+        forward = np.array(camera.target, float) - eye
+        forward /= np.linalg.norm(forward)
+        right = np.cross(forward, (0.0, 1.0, 0.0))
+        right /= np.linalg.norm(right)
+        return View(eye, np.stack([right, np.cross(right, forward), forward]), math.tan(camera.fov / 2))
+
+    def project(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Carry world points [n, 3] to (column, row, depth) in pixels and metres [n, 3]."""
+        p = (np.asarray(points, float) - self.eye) @ self.basis.T
+        depth = np.maximum(p[:, 2], 1e-6)
+        u = p[:, 0] / depth / self.tan * height / width
+        v = p[:, 1] / depth / self.tan
+        return np.stack([(u + 1) / 2 * width, (1 - v) / 2 * height, p[:, 2]], axis=1)
+
+
+def render(scene: Scene, height: int = 256, width: int = 256) -> Render:
+    """Render a scene with its truth.
+
+    Args:
+        scene: what to draw.
+        height, width: size in pixels, each at least 16.
+
+    Returns:
+        The picture and its maps.
+
+    Raises:
+        ValueError: if a size is too small.
+
+    Example:
+        >>> from course_utils import clay
+        >>> clay.render(clay.scene(seed=0), height=64, width=96).image.shape
+        (64, 96, 3)
+    """
+    if height < 16 or width < 16:
+        raise ValueError(f"height={height}, width={width}: a render needs at least 16 pixels each way.")
+    clay = compose(scene)
+    view = View.of(scene.camera)
+    setting = _setting(scene, clay, view)
+    out = _maps(height, width)
+    raymarch.first_pass(*setting, *out.values())
+    mask = _edges(out["rgb"], out["prim"], out["klass"], out["normal"])
+    raymarch.smooth_edges(*setting, mask, out["rgb"])
+    image = (np.clip(out["rgb"], 0, 1) ** (1 / 1.7) * 255).round().astype(np.uint8)
+    made = Render(scene, clay, image, out["depth"], out["normal"], out["klass"], out["who"], out["prim"], view)
+    if scene.style != "clay":
+        from .styles import restyle
+
+        made.image = restyle(made, scene.style)
+    return made
+
+
+def _setting(scene: Scene, clay: Clay, view: View) -> tuple:
+    sun = scene.light
+    light = np.array([math.sin(sun.azimuth) * math.cos(sun.height), math.sin(sun.height),
+                      math.cos(sun.azimuth) * math.cos(sun.height)])  # fmt: skip
+    palette = backdrop.palette(scene.place, sun.shade, sun.phase)
+    place = words.PLACES.index(scene.place)
+    return clay.rows, clay.parts, clay.textures, view.eye, view.basis, view.tan, light, place, palette, clay.wall
+
+
+def _maps(height: int, width: int) -> dict[str, np.ndarray]:
+    size = (height, width)
+    return {
+        "rgb": np.empty((*size, 3), np.float32),
+        "depth": np.empty(size, np.float32),
+        "klass": np.empty(size, np.uint8),
+        "who": np.empty(size, np.int16),
+        "prim": np.empty(size, np.int16),
+        "normal": np.empty((*size, 3), np.float32),
+    }
+
+
+def _edges(rgb, prim, klass, normal) -> np.ndarray:
+    """Mark the pixels that differ from a neighbour in colour, owner or normal."""
+    colour = np.clip(rgb, 0, 1) ** 0.5
+    mask = np.zeros(prim.shape, np.bool_)
+    for axis in (0, 1):
+        jump = np.abs(np.diff(colour, axis=axis)).max(-1) > 0.06
+        jump |= np.diff(klass.astype(np.int16), axis=axis) != 0
+        jump |= (np.diff(prim, axis=axis) != 0) & ((np.diff(normal, axis=axis) ** 2).sum(-1) > 0.15)
+        before = [slice(None)] * 2
+        after = [slice(None)] * 2
+        before[axis], after[axis] = slice(None, -1), slice(1, None)
+        mask[tuple(before)] |= jump
+        mask[tuple(after)] |= jump
+    return mask

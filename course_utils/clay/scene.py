@@ -1,0 +1,152 @@
+"""A scene as plain data: frozen dataclasses, JSON in and out.
+
+Nothing here knows how a cat looks; ``compose`` turns a scene into clay, ``render``
+into a picture. Lengths are in metres of the clay world, angles in radians.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+
+from . import vocabulary as words
+
+
+@dataclass(frozen=True)
+class Wear:
+    """Something on a head: ``word`` from ``vocabulary.WEARABLES``, ``colour`` a colour word or None for its usual paint."""
+
+    word: str
+    colour: str | None = None
+
+
+@dataclass(frozen=True)
+class Hand:
+    """How a hand is held.
+
+    curl: thumb, index, middle, ring, little; 0 straight, 1 folded into the palm.
+    spread: 0 fingers together, 1 fanned out.
+    yaw, pitch, roll: turn of the whole hand; at zero the palm faces the viewer, fingers up.
+    """
+
+    curl: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
+    spread: float = 0.5
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+
+    @property
+    def fingers(self) -> int:
+        """Count the fingers that stand up (thumb included)."""
+        return sum(c < 0.5 for c in self.curl)
+
+
+Direction = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where a person's bones point, in the person's own frame (x to the viewer's right, y up, z to the viewer).
+
+    ``bones`` maps a bone to its direction (any length but zero); the names are in
+    ``things.people.BONES``. Bones left out hang or stand as in ``things.people.REST``.
+    """
+
+    bones: dict[str, Direction] = field(default_factory=dict)
+    left: Hand | None = None
+    right: Hand | None = None
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One thing of a scene. ``variant`` seeds its small differences; ``shows`` is what a painting is of."""
+
+    word: str
+    colour: str | None = None
+    variant: int = 0
+    x: float = 0.0
+    z: float = 0.0
+    yaw: float = 0.0
+    size: float = 1.0
+    wears: tuple[Wear, ...] = ()
+    pose: Pose | None = None
+    hand: Hand | None = None
+    shows: Scene | None = None
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera: ``eye`` looks at ``target``; ``fov`` is the full vertical angle."""
+
+    eye: Direction = (0.0, 1.1, 4.0)
+    target: Direction = (0.0, 0.7, 0.0)
+    fov: float = 0.70
+
+
+@dataclass(frozen=True)
+class Light:
+    """The sun's direction (towards it) and the backdrop's mood: ``shade`` -0.1..0.1, ``phase`` moves hills and houses."""
+
+    azimuth: float = 0.5
+    height: float = 0.9
+    shade: float = 0.0
+    phase: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Things at a place, seen by a camera. ``framing`` is full, portrait, half-body or hand."""
+
+    things: tuple[Thing, ...]
+    place: str = "garden"
+    style: str = "clay"
+    framing: str = "full"
+    camera: Camera = Camera()
+    light: Light = Light()
+
+    def __post_init__(self):
+        _known("place", self.place, words.PLACES)
+        _known("style", self.style, words.STYLES + words.HELD_OUT_STYLES)
+        for thing in self.things:
+            _known("word", thing.word, words.THINGS)
+
+    def with_(self, **changes) -> Scene:
+        """Give a copy with some fields replaced (the scene itself never changes)."""
+        return replace(self, **changes)
+
+    def to_json(self) -> str:
+        """Write the scene as one line of JSON."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> Scene:
+        """Read a scene back from ``to_json``."""
+        return _scene(json.loads(text))
+
+
+def _known(argument: str, value: str, choices) -> None:
+    if value not in choices:
+        raise ValueError(f"{argument}={value!r} is not in the clay world; choose one of {', '.join(choices)}.")
+
+
+def _scene(d: dict | None) -> Scene | None:
+    if d is None:
+        return None
+    things = tuple(_thing(t) for t in d["things"])
+    camera = Camera(tuple(d["camera"]["eye"]), tuple(d["camera"]["target"]), d["camera"]["fov"])
+    return Scene(things, d["place"], d["style"], d["framing"], camera, Light(**d["light"]))
+
+
+def _thing(d: dict) -> Thing:
+    made = dict(d)
+    made["wears"] = tuple(Wear(**w) for w in d["wears"])
+    made["hand"] = _hand(d["hand"])
+    made["shows"] = _scene(d["shows"])
+    if d["pose"]:
+        bones = {k: tuple(v) for k, v in d["pose"]["bones"].items()}
+        made["pose"] = Pose(bones, _hand(d["pose"]["left"]), _hand(d["pose"]["right"]))
+    return Thing(**made)
+
+
+def _hand(d: dict | None) -> Hand | None:
+    return None if d is None else Hand(**{**d, "curl": tuple(d["curl"])})
