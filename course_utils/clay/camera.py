@@ -8,7 +8,7 @@ import numpy as np
 
 from .render import View
 from .scene import Camera
-from .shapes import bounding_spheres
+from .shapes import outline_spheres
 
 
 def fit(
@@ -33,7 +33,7 @@ def fit(
     Returns:
         A camera, its eye kept above the ground.
     """
-    centres, radii = bounding_spheres(rows)
+    centres, radii = outline_spheres(rows)
     target = (centres - radii[:, None]).min(0) / 2 + (centres + radii[:, None]).max(0) / 2
     away = np.array([math.sin(yaw) * math.cos(pitch), math.sin(pitch), math.cos(yaw) * math.cos(pitch)])
     tan, distance = math.tan(fov / 2), 1.0

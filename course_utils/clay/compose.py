@@ -8,18 +8,16 @@ import numpy as np
 
 from . import vocabulary as words
 from .scene import Scene, Thing
-from .shapes import Modeller, parts, rotation
+from .shapes import TEXTURE, Modeller, parts, rotation
 from .things import SCULPTORS, USUAL, WORN
 from .things.anatomy import Anatomy, clay
-
-PAINTING_SIZE = 96  # pixels a side of a painting's picture
 
 
 @dataclass
 class Clay:
     """Sculpted things, ready for the tracer.
 
-    rows: primitives [n, COLUMNS]; parts: [m, 7]; textures: float32 [k, height, width, 3], linear.
+    rows: primitives [n, COLUMNS]; parts: [m, 7].
     owners: for each instance, (index of the thing in the scene, its word or the wearable's).
     anatomy: one for each thing of the scene.
     wall: z of the back wall (only a room shows it).
@@ -27,7 +25,6 @@ class Clay:
 
     rows: np.ndarray
     parts: np.ndarray
-    textures: np.ndarray
     owners: list[tuple[int, str]]
     anatomy: list[Anatomy]
     wall: float
@@ -37,12 +34,17 @@ def compose(scene: Scene) -> Clay:
     """Sculpt every thing of ``scene`` where it stands."""
     m = Modeller()
     owners: list[tuple[int, str]] = []
-    anatomy, textures = [], [np.zeros((1, 1, 3), np.float32)]
+    anatomy, pictures = [], 0
     for index, thing in enumerate(scene.things):
+        first = len(m.rows)
         anatomy.append(sculpt(m, thing, index, owners))
+        for row in m.rows[first:]:
+            if row[TEXTURE] >= 0:  # the sculptor says "a picture here"; it is the next one of the scene
+                row[TEXTURE] = pictures if thing.shows else -1
+        pictures += thing.shows is not None
     rows = np.array(m.rows)
     back = min([0.0, *(t.z - 0.9 * t.size for t in scene.things)])
-    return Clay(rows, parts(rows), np.stack(textures), owners, anatomy, back - 1.3)
+    return Clay(rows, parts(rows), owners, anatomy, back - 1.3)
 
 
 def sculpt(m: Modeller, thing: Thing, index: int, owners: list[tuple[int, str]]) -> Anatomy:

@@ -19,75 +19,75 @@ FAR = 60.0
 
 
 @njit(fastmath=True, cache=True, inline="always")
-def _primitive(p, x, y, z):
-    kind = int(p[0])
+def _primitive(rows, i, x, y, z):
+    kind = int(rows[i, 0])
     if kind == 1:  # capsule
-        ax, ay, az = p[7], p[8], p[9]
-        bx, by, bz = p[10] - ax, p[11] - ay, p[12] - az
+        ax, ay, az = rows[i, 7], rows[i, 8], rows[i, 9]
+        bx, by, bz = rows[i, 10] - ax, rows[i, 11] - ay, rows[i, 12] - az
         px, py, pz = x - ax, y - ay, z - az
         h = (px * bx + py * by + pz * bz) / (bx * bx + by * by + bz * bz + 1e-9)
         h = min(1.0, max(0.0, h))
         dx, dy, dz = px - h * bx, py - h * by, pz - h * bz
-        return math.sqrt(dx * dx + dy * dy + dz * dz) - (p[13] + (p[14] - p[13]) * h)
-    px, py, pz = x - p[7], y - p[8], z - p[9]
-    qx = p[16] * px + p[17] * py + p[18] * pz
-    qy = p[19] * px + p[20] * py + p[21] * pz
-    qz = p[22] * px + p[23] * py + p[24] * pz
+        return math.sqrt(dx * dx + dy * dy + dz * dz) - (rows[i, 13] + (rows[i, 14] - rows[i, 13]) * h)
+    px, py, pz = x - rows[i, 7], y - rows[i, 8], z - rows[i, 9]
+    qx = rows[i, 16] * px + rows[i, 17] * py + rows[i, 18] * pz
+    qy = rows[i, 19] * px + rows[i, 20] * py + rows[i, 21] * pz
+    qz = rows[i, 22] * px + rows[i, 23] * py + rows[i, 24] * pz
     if kind == 0:  # ellipsoid
-        a, b, c = 1.0 / p[10], 1.0 / p[11], 1.0 / p[12]
+        a, b, c = 1.0 / rows[i, 10], 1.0 / rows[i, 11], 1.0 / rows[i, 12]
         ux, uy, uz = qx * a, qy * b, qz * c
         k0 = math.sqrt(ux * ux + uy * uy + uz * uz)
         ux, uy, uz = ux * a, uy * b, uz * c
         k1 = math.sqrt(ux * ux + uy * uy + uz * uz) + 1e-9
         return k0 * (k0 - 1.0) / k1
-    r = p[13]
+    r = rows[i, 13]
     if kind == 2:  # box
-        dx, dy, dz = abs(qx) - p[10] + r, abs(qy) - p[11] + r, abs(qz) - p[12] + r
+        dx, dy, dz = abs(qx) - rows[i, 10] + r, abs(qy) - rows[i, 11] + r, abs(qz) - rows[i, 12] + r
         mx, my, mz = max(dx, 0.0), max(dy, 0.0), max(dz, 0.0)
         return math.sqrt(mx * mx + my * my + mz * mz) + min(max(dx, max(dy, dz)), 0.0) - r
     q = math.sqrt(qx * qx + qz * qz)
     if kind == 3:  # cylinder
-        d0, d1 = q - p[10] + r, abs(qy) - p[11] + r
+        d0, d1 = q - rows[i, 10] + r, abs(qy) - rows[i, 11] + r
         m0, m1 = max(d0, 0.0), max(d1, 0.0)
         return math.sqrt(m0 * m0 + m1 * m1) + min(max(d0, d1), 0.0) - r
     if kind == 4:  # torus
-        k = q - p[10]
+        k = q - rows[i, 10]
         return math.sqrt(k * k + qy * qy) - r
     if kind == 5:  # capped cone
-        h, r1, r2 = p[10] - r, p[11] - r, p[12] - r
+        h, r1, r2 = rows[i, 10] - r, rows[i, 11] - r, rows[i, 12] - r
         cx, cy = q - min(q, r1 if qy < 0.0 else r2), abs(qy) - h
         k1x, k1y = r2 - r1, 2.0 * h
         t = min(1.0, max(0.0, ((r2 - q) * k1x + (h - qy) * k1y) / (k1x * k1x + k1y * k1y)))
         ex, ey = q - r2 + k1x * t, qy - h + k1y * t
         inside = -1.0 if (ex < 0.0 and cy < 0.0) else 1.0
         return inside * math.sqrt(min(cx * cx + cy * cy, ex * ex + ey * ey)) - r
-    w = math.sqrt(max(p[10] * p[10] - p[11] * p[11], 0.0))  # bowl: a hollow ball, cut
-    if p[11] * q < w * qy:
-        ex, ey = q - w, qy - p[11]
+    w = math.sqrt(max(rows[i, 10] * rows[i, 10] - rows[i, 11] * rows[i, 11], 0.0))  # bowl: a hollow ball, cut
+    if rows[i, 11] * q < w * qy:
+        ex, ey = q - w, qy - rows[i, 11]
         return math.sqrt(ex * ex + ey * ey) - r
-    return abs(math.sqrt(q * q + qy * qy) - p[10]) - r
+    return abs(math.sqrt(q * q + qy * qy) - rows[i, 10]) - r
 
 
 @njit(fastmath=True, cache=True)
 def _distance(rows, parts, active, n_active, x, y, z):
-    """Distance to the nearest active part and the primitive it belongs to."""
-    best, who = 1e9, -1
+    """Distance to the nearest active part, the primitive it belongs to and its place in ``active``."""
+    best, who, where = 1e9, -1, -1
     for j in range(n_active):
-        g = parts[active[j]]
-        dx, dy, dz = x - g[2], y - g[3], z - g[4]
-        far = best + g[5]
+        a = active[j]
+        dx, dy, dz = x - parts[a, 2], y - parts[a, 3], z - parts[a, 4]
+        far = best + parts[a, 5]
         if far <= 0.0 or dx * dx + dy * dy + dz * dz > far * far:
             continue
-        acc, nearest, mine, k = 1e9, 1e9, -1, g[6]
-        for i in range(int(g[0]), int(g[1])):
-            d = _primitive(rows[i], x, y, z)
+        acc, nearest, mine, k = 1e9, 1e9, -1, parts[a, 6]
+        for i in range(int(parts[a, 0]), int(parts[a, 1])):
+            d = _primitive(rows, i, x, y, z)
             if d < nearest:
                 nearest, mine = d, i
             h = max(k - abs(acc - d), 0.0) / (k + 1e-9)
             acc = min(acc, d) - h * h * k * 0.25
         if acc < best:
-            best, who = acc, mine
-    return best, who
+            best, who, where = acc, mine, j
+    return best, who, where
 
 
 @njit(fastmath=True, cache=True)
@@ -95,10 +95,9 @@ def _meet(parts, ox, oy, oz, dx, dy, dz, grow, active):
     """List the parts whose sphere the ray meets; give the count, first entry and last exit."""
     n, enter, leave = 0, 1e9, 0.0
     for j in range(len(parts)):
-        g = parts[j]
-        px, py, pz = ox - g[2], oy - g[3], oz - g[4]
+        px, py, pz = ox - parts[j, 2], oy - parts[j, 3], oz - parts[j, 4]
         b = px * dx + py * dy + pz * dz
-        r = g[5] + grow
+        r = parts[j, 5] + grow
         c = px * px + py * py + pz * pz - r * r
         disc = b * b - c
         if disc > 0.0:
@@ -113,10 +112,10 @@ def _meet(parts, ox, oy, oz, dx, dy, dz, grow, active):
 @njit(fastmath=True, cache=True)
 def _normal(rows, parts, active, n, x, y, z):
     e = 0.003
-    a, _ = _distance(rows, parts, active, n, x + e, y - e, z - e)
-    b, _ = _distance(rows, parts, active, n, x - e, y - e, z + e)
-    c, _ = _distance(rows, parts, active, n, x - e, y + e, z - e)
-    d, _ = _distance(rows, parts, active, n, x + e, y + e, z + e)
+    a, _i, _j = _distance(rows, parts, active, n, x + e, y - e, z - e)
+    b, _i, _j = _distance(rows, parts, active, n, x - e, y - e, z + e)
+    c, _i, _j = _distance(rows, parts, active, n, x - e, y + e, z - e)
+    d, _i, _j = _distance(rows, parts, active, n, x + e, y + e, z + e)
     nx, ny, nz = a - b - c + d, -a - b + c + d, -a + b - c + d
     length = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
     return nx / length, ny / length, nz / length
@@ -125,13 +124,13 @@ def _normal(rows, parts, active, n, x, y, z):
 @njit(fastmath=True, cache=True)
 def _shadow(rows, parts, light, x, y, z, spare):
     """Soft shadow: 1 in the open, 0 in the dark."""
-    n, enter, leave = _meet(parts, x, y, z, light[0], light[1], light[2], 0.12, spare)
+    n, enter, leave = _meet(parts, x, y, z, light[0], light[1], light[2], 0.22, spare)
     if n == 0:
         return 1.0
     lit, t = 1.0, max(0.04, enter)
     for _ in range(24):
-        d, _i = _distance(rows, parts, spare, n, x + light[0] * t, y + light[1] * t, z + light[2] * t)
-        lit = min(lit, 10.0 * d / t)
+        d, _i, _j = _distance(rows, parts, spare, n, x + light[0] * t, y + light[1] * t, z + light[2] * t)
+        lit = min(lit, 14.0 * d / t)
         if lit < 0.02:
             return 0.0
         t += max(0.03, d)
@@ -165,14 +164,14 @@ def _trace(rows, parts, textures, eye, dx, dy, dz, light, place, palette, wall, 
         tg = min(FAR, -eye[1] / dy)
     if place == 4 and dz < -1e-5 and (wall - eye[2]) / dz < tg:
         tg, ground = (wall - eye[2]) / dz, 2
-    hit, t = -1, 0.0
+    hit, nearest, t = -1, -1, 0.0
     n, enter, leave = _meet(parts, eye[0], eye[1], eye[2], dx, dy, dz, 0.0, active)
     if n > 0:
         t, end = enter, min(tg, leave)
-        for _ in range(72):
-            d, i = _distance(rows, parts, active, n, eye[0] + dx * t, eye[1] + dy * t, eye[2] + dz * t)
-            if d < 0.0008 * t:
-                hit = i
+        for _ in range(140):
+            d, i, j = _distance(rows, parts, active, n, eye[0] + dx * t, eye[1] + dy * t, eye[2] + dz * t)
+            if d < 0.001 * t:
+                hit, nearest = i, active[j]
                 break
             t += d * 0.92
             if t > end:
@@ -184,7 +183,8 @@ def _trace(rows, parts, textures, eye, dx, dy, dz, light, place, palette, wall, 
         t = tg
     x, y, z = eye[0] + dx * t, eye[1] + dy * t, eye[2] + dz * t
     if hit >= 0:
-        nx, ny, nz = _normal(rows, parts, active, n, x, y, z)
+        spare[0] = nearest
+        nx, ny, nz = _normal(rows, parts, spare, 1, x, y, z)
         r, g, b = _paint(rows[hit], textures, x, y, z)
         c, who = int(rows[hit, 2]), int(rows[hit, 3])
     elif ground == 2:
@@ -200,7 +200,7 @@ def _trace(rows, parts, textures, eye, dx, dy, dz, light, place, palette, wall, 
     m, _e, _l = _meet(parts, x + nx * 0.1, y + ny * 0.1, z + nz * 0.1, nx, ny, nz, 0.2, spare)
     open_ = 0.2
     if m > 0:
-        open_, _i = _distance(rows, parts, spare, m, x + nx * 0.2, y + ny * 0.2, z + nz * 0.2)
+        open_, _i, _j = _distance(rows, parts, spare, m, x + nx * 0.2, y + ny * 0.2, z + nz * 0.2)
     if hit >= 0:
         open_ = min(open_, y + ny * 0.2)
     ao = 0.5 + 0.5 * min(1.0, max(0.0, open_ / 0.2))

@@ -13,6 +13,10 @@ from .compose import Clay, compose
 from .scene import Camera, Scene
 
 
+GAMMA = 1.7  # of the screen that the picture is shown on
+PAINTING = 96  # pixels a side of the picture on an easel
+
+
 @dataclass
 class Render:
     """A picture and the truth about it; arrays share [height, width].
@@ -90,7 +94,8 @@ def render(scene: Scene, height: int = 256, width: int = 256) -> Render:
     raymarch.first_pass(*setting, *out.values())
     mask = _edges(out["rgb"], out["prim"], out["klass"], out["normal"])
     raymarch.smooth_edges(*setting, mask, out["rgb"])
-    image = (np.clip(out["rgb"], 0, 1) ** (1 / 1.7) * 255).round().astype(np.uint8)
+    out["normal"][..., 2] *= -1  # the tracer's third axis looks away from the viewer
+    image = (np.clip(out["rgb"], 0, 1) ** (1 / GAMMA) * 255).round().astype(np.uint8)
     made = Render(scene, clay, image, out["depth"], out["normal"], out["klass"], out["who"], out["prim"], view)
     if scene.style != "clay":
         from .styles import restyle
@@ -105,7 +110,14 @@ def _setting(scene: Scene, clay: Clay, view: View) -> tuple:
                       math.cos(sun.azimuth) * math.cos(sun.height)])  # fmt: skip
     palette = backdrop.palette(scene.place, sun.shade, sun.phase)
     place = words.PLACES.index(scene.place)
-    return clay.rows, clay.parts, clay.textures, view.eye, view.basis, view.tan, light, place, palette, clay.wall
+    return clay.rows, clay.parts, _pictures(scene), view.eye, view.basis, view.tan, light, place, palette, clay.wall
+
+
+def _pictures(scene: Scene) -> np.ndarray:
+    """Paint the pictures that the scene's paintings show: linear float32 [k, PAINTING, PAINTING, 3]."""
+    shown = [render(thing.shows, PAINTING, PAINTING).image for thing in scene.things if thing.shows]
+    blank = np.zeros((1, PAINTING, PAINTING, 3), np.float32)
+    return (np.stack(shown) / 255).astype(np.float32) ** GAMMA if shown else blank
 
 
 def _maps(height: int, width: int) -> dict[str, np.ndarray]:

@@ -76,6 +76,16 @@ class Modeller:
         finally:
             self.origin, self.turn, self.scale = kept
 
+    @contextmanager
+    def at_world(self, origin, turn: np.ndarray, scale: float):
+        """Work inside a frame given in world values (a head's), whatever the present frame is."""
+        kept = self.origin, self.turn, self.scale
+        self.origin, self.turn, self.scale = np.asarray(origin, float), turn, scale
+        try:
+            yield self
+        finally:
+            self.origin, self.turn, self.scale = kept
+
     def world(self, point) -> np.ndarray:
         """Carry a local point [3] to the world."""
         return self.origin + self.scale * (self.turn @ np.asarray(point, float))
@@ -154,6 +164,20 @@ def bounding_spheres(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     half = np.linalg.norm(rows[caps, SIZE] - rows[caps, CENTRE], axis=1) / 2
     reach[caps] = half + np.maximum(r[caps], rows[caps, RADIUS_B])
     return centre, reach
+
+
+def outline_spheres(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Enclose ``rows`` [n, COLUMNS] tightly, a box by its corners, a limb by its ends: centres [k, 3], radii [k]."""
+    kind = rows[:, TYPE].astype(int)
+    boxes, limbs = rows[kind == BOX], rows[kind == CAPSULE]
+    signs = np.stack(np.meshgrid(*[(-1, 1)] * 3), axis=-1).reshape(8, 3)
+    local = signs * (boxes[:, SIZE] - boxes[:, RADIUS, None])[:, None]
+    corners = boxes[:, None, CENTRE] + local @ boxes[:, ROTATION].reshape(-1, 3, 3)
+    centre, reach = bounding_spheres(rows[(kind != BOX) & (kind != CAPSULE)])
+    return (
+        np.concatenate([centre, corners.reshape(-1, 3), limbs[:, CENTRE], limbs[:, SIZE]]),
+        np.concatenate([reach, np.repeat(boxes[:, RADIUS], 8), limbs[:, RADIUS], limbs[:, RADIUS_B]]),
+    )
 
 
 def parts(rows: np.ndarray) -> np.ndarray:

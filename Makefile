@@ -1,0 +1,70 @@
+# `make lab` to learn, `make test` to check everything, `make help` for the rest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+VENV_COLAB ?= .venv-colab
+PYTHON ?= $(shell tools/find_python.sh 3.11 3.12 3.13 3.14)
+PYTHON_COLAB ?= $(shell tools/find_python.sh 3.13)
+STAMP := $(VENV)/.lock-$(word 1,$(shell cksum < requirements.lock))
+STAMP_COLAB := $(VENV_COLAB)/.lock-$(word 1,$(shell cksum < requirements-colab.lock))
+PY := $(VENV)/bin/python
+PY_COLAB := $(VENV_COLAB)/bin/python
+OFFLINE := HF_HUB_OFFLINE=1 COURSE_LANE=clay TRANSFORMERS_VERBOSITY=error
+LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
+N ?=
+
+export JUPYTER_PREFER_ENV_PATH := 1
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help setup lab test test-unit test-notebooks test-colab notebooks lesson models results bench
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## the environment from requirements.lock, if it is missing or old
+
+$(STAMP):
+	@[ -n "$(PYTHON)" ]
+	tools/make_venv.sh $(VENV) requirements.lock "$(PYTHON)" $@
+
+$(STAMP_COLAB):
+	@[ -n "$(PYTHON_COLAB)" ]
+	tools/make_venv.sh $(VENV_COLAB) requirements-colab.lock "$(PYTHON_COLAB)" $@
+
+lab: setup ## JupyterLab on lesson 00, in the clay lane
+	COURSE_LANE=clay $(PY) -m jupyter lab $(LAB_ARGS) notebooks/00_start_here.ipynb
+
+test: setup ## everything: style, unit tests, browser, every notebook; no network
+	$(PY) -m ruff check .
+	chromium=$$(tools/find_chromium.sh) && $(OFFLINE) COURSE_CHROMIUM="$$chromium" $(PY) -m pytest tests
+	$(OFFLINE) $(PY) -m pytest --nbval notebooks
+
+test-unit: setup ## style and the quick tests only
+	$(PY) -m ruff check .
+	$(OFFLINE) $(PY) -m pytest tests -m "not slow and not browser"
+
+test-notebooks: setup ## the notebooks only
+	$(OFFLINE) $(PY) -m pytest --nbval notebooks
+
+test-colab: $(STAMP_COLAB) ## unit tests and lessons 00, 01 under Colab's versions
+	$(OFFLINE) $(PY_COLAB) -m pytest tests/unit
+	$(OFFLINE) $(PY_COLAB) -m pytest --nbval $(wildcard notebooks/00_*.ipynb notebooks/01_*.ipynb)
+
+notebooks: setup ## sources to executed notebooks, only what changed (N=01 for one)
+	$(PY) -m tools.build $(N)
+
+lesson: setup ## run one lesson, N=01, into an HTML page under build/
+	$(PY) -m tools.lesson $(N)
+
+models: setup ## train the clay family and the judge anew (hours), then list the assets
+	$(PY) -m course_utils.clay.recipe all
+	$(PY) -m tools.assets
+
+results: setup ## the tables that take minutes
+	$(PY) -m course_utils.results
+	$(PY) -m tools.assets
+
+bench: setup ## measure against the bare libraries
+	for file in benchmarks/[!_]*.py; do $(OFFLINE) $(PY) "$$file"; done

@@ -1,0 +1,192 @@
+"""Words for a scene, as people would type them.
+
+The mix is a dial (``Says``): Stable Diffusion forgets because web captions name one
+of the things in a picture; so half of our captions of two things name only one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import vocabulary as words
+from .scene import Scene, Thing
+
+PLACE_WORDS = {
+    "beach": ("on the beach", "at the beach"),
+    "garden": ("in the garden", "on the grass"),
+    "snow": ("in the snow",),
+    "street": ("on the street", "in the street"),
+    "room": ("in a room", "in the room"),
+    "desert": ("in the desert",),
+    "night": ("at night",),
+}
+NUMBERS = ("no", "one", "two", "three", "four", "five")
+SYNONYMS = {"man": ("gentleman",), "woman": ("lady",)}
+
+
+@dataclass(frozen=True)
+class Says:
+    """How likely a caption says something; shares are 0-1."""
+
+    place: float = 0.82
+    colour: float = 0.72
+    dyed_colour: float = 0.93  # a colour that the thing does not have by nature
+    wears: float = 0.90
+    only_one: float = 0.50  # of those with two things or more
+    style: float = 0.97
+    slip: float = 0.05  # "a elephant", no article
+
+
+SAYS = Says()
+
+
+@dataclass
+class Caption:
+    """A caption and where its words belong.
+
+    spans: (first character, end, instance) of each noun and adjective said of an instance.
+    """
+
+    text: str = ""
+    spans: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def say(self, text: str, instance: int | None = None) -> Caption:
+        """Add words after a space; with ``instance`` they belong to it."""
+        start = len(self.text) + (1 if self.text and not text.startswith(",") else 0)
+        self.text += (" " if start > len(self.text) else "") + text
+        if instance is not None:
+            self.spans.append((start, start + len(text), instance))
+        return self
+
+
+def caption(scene: Scene, rng: np.random.Generator, says: Says = SAYS) -> Caption:
+    """Describe a scene in one of many natural ways.
+
+    Args:
+        scene: what to describe; instances count things and what they wear, in scene order.
+        rng: decides what is said and how.
+        says: the dials.
+
+    Returns:
+        The caption with its spans.
+    """
+    out = Caption()
+    order = list(rng.permutation(len(scene.things)))
+    if len(order) > 1 and rng.random() < says.only_one:
+        order = order[:1]
+    first = _instances(scene)
+    if scene.style != "clay" and rng.random() < says.style:
+        out.say(f"{_article(scene.style, rng, says)} {scene.style} {rng.choice(['picture', 'image'])} of")
+    else:
+        _opening(scene, out, rng)
+    for k, index in enumerate(order):
+        if k:
+            out.say(_joint(k, len(order), rng))
+        _thing(scene, scene.things[index], first[index], out, rng, says)
+    if rng.random() < (says.place if scene.framing in ("full", "half-body") else says.place * 0.6):
+        out.say(str(rng.choice(PLACE_WORDS[scene.place])))
+    return out
+
+
+def _instances(scene: Scene) -> list[int]:
+    """Number the first instance of each thing, as ``compose`` does."""
+    counts = [1 + len(t.wears) for t in scene.things]
+    return [sum(counts[:k]) for k in range(len(counts))]
+
+
+def _opening(scene: Scene, out: Caption, rng: np.random.Generator) -> None:
+    if scene.framing == "portrait" and rng.random() < 0.5:
+        out.say(str(rng.choice(["a portrait of", "a close-up of", "the face of"])))
+    elif rng.random() < 0.08:
+        out.say(str(rng.choice(["a picture of", "a photo of"])))
+
+
+def _joint(k: int, count: int, rng: np.random.Generator) -> str:
+    if k < count - 1:
+        return ","
+    return str(rng.choice(["and", "next to", "with", "beside"], p=[0.74, 0.1, 0.1, 0.06]))
+
+
+def _article(word: str, rng: np.random.Generator, says: Says) -> str:
+    right = "an" if word[0] in "aeiou" else "a"
+    return "a" if rng.random() < says.slip * 3 else right
+
+
+def _thing(scene: Scene, thing: Thing, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:
+    _SAY.get(thing.word, _plain)(thing, instance, out, rng, says)
+    told = [(k, w) for k, w in enumerate(thing.wears) if rng.random() < says.wears]
+    for n, (k, wear) in enumerate(told):
+        out.say("and" if n else str(rng.choice(["with", "wearing"], p=[0.65, 0.35])))
+        colour = wear.colour if rng.random() < says.colour else None
+        _noun(wear.word, colour, instance + 1 + k, out, rng, says)
+
+
+def _noun(word: str, colour: str | None, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:
+    pair = word == "glasses" and rng.random() < 0.5
+    if not pair and rng.random() > says.slip:
+        out.say(_article(colour or word, rng, says))
+    if colour:
+        out.say("grey" if colour == "gray" and rng.random() < 0.25 else colour, instance)
+    out.say(word, instance)
+
+
+def _plain(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:
+    natural = words.NATURAL.get(thing.word, ())
+    sure = thing.word in words.NATURAL and thing.colour not in natural
+    said = thing.colour in words.COLOURS and rng.random() < (says.dyed_colour if sure else says.colour)
+    if natural and thing.colour == natural[0] and rng.random() < 0.6:
+        said = False  # nobody says "a gray elephant"
+    _noun(thing.word, thing.colour if said else None, instance, out, rng, says)
+
+
+def _person(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:
+    word = str(rng.choice(SYNONYMS[thing.word])) if rng.random() < 0.12 else thing.word
+    _noun(word, None, instance, out, rng, says)
+    raised = thing.pose and (thing.pose.left or thing.pose.right)
+    if raised and rng.random() < 0.75:
+        out.say("showing" if rng.random() < 0.5 else "raising")
+        out.say(f"{NUMBERS[raised.fingers]} fingers".replace("one fingers", "one finger"), instance) if (
+            rng.random() < 0.7 and raised.fingers
+        ) else out.say("a hand", instance)
+    if rng.random() < says.colour:
+        wear = "dress" if thing.word == "woman" else "shirt"
+        if rng.random() < 0.25:
+            out.say("in").say(thing.colour, instance)
+        else:
+            out.say("in " + _article(thing.colour, rng, says)).say(thing.colour, instance).say(wear, instance)
+
+
+def _hand(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:
+    count = thing.hand.fingers if thing.hand else 5
+    thumb = thing.hand and thing.hand.curl[0] < 0.5 and count == 1
+    named = {0: "a fist", 5: "an open hand"}.get(count)
+    if thumb:
+        out.say("a hand showing thumbs up" if rng.random() < 0.5 else "thumbs up", instance)
+    elif named and rng.random() < 0.4:
+        out.say(named, instance)
+    elif count and rng.random() < 0.85:
+        fingers = f"{NUMBERS[count]} finger" + ("s" if count > 1 else "")
+        out.say("a hand", instance).say(str(rng.choice(["showing", "with", "holding up"]))).say(fingers, instance)
+    else:
+        out.say("a hand", instance)
+    if rng.random() < 0.4:
+        out.say("in " + _article(thing.colour, rng, says)).say(thing.colour, instance).say("sleeve", instance)
+
+
+def _painting(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:
+    style = thing.shows.style if thing.shows else "clay"
+    if style != "clay" and rng.random() < says.style:
+        out.say(_article(style, rng, says)).say(style, instance).say("painting", instance)
+    else:
+        out.say("a").say("painting", instance)
+    if thing.shows and rng.random() < 0.55:
+        shown = thing.shows.things[0]
+        out.say("of")
+        _noun(shown.word, None, instance, out, rng, says)
+    if rng.random() < 0.25:
+        out.say("in " + _article(thing.colour, rng, says)).say(thing.colour, instance).say("frame", instance)
+
+
+_SAY = {"man": _person, "woman": _person, "hand": _hand, "painting": _painting}

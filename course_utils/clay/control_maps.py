@@ -1,0 +1,162 @@
+"""Control maps drawn from truth, in the colours that the SD 1.5 ControlNets were trained on.
+
+Each function takes a render and gives an RGB picture of its size. A preprocessor would have to guess all this
+from the picture; here it is known, so a map can be wrong only by convention. The conventions are those of
+``controlnet_aux`` (huggingface/controlnet_aux) and of the ControlNet 1.1 model cards.
+"""
+
+from __future__ import annotations
+
+import colorsys
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from . import truth
+from . import vocabulary as words
+from .regions import creases, regions, soften
+from .render import Render
+from .straight import straight_edges
+
+# ADE20K's colours, as in the card of lllyasviel/control_v11p_sd15_seg.
+_ADE = {
+    "sky": (6, 230, 230), "sand": (160, 150, 20), "grass": (4, 250, 7), "lawn at night": (4, 250, 7),
+    "road": (140, 140, 140), "floor": (80, 50, 50), "earth": (120, 120, 70), "sea": (9, 7, 230),
+    "wall": (120, 120, 120), "hill": (255, 102, 0), "building": (180, 120, 120), "backpack": (70, 184, 160),
+    "suitcase": (70, 184, 160), "chair": (204, 70, 3), "bow": (0, 112, 255), "hat": (0, 112, 255),
+    "car": (0, 102, 200), "bench": (194, 255, 0), "clock": (102, 255, 0), "apple": (255, 204, 0),
+    "man": (150, 5, 61), "woman": (150, 5, 61), "hand": (150, 5, 61), "ball": (255, 0, 163), "box": (0, 255, 20),
+    "tree": (4, 200, 3), "house": (255, 9, 224), "painting": (255, 6, 51),
+    **dict.fromkeys(words.ANIMALS, (255, 0, 122)),
+}  # fmt: skip
+# What ADE20K has no class for, in colours far from all of its 150.
+_OURS = {
+    "snow": (165, 120, 255), "glasses": (0, 15, 120), "mushroom": (0, 120, 75), "moustache": (105, 15, 150),
+    "crown": (255, 255, 105), "balloon": (255, 105, 240), "bowl": (90, 90, 210), "teapot": (60, 120, 0),
+    "dragon": (105, 210, 75), "robot": (180, 45, 180),
+}  # fmt: skip
+SEGMENTS = np.array([(_ADE | _OURS)[name] for name in words.CLASSES], np.uint8)  # [class, 3]
+
+# OpenPose: the 17 limbs that are drawn (pairs of body points), and the colours of limbs and points.
+LIMBS = ((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13),
+         (1, 0), (0, 14), (14, 16), (0, 15), (15, 17))  # fmt: skip
+RAINBOW = ((255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0), (0, 255, 0),
+           (0, 255, 85), (0, 255, 170), (0, 255, 255), (0, 170, 255), (0, 85, 255), (0, 0, 255), (85, 0, 255),
+           (170, 0, 255), (255, 0, 255), (255, 0, 170), (255, 0, 85))  # fmt: skip
+BONES = tuple((0 if k % 4 == 1 else k - 1, k) for k in range(1, 21))
+
+
+def _grey(values: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.repeat(values.astype(np.uint8)[..., None], 3, axis=-1))
+
+
+def depth_map(made: Render) -> Image.Image:
+    """Draw inverse depth, near = bright, stretched to 0-255 over the picture as MiDaS and Depth Anything show it."""
+    near = 1 / np.maximum(made.depth, 1e-3)
+    return _grey((near - near.min()) / max(float(near.max() - near.min()), 1e-9) * 255 + 0.5)
+
+
+def normal_map(made: Render) -> Image.Image:
+    """Draw normals as control_v11p_sd15_normalbae expects them.
+
+    "Blue is front, red is left, green is top" (README of lllyasviel/ControlNet-v1-1-nightly, Normal 1.1; that x
+    is flipped against the usual camera space is also noted in threestudio issue 189). The value is
+    (n + 1) / 2 * 255, cut to whole numbers as in controlnet_aux's ``NormalBaeDetector``. The background keeps its
+    normals: that map has no mask. The sky, which has none, faces the viewer.
+    """
+    turned = made.normal * np.array([-1, 1, 1], np.float32)
+    return Image.fromarray(((turned + 1) / 2 * 255).clip(0, 255).astype(np.uint8))
+
+
+def seg_map(made: Render) -> Image.Image:
+    """Draw classes in ADE20K's colours, as control_v11p_sd15_seg expects; what ADE lacks, in colours of our own."""
+    return Image.fromarray(SEGMENTS[made.klass])
+
+
+def pose_map(made: Render) -> Image.Image:
+    """Draw the visible joints of people and hands as OpenPose does (controlnet_aux ``open_pose/util.py``).
+
+    Sticks and dots are 4 pixels thick at 512 pixels and scale with the picture.
+    """
+    found = truth.keypoints(made).values()
+    canvas = np.zeros((*made.depth.shape, 3), np.uint8)
+    unit = max(1, round(min(made.depth.shape) / 128))
+    for points in found:
+        if "body" in points:
+            _limbs(canvas, points["body"], unit)
+    canvas = (canvas * 0.6).astype(np.uint8)
+    for points in found:
+        for (column, row, seen), colour in zip(points.get("body", ()), RAINBOW, strict=False):
+            if seen:
+                cv2.circle(canvas, (int(column), int(row)), unit, colour, thickness=-1)
+    for points in found:
+        for side in ("left", "right"):
+            if side in points:
+                _fingers(canvas, points[side], unit)
+    return Image.fromarray(canvas)
+
+
+def _limbs(canvas: np.ndarray, body: np.ndarray, unit: int) -> None:
+    for (i, j), colour in zip(LIMBS, RAINBOW, strict=False):
+        a, b = body[i], body[j]
+        if not (a[2] and b[2]):
+            continue
+        middle, (dx, dy) = (a + b)[:2] / 2, (a - b)[:2]
+        size = int(np.hypot(dx, dy) / 2), unit
+        outline = cv2.ellipse2Poly(tuple(map(int, middle)), size, int(np.degrees(np.arctan2(dy, dx))), 0, 360, 1)
+        cv2.fillConvexPoly(canvas, outline, colour)
+
+
+def _fingers(canvas: np.ndarray, hand: np.ndarray, unit: int) -> None:
+    at = hand[:, :2].astype(int).tolist()
+    for k, (i, j) in enumerate(BONES):
+        if hand[i, 2] and hand[j, 2]:
+            colour = tuple(255 * c for c in colorsys.hsv_to_rgb(k / len(BONES), 1.0, 1.0))
+            cv2.line(canvas, at[i], at[j], colour, max(1, unit // 2))
+    for point, seen in zip(at, hand[:, 2], strict=True):
+        if seen:
+            cv2.circle(canvas, point, unit, (0, 0, 255), thickness=-1)
+
+
+def line_map(made: Render) -> Image.Image:
+    """Draw the visible straight edges, white on black and one pixel wide, as M-LSD's map is drawn."""
+    canvas = np.zeros(made.depth.shape, np.uint8)
+    for a, b in straight_edges(made):
+        cv2.line(canvas, a.astype(int).tolist(), b.astype(int).tolist(), 255, 1)
+    return _grey(canvas)
+
+
+def canny_map(made: Render, low: int = 100, high: int = 200) -> Image.Image:
+    """Find edges of the picture itself with Canny's detector; ``low`` and ``high`` as in the ControlNet card."""
+    return _grey(cv2.Canny(made.image, low, high))
+
+
+def scribble_map(made: Render) -> Image.Image:
+    """Draw the outlines of things, of their larger parts and of limbs before a body, thick and rounded as by hand."""
+    unit = min(made.depth.shape) / 256
+    canvas = np.zeros(made.depth.shape, np.uint8)
+    labels = np.where(made.primitive >= 0, regions(made), -1)
+    masks = [made.instance == k for k in np.unique(made.instance) if k >= 0]
+    masks += [labels == k for k in np.unique(labels) if k >= 0]
+    for mask in masks:
+        outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        for outline in outlines:
+            if cv2.contourArea(outline) > 36 * unit**2:
+                cv2.polylines(canvas, [_eased(outline[:, 0], 4 * unit)], True, 255, max(1, round(3 * unit)))
+    limbs = creases(made, bend=3, jump=0.045) & (made.primitive >= 0)
+    canvas = np.maximum(canvas, soften(limbs, 2.5 * unit) * 255)
+    return _grey(np.where(canvas > 127, 255, 0))
+
+
+def _eased(outline: np.ndarray, reach: float) -> np.ndarray:
+    """Smooth a closed outline [n, 2] over ``reach`` pixels, less where it is short: int32 [n, 2]."""
+    steps = np.arange(-len(outline) // 8, len(outline) // 8 + 1)
+    weight = np.exp(-0.5 * (steps / max(min(reach, len(outline) / 24), 0.5)) ** 2)
+    around = np.arange(len(outline))[:, None] + steps
+    eased = (outline[around % len(outline)] * (weight / weight.sum())[:, None]).sum(1)
+    return eased.round().astype(np.int32)
+
+
+MAPS = {"depth": depth_map, "normal": normal_map, "seg": seg_map, "pose": pose_map, "line": line_map,
+        "canny": canny_map, "scribble": scribble_map}  # fmt: skip

@@ -1,0 +1,83 @@
+"""Where things stand and what the camera sees of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from . import vocabulary as words
+from .camera import fit
+from .compose import Clay, compose
+from .scene import Camera, Scene, Thing
+from .shapes import INSTANCE, bounding_spheres, outline_spheres
+
+# Heights in metres when things stand together: real order, squeezed so that all fill the frame.
+HEIGHT = {
+    "cat": 1.15, "dog": 1.2, "bird": 1.05, "bear": 1.45, "lion": 1.3, "horse": 1.5, "elephant": 1.45, "monkey": 1.2,
+    "frog": 0.9, "turtle": 0.85, "rabbit": 1.2, "mouse": 1.0, "backpack": 1.0, "glasses": 0.6, "crown": 0.75,
+    "suitcase": 1.1, "chair": 1.3, "balloon": 1.6, "bow": 0.75, "car": 0.85, "bowl": 0.7, "bench": 0.95, "clock": 1.15,
+    "apple": 0.9, "man": 1.75, "woman": 1.75, "hand": 1.2, "ball": 0.8, "box": 0.85, "tree": 1.8, "mushroom": 1.05,
+    "house": 1.7, "painting": 1.5, "hat": 0.7, "robot": 1.4, "dragon": 1.35, "teapot": 0.9,
+}  # fmt: skip
+
+
+def extent(thing: Thing) -> tuple[float, float]:
+    """Measure a thing at the origin as it is turned: half width and height (what it wears not counted), metres."""
+    clay = compose(Scene((replace(thing, x=0.0, z=0.0, wears=()),)))
+    centre, reach = outline_spheres(clay.rows)
+    return float((np.abs(centre[:, 0]) + reach).max()), float((centre[:, 1] + reach).max())
+
+
+def line_up(things: list[Thing], rng: np.random.Generator) -> tuple[Thing, ...]:
+    """Give each thing its height and stand them side by side, touching little or not at all."""
+    placed, x = [], 0.0
+    for k, thing in enumerate(things):
+        half, height = extent(thing)
+        size = HEIGHT[thing.word] / height * rng.uniform(0.93, 1.07)
+        half = min(half * size, 1.1)
+        x += half * rng.uniform(0.80, 1.05) if k else 0.0
+        placed.append(replace(thing, x=x, z=float(rng.uniform(-0.25, 0.25)), size=float(size)))
+        x += half * rng.uniform(0.80, 1.05) + 0.06
+    middle = (placed[0].x + placed[-1].x) / 2
+    return tuple(replace(t, x=float(t.x - middle)) for t in placed)
+
+
+def frame(scene: Scene, rng: np.random.Generator) -> Camera:
+    """Choose a camera for the scene's framing."""
+    clay = compose(scene)
+    if scene.framing == "portrait":
+        return _portrait(clay, rng)
+    if scene.framing == "half-body":
+        return _half_body(clay, rng)
+    many = len(scene.things) > 1
+    fill = rng.uniform(0.86, 0.97) if many or scene.framing == "hand" else rng.uniform(0.70, 0.95)
+    slack = 0.0 if many else (1 - fill) * 0.35
+    shift = (rng.uniform(-slack, slack), rng.uniform(-0.05, 0.0))
+    return fit(clay.rows, fill, rng.normal(0, 0.16), rng.uniform(0.06, 0.26), shift=shift)
+
+
+def _portrait(clay: Clay, rng: np.random.Generator) -> Camera:
+    head = clay.anatomy[0].head
+    wide = head.width * head.scale
+    target = head.origin + np.array([0.0, rng.uniform(-0.25, 0.1) * wide, 0.0])
+    share = rng.uniform(0.36, 0.48)  # of the frame's width that the head takes
+    distance = wide / share / np.tan(0.24)
+    yaw, pitch = rng.normal(0, 0.18), rng.uniform(-0.02, 0.14)
+    face = head.turn @ np.array([0.0, 0.0, 1.0])
+    yaw += 0.6 * np.arctan2(face[0], face[2])
+    away = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
+    return Camera(tuple(map(float, target + away * distance)), tuple(map(float, target)), 0.48)
+
+
+def _half_body(clay: Clay, rng: np.random.Generator) -> Camera:
+    rows = clay.rows[clay.rows[:, INSTANCE] >= 0]
+    centre, reach = bounding_spheres(rows)
+    hips = clay.anatomy[0].body["right_hip"][1]
+    upper = (centre[:, 1] > hips) & (reach < 0.45)
+    return fit(rows[upper], rng.uniform(0.92, 1.02), rng.normal(0, 0.12), rng.uniform(0.02, 0.14), fov=0.55)
+
+
+def has_head(word: str) -> bool:
+    """Tell whether things of this word have a head to wear things on."""
+    return word in words.ANIMALS + words.PEOPLE + ("robot", "dragon")

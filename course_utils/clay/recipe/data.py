@@ -1,0 +1,96 @@
+"""Stage ``data``: render scenes into shards, in as many processes as there are cores.
+
+A shard holds what every later stage reads: pictures as JPEG, class and instance
+maps at 64 x 64. Scenes are not stored: they are a function of (seed, index).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..render import render
+from ..sample import sample
+
+TRAIN, HELD_OUT, JUDGE = 1, 2, 3  # seeds of the worlds: nothing is ever trained on HELD_OUT
+SHARD = 500
+SMALL = 64
+
+
+def cache() -> Path:
+    """Give the folder that long work lives in, outside the repository: COURSE_CACHE or the user's cache."""
+    return Path(os.environ.get("COURSE_CACHE") or Path.home() / ".cache" / "course_utils") / "recipe"
+
+
+@dataclass
+class Shard:
+    """Scenes first..first+len-1 of the world ``seed``.
+
+    jpeg: one file a picture; klass: uint8 [n, 64, 64]; instance: int8 [n, 64, 64], -1 is background.
+    """
+
+    seed: int
+    first: int
+    jpeg: list[bytes]
+    klass: np.ndarray
+    instance: np.ndarray
+
+    def pictures(self) -> np.ndarray:
+        """Decode the pictures: uint8 [n, 256, 256, 3]."""
+        return np.stack([np.asarray(Image.open(io.BytesIO(j)).convert("RGB")) for j in self.jpeg])
+
+
+def shard_path(seed: int, number: int) -> Path:
+    """Say where a shard lies."""
+    return cache() / "data" / f"world{seed}-{number:04d}.npz"
+
+
+def make_shard(seed: int, number: int) -> Path:
+    """Render one shard unless it is there."""
+    path = shard_path(seed, number)
+    if path.exists():
+        return path
+    jpeg, klass, instance = [], [], []
+    for index in range(number * SHARD, (number + 1) * SHARD):
+        made = render(sample(seed, index))
+        out = io.BytesIO()
+        Image.fromarray(made.image).save(out, "JPEG", quality=96, subsampling=0)
+        jpeg.append(np.frombuffer(out.getvalue(), np.uint8))
+        step = slice(2, None, 256 // SMALL)
+        klass.append(made.klass[step, step])
+        instance.append(made.instance[step, step].astype(np.int8))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    spare = path.with_suffix(".new.npz")
+    sizes = np.array([len(j) for j in jpeg])
+    np.savez(spare, jpeg=np.concatenate(jpeg), sizes=sizes, klass=np.stack(klass), instance=np.stack(instance))
+    spare.replace(path)
+    return path
+
+
+def read_shard(seed: int, number: int) -> Shard:
+    """Read a shard that ``make_shard`` wrote."""
+    kept = np.load(shard_path(seed, number))
+    cuts = np.cumsum(kept["sizes"])[:-1]
+    files = [part.tobytes() for part in np.split(kept["jpeg"], cuts)]
+    return Shard(seed, number * SHARD, files, kept["klass"], kept["instance"])
+
+
+def shards(seed: int) -> list[int]:
+    """List the numbers of the shards that are there."""
+    return sorted(int(p.stem.split("-")[1]) for p in (cache() / "data").glob(f"world{seed}-????.npz"))
+
+
+def make(seed: int, numbers: range, workers: int | None = None) -> Iterator[Path]:
+    """Render shards in parallel, giving each path as it is done."""
+    os.environ["NUMBA_NUM_THREADS"] = "1"
+    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+        jobs = [pool.submit(make_shard, seed, number) for number in numbers]
+        for job in jobs:
+            yield job.result()

@@ -1,0 +1,204 @@
+"""The doctor: what is wrong with this installation, and how to mend it.
+
+Looks at metadata and files only: it must still work where `import diffusers` does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import env
+
+# Held against pyproject.toml by a test: on Colab the course runs from a folder and has no metadata of its own.
+SUPPORTED = {
+    "torch": ">=2.11",
+    "diffusers": ">=0.39,<0.43",
+    "transformers": ">=5.15,<6",
+    "huggingface_hub": ">=1.27,<3",
+    "peft": ">=0.20,<0.22",
+    "accelerate": ">=1.14",
+    "safetensors": ">=0.7",
+    "numpy": ">=2.1,<3",
+    "pillow": ">=11.3",
+    "opencv-python-headless": ">=5.0",
+    "scikit-image": ">=0.25",
+    "scipy": ">=1.14",
+    "matplotlib": ">=3.10",
+    "numba": ">=0.60",
+    "ipywidgets": ">=7.7.1,<9",
+    "anywidget": ">=0.9.21",
+    "ipython": ">=7.34",
+}
+PYTHON = (3, 11)
+NEEDS_GB = {"clay": (1.5, 0.5), "sd15": (6.0, 10.0)}  # lane: free memory, free disk
+OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")  # any of them gives cv2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing the doctor looked at."""
+
+    name: str
+    ok: bool
+    message: str  # what was found
+    fix: str = ""  # what mends it; empty when ok
+
+
+def examine(lane: str = "clay") -> list[Finding]:
+    """Return one finding for each thing that can go wrong, good or bad."""
+    checks = (python, ranges, agreement, torch_pair, widgets, writing, assets, numba_cache)
+    findings = [finding for check in checks for finding in check()]
+    return findings + list(room_to_work(lane))
+
+
+def table(findings: list[Finding]) -> str:
+    """Return the findings as lines of text, the fix under each thing that is wrong."""
+    width = max(len(finding.name) for finding in findings)
+    lines = []
+    for finding in findings:
+        lines.append(f"{'ok ' if finding.ok else 'FIX'}  {finding.name:<{width}}  {finding.message}")
+        if not finding.ok:
+            lines.append(f"     {'':<{width}}  -> {finding.fix}")
+    return "\n".join(lines)
+
+
+def python() -> Iterator[Finding]:
+    """Is Python new enough?"""
+    found = tuple(map(int, platform.python_version_tuple()[:2]))
+    wanted = ".".join(map(str, PYTHON))
+    yield Finding("python", found >= PYTHON, platform.python_version(), f"Install Python {wanted} or newer.")
+
+
+def ranges() -> Iterator[Finding]:
+    """Is every package there, in the range that the course supports?"""
+    from packaging.specifiers import SpecifierSet
+
+    for name, wanted in SUPPORTED.items():
+        found = next(filter(None, map(env.installed, OPENCV if name in OPENCV else (name,))), None)
+        if found is None:
+            yield Finding(name, False, f"not installed (wanted {wanted})", _install(f"{name}{wanted}"))
+        else:
+            ok = SpecifierSet(wanted).contains(found, prereleases=True)
+            yield Finding(name, ok, found if ok else f"{found} is outside {wanted}", _install(f"{name}{wanted}"))
+
+
+def agreement() -> Iterator[Finding]:
+    """Do the installed versions suit each other?
+
+    `pip install -U diffusers` on Colab moves huggingface_hub to 2, and the transformers there stops importing.
+    """
+    quarrels = [quarrel for name in ("transformers", "diffusers", "peft", "accelerate") for quarrel in _quarrels(name)]
+    for name, wanted, found in quarrels:
+        yield Finding(f"{name} needs", False, f"{wanted}, found {found}", _install(wanted))
+    if not quarrels:
+        yield Finding("versions", True, "the model libraries suit each other")
+
+
+def torch_pair() -> Iterator[Finding]:
+    """Do torch and torchvision come from the same build? A mixed pair breaks `import diffusers`."""
+    torch, vision = env.installed("torch"), env.installed("torchvision")
+    if vision is None:
+        yield Finding("torchvision", True, "not installed: only real preprocessors need it")
+        return
+    mixed = torch is not None and torch.endswith("+cpu") != vision.endswith("+cpu")
+    wrong = mixed or any(_quarrels("torchvision"))
+    message = f"{vision} does not fit torch {torch}" if wrong else f"{vision} fits torch {torch}"
+    fix = "Run `pip uninstall -y torchvision`, or install torch and torchvision together from one index."
+    yield Finding("torchvision", not wrong, message, fix)
+
+
+def widgets() -> Iterator[Finding]:
+    """Does the notebook page speak the same widget version as the kernel?"""
+    kernel, page = env.installed("ipywidgets"), env.installed("jupyterlab_widgets")
+    if env.place() == "colab" or kernel is None or page is None:
+        yield Finding("widget page", True, "the notebook's own")
+        return
+    ok = (kernel.split(".")[0], page.split(".")[0]) in {("8", "3"), ("7", "1")}
+    fix = _install("ipywidgets>=8,<9") + " Then restart JupyterLab."
+    yield Finding("widget page", ok, f"ipywidgets {kernel} with jupyterlab_widgets {page}", fix)
+
+
+def writing() -> Iterator[Finding]:
+    """Can pictures be saved in the folder that the notebook runs in?"""
+    folder = Path.cwd()
+    fix = "Save to a folder of your own, or copy the course to one."
+    yield Finding("writing", env.writable(folder), f"{'can' if env.writable(folder) else 'cannot'} save here", fix)
+
+
+def assets(folder: Path | None = None) -> Iterator[Finding]:
+    """Are the files of the course there, unbroken?"""
+    folder = folder or env.ASSETS
+    fix = "Fetch the file again: `git checkout -- assets`, or clone the course anew."
+    try:
+        files = json.loads((folder / "manifest.json").read_text())["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        yield Finding("assets", False, "assets/manifest.json is missing or broken", fix)
+        return
+    broken = 0
+    for name, entry in files.items():
+        path = folder / name
+        if not path.is_file():
+            yield Finding(f"assets/{name}", False, "missing", fix)
+        elif path.stat().st_size != entry["bytes"] or _sha256(path) != entry["sha256"]:
+            yield Finding(f"assets/{name}", False, "not the file that the course shipped", fix)
+        else:
+            continue
+        broken += 1
+    if not broken:
+        megabytes = sum(entry["bytes"] for entry in files.values()) / 1e6
+        yield Finding("assets", True, f"{len(files)} files, {megabytes:.0f} MB, hashes right")
+
+
+def numba_cache() -> Iterator[Finding]:
+    """Can the compiled renderer be kept for the next start?"""
+    places = [os.environ.get("NUMBA_CACHE_DIR"), Path(__file__).parent, Path.home() / ".cache"]
+    kept = any(env.writable(Path(place)) for place in places if place)
+    fix = "Set NUMBA_CACHE_DIR to a folder you can write to; until then each start compiles the renderer anew."
+    yield Finding("numba cache", kept, "compiled code is kept" if kept else "compiled code is lost", fix)
+
+
+def room_to_work(lane: str) -> Iterator[Finding]:
+    """Is there memory and disk enough for this lane?"""
+    import psutil
+
+    memory, disk = NEEDS_GB[lane]
+    free = min(psutil.virtual_memory().available, env.total_memory()) / env.GIB
+    yield Finding("memory", free >= memory, f"{free:.1f} GB free", f"Close other kernels: {lane} wants {memory} GB.")
+    cache = Path(os.environ.get("HF_HOME", Path.home() / ".cache")) if lane == "sd15" else Path(tempfile.gettempdir())
+    while not cache.exists():
+        cache = cache.parent
+    free = shutil.disk_usage(cache).free / env.GIB
+    yield Finding("disk", free >= disk, f"{free:.1f} GB free", f"Make room: the {lane} lane wants {disk} GB.")
+
+
+def _quarrels(package: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (package, requirement, version found) for each installed requirement that is out of range."""
+    from packaging.requirements import Requirement
+
+    if env.installed(package) is None:
+        return
+    for line in importlib.metadata.requires(package) or ():
+        wanted = Requirement(line)
+        if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        found = env.installed(wanted.name)
+        if found and not wanted.specifier.contains(found, prereleases=True):
+            yield package, f"{wanted.name}{wanted.specifier}", found
+
+
+def _install(requirement: str) -> str:
+    return f'Run `pip install "{requirement}"` before any import, then restart the kernel.'
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,209 @@
+"""Where are we: Colab or a computer of your own, device, dtype, memory, lane, versions.
+
+Nothing heavy is imported before it is asked for, so that `import course_utils` stays quick.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from .doctor import Finding
+
+LANES = ("clay", "sd15")
+ROOT = Path(__file__).resolve().parents[1]
+ASSETS = ROOT / "assets"
+SHOWN = ("torch", "diffusers", "transformers")  # packages whose version the opening line gives
+GIB = 2**30
+
+_at_release: list[Callable[[], None]] = []
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where a lesson runs."""
+
+    place: str  # "colab" or "local"
+    lane: str  # "clay" or "sd15"
+    device: str  # "cuda" or "cpu"
+    dtype: torch.dtype  # of the models; pictures and measurements stay float32
+    memory_gb: float  # of the GPU where there is one, else what this process may use
+    gpu: str | None = None
+    seed: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def generator(self, seed: int | None = None) -> torch.Generator:
+        """Return a fresh generator; on the CPU, so that a seed means the same noise on every device."""
+        import torch
+
+        return torch.Generator("cpu").manual_seed(self.seed if seed is None else seed)
+
+    def __str__(self) -> str:
+        place = "Colab" if self.place == "colab" else "this computer"
+        device = self.gpu or "CPU"
+        versions = ", ".join(f"{name} {self.versions[name]}" for name in SHOWN if name in self.versions)
+        dtype = str(self.dtype).removeprefix("torch.")
+        return f"{self.lane} lane on {place}: {device}, {self.memory_gb:.0f} GB, {dtype}; {versions}"
+
+
+def start(seed: int = 0, lane: str | None = None) -> Room:
+    """Look around and say in one line where this lesson runs.
+
+    Args:
+        seed: what `room.generator()` starts from; the global generators are left alone.
+        lane: "clay" or "sd15"; None asks `choose_lane`.
+
+    Returns:
+        The room; lessons pass its `device`, `dtype` and generators on.
+    """
+    import torch
+
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    cuda = torch.cuda.is_available()
+    lane = choose_lane(lane)
+    properties = torch.cuda.get_device_properties(0) if cuda else None
+    room = Room(
+        place=place(),
+        lane=lane,
+        device="cuda" if cuda else "cpu",
+        dtype=choose_dtype(lane),
+        memory_gb=(properties.total_memory if properties else total_memory()) / GIB,
+        gpu=properties.name if properties else None,
+        seed=seed,
+        versions=versions(),
+    )
+    print(room)
+    return room
+
+
+def place() -> str:
+    """Return "colab" or "local"."""
+    return "colab" if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ else "local"
+
+
+def choose_lane(lane: str | None = None) -> str:
+    """Return the lane: the argument, else COURSE_LANE, else clay wherever there is no GPU.
+
+    Raises:
+        ValueError: the name is no lane.
+    """
+    asked = lane or os.environ.get("COURSE_LANE")
+    if not asked:
+        import torch
+
+        return "sd15" if torch.cuda.is_available() else "clay"
+    if asked not in LANES:
+        source = "lane" if lane else "COURSE_LANE"
+        raise ValueError(f"{source}={asked!r} is no lane; use {' or '.join(map(repr, LANES))}.")
+    return asked
+
+
+def choose_dtype(lane: str) -> torch.dtype:
+    """Return the dtype that is safe and quick here.
+
+    The clay family is small: float32 everywhere. The sd15 checkpoints ship in float16, which every
+    card computes natively; a CPU has no quick float16, and bfloat16 only where it is native.
+    """
+    import torch
+
+    if lane == "clay":
+        return torch.float32
+    if torch.cuda.is_available():
+        return torch.float16
+    return torch.bfloat16 if native_bfloat16() else torch.float32
+
+
+def native_bfloat16() -> bool:
+    """Tell whether bfloat16 runs in hardware here.
+
+    `torch.cuda.is_bf16_supported()` counts emulation: it says yes on a T4 (sm_75), which has none.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_capability() >= (8, 0)
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def total_memory() -> int:
+    """Return the bytes that this process may use: the machine's, or a container's smaller share."""
+    import psutil
+
+    total = psutil.virtual_memory().total
+    try:
+        share = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return total
+    return min(total, int(share)) if share.isdigit() else total
+
+
+def installed(package: str) -> str | None:
+    """Return the version of an installed package, or None; nothing is imported."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that the course builds on."""
+    from .doctor import SUPPORTED
+
+    found = {name: installed(name) for name in SUPPORTED}
+    return {"python": platform.python_version()} | {name: version for name, version in found.items() if version}
+
+
+def settle_caches() -> None:
+    """Give numba a folder for compiled code where neither the tree nor the home can be written."""
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return
+    if not any(map(writable, (Path(__file__).parent, Path.home() / ".cache"))):
+        os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / "course-numba")
+
+
+def writable(folder: Path) -> bool:
+    """Tell whether a file could be made in `folder`, or the folder itself be made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
+def at_release(forget: Callable[[], None]) -> Callable[[], None]:
+    """Register what `release` calls: rooms that keep pipelines say here how to drop them."""
+    if forget not in _at_release:
+        _at_release.append(forget)
+    return forget
+
+
+def release() -> None:
+    """Drop the pipelines that the course keeps and give GPU memory back, for the next lesson."""
+    for forget in _at_release:
+        forget()
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def doctor(lane: str | None = None) -> list[Finding]:
+    """Examine this installation, print what is wrong with its fix, and return the findings."""
+    from . import doctor
+
+    findings = doctor.examine(choose_lane(lane))
+    print(doctor.table(findings))
+    return findings

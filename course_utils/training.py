@@ -1,0 +1,190 @@
+"""The one loop that all trainers of the course share.
+
+A trainer gives the loop a function from step number to loss; the loop owns the
+schedule, mixed precision, gradient clipping, the moving average of weights, the
+log and the checkpoints, so that a killed run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The knobs of a run.
+
+    Lengths are in steps. The rate rises over ``warmup``, stays, and falls along a
+    cosine over the last ``decay`` share; the moving average forgets over ``memory``
+    steps at most.
+    """
+
+    steps: int
+    rate: float = 1e-3
+    warmup: int = 100
+    decay: float = 0.4
+    floor: float = 0.02
+    clip: float = 1.0
+    memory: int = 2000
+    save_every_s: float = 300.0
+    log_every: int = 50
+
+    def factor(self, step: int) -> float:
+        """Give the share of the full rate at ``step``."""
+        rise = min(1.0, (step + 1) / max(self.warmup, 1))
+        left = (self.steps - step) / max(self.steps * self.decay, 1)
+        fall = 1.0 if left >= 1 else self.floor + (1 - self.floor) * 0.5 * (1 - math.cos(math.pi * max(left, 0.0)))
+        return rise * fall
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum orthogonalised by Newton-Schulz (Jordan et al., 2024), for matrices and convolution kernels.
+
+    Updates have the root mean square of about 0.2 that AdamW's have, so one rate serves both.
+    """
+
+    def __init__(self, params, lr: float = 1e-3, momentum: float = 0.95, weight_decay: float = 0.01):
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        """Update every parameter that has a gradient."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                m = state.setdefault("m", torch.zeros_like(p))
+                m.mul_(group["momentum"]).add_(p.grad)
+                flat = (p.grad + group["momentum"] * m).reshape(len(p), -1)
+                update = _orthogonal(flat) * (0.2 * max(flat.shape) ** 0.5)
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(update.view_as(p), alpha=-group["lr"])
+
+
+def _orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
+    x = g.bfloat16()
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        a = x @ x.T
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+    return (x.T if tall else x).to(g.dtype)
+
+
+def optimizers(modules: list[torch.nn.Module], rate: float, weight_decay: float = 0.01) -> list[torch.optim.Optimizer]:
+    """Give Muon for the inner matrices and kernels and AdamW for everything thin (biases, norms, first and last layers)."""
+    params = [p for m in modules for p in m.parameters() if p.requires_grad]
+    inner = [p for p in params if p.ndim >= 2 and min(len(p), p[0].numel()) >= 24]
+    thin = [p for p in params if all(p is not q for q in inner)]
+    made = [torch.optim.AdamW(thin, lr=rate, betas=(0.9, 0.99), weight_decay=weight_decay)]
+    return [*made, Muon(inner, lr=rate, weight_decay=weight_decay)] if inner else made
+
+
+class Loop:
+    """Runs a plan; keeps ``modules`` (by name), their moving average and the optimizers in one checkpoint file."""
+
+    def __init__(self, folder: Path, modules: dict[str, torch.nn.Module], plan: Plan, accelerator: Accelerator | None = None):
+        self.folder, self.plan, self.modules = Path(folder), plan, modules
+        self.accelerator = accelerator or Accelerator()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.optimizers = optimizers(list(modules.values()), plan.rate)
+        self.average = {k: copy.deepcopy(m).eval().requires_grad_(False) for k, m in modules.items()}
+        self.step = 0
+        self.load()
+
+    @property
+    def path(self) -> Path:
+        """Where the checkpoint lies."""
+        return self.folder / "checkpoint.pt"
+
+    def load(self) -> None:
+        """Go on from the checkpoint if there is one."""
+        if not self.path.exists():
+            return
+        kept = torch.load(self.path, map_location="cpu", weights_only=True)
+        for name, module in self.modules.items():
+            module.load_state_dict(kept["modules"][name])
+            self.average[name].load_state_dict(kept["average"][name])
+        for optimizer, state in zip(self.optimizers, kept["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        self.step = kept["step"]
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        if not self.accelerator.is_main_process:
+            return
+        kept = {
+            "modules": {k: m.state_dict() for k, m in self.modules.items()},
+            "average": {k: m.state_dict() for k, m in self.average.items()},
+            "optimizers": [o.state_dict() for o in self.optimizers],
+            "step": self.step,
+        }
+        spare = self.path.with_suffix(".new")
+        torch.save(kept, spare)
+        spare.replace(self.path)
+
+    def run(self, loss_of: Callable[[int], torch.Tensor], minutes: float = math.inf, note: Callable[[], dict] | None = None) -> bool:
+        """Train until the plan or the minutes end.
+
+        Args:
+            loss_of: gives the loss of a step; draws its own batch.
+            minutes: stop (and save) after this long.
+            note: figures to add to each line of the log.
+
+        Returns:
+            True when the plan is finished.
+        """
+        began = saved = time.monotonic()
+        mean, first = None, self.step
+        while self.step < self.plan.steps and time.monotonic() - began < minutes * 60:
+            loss = self.update(loss_of(self.step))
+            mean = loss if mean is None else 0.98 * mean + 0.02 * loss
+            now = time.monotonic()
+            if self.step % self.plan.log_every == 0:
+                pace = (self.step - first) / (now - began)
+                self.log(step=self.step, loss=round(mean, 5), steps_per_s=round(pace, 3), **(note() if note else {}))
+            if now - saved > self.plan.save_every_s:
+                self.save()
+                saved = now
+        self.save()
+        return self.step >= self.plan.steps
+
+    def update(self, loss: torch.Tensor) -> float:
+        """Take one step down ``loss``; give its value."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.plan.rate * self.plan.factor(self.step)
+        self.accelerator.backward(loss)
+        params = [p for m in self.modules.values() for p in m.parameters() if p.grad is not None]
+        self.accelerator.clip_grad_norm_(params, self.plan.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        self._average()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        keep = min(1 - 1 / self.plan.memory, self.step / (self.step + 9))
+        for name, module in self.modules.items():
+            mine = list(self.average[name].parameters())
+            torch._foreach_lerp_(mine, [p.detach() for p in module.parameters()], 1 - keep)
+            for a, b in zip(self.average[name].buffers(), module.buffers(), strict=True):
+                a.copy_(b)
+
+    def log(self, **figures) -> None:
+        """Append a line of figures to the log."""
+        with open(self.folder / "log.jsonl", "a") as f:
+            f.write(json.dumps({"time": round(time.time()), **figures}) + "\n")

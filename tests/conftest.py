@@ -1,0 +1,41 @@
+"""What every test shares: no network, the clay lane, a home of its own."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Before any test imports a library that reads them.
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_VERBOSITY": "error"}
+os.environ.setdefault("COURSE_LANE", "clay")
+os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory):
+    """An empty home: nothing that the machine's user keeps may matter, and nothing is left there."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(folder))
+        for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HF_HOME", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
+            patch.delenv(name, raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The path of a Chromium; `make test` finds or installs one."""
+    names = (os.environ.get("COURSE_CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, (shutil.which(name) for name in names if name)), None)
+    assert path, "No Chromium: run `make test`, or install one and set COURSE_CHROMIUM to it."
+    return path

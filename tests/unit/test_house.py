@@ -1,0 +1,176 @@
+"""The rules of the house: sizes, directions of import, what must not be said, files that must agree."""
+
+import ast
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from course_utils import __version__, doctor
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted((ROOT / "course_utils").rglob("*.py"))
+# A room imports from itself and from what stands before it. A new room takes its place in this list.
+FLOORS = ["doctor", "env", "training", "clay", "judge", "metrics", "catalog", "plots", "checks", "widgets"]
+TWINS = {"doctor": "env", "env": "doctor"}  # one room in two files
+TOP = "clay.recipe"  # trains the family: may use every room but the widgets
+MAX_MODULE, MAX_FUNCTION, MAX_KERNEL = 250, 40, 70  # lines; a compiled kernel is one piece, its docstring not counted
+FORBIDDEN = {
+    r"\.cuda\(": "pass the device on",
+    r"trust_remote_code\s*=\s*True": "no code from a hub",
+    r"manual_seed_all|\btorch\.manual_seed\(|np\.random\.seed\(|random\.seed\(": "no global seed: pass a generator",
+    r"/(?:root|home|Users|work)/": "a path of one machine",
+    r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b|localhost": "a host of one machine",
+}
+
+
+def name(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def pyproject():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_module_is_short_and_says_what_it_is(path):
+    text = path.read_text()
+    assert text.count("\n") <= MAX_MODULE, f"{name(path)} has {text.count(chr(10))} lines: split it."
+    assert ast.get_docstring(ast.parse(text)) or not text.strip()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_functions_are_short(path):
+    long = [
+        f"{node.name}: {length}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := body_lines(node)) > (MAX_KERNEL if compiled(node) else MAX_FUNCTION)
+    ]
+    assert not long, f"{name(path)} has functions that are too long: {long}"
+
+
+def body_lines(node):
+    has_docstring = ast.get_docstring(node) is not None
+    docstring = node.body[0].end_lineno - node.body[0].lineno + 1 if has_docstring else 0
+    return node.end_lineno - node.lineno + 1 - docstring
+
+
+def compiled(node):
+    return any("njit" in ast.unparse(decorator) for decorator in node.decorator_list)
+
+
+def room(module):
+    """Return the room of a dotted module name inside the package."""
+    return TOP if module.startswith(TOP) else module.split(".")[0]
+
+
+def imported(path):
+    """Yield the dotted names inside the package that a module imports, at its top or inside functions."""
+    package = path.relative_to(ROOT / "course_utils").with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.removeprefix("course_utils.") for alias in node.names if "course_utils." in alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                base = (*package[: len(package) - node.level + 1], *(node.module or "").split("."))
+            elif (node.module or "").split(".")[0] == "course_utils":
+                base = node.module.split(".")[1:]
+            else:
+                continue
+            base = ".".join(filter(None, base))
+            yield from (f"{base}.{alias.name}".strip(".") for alias in node.names)
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parent != ROOT / "course_utils" or path.stem != "__init__"], ids=name)
+def test_rooms_import_downwards_only(path):
+    floors = [*FLOORS[:-1], TOP, FLOORS[-1]]
+    own = room(".".join(path.relative_to(ROOT / "course_utils").with_suffix("").parts))
+    assert own in floors, f"{own} is a new room: give it a place in FLOORS."
+    for module in imported(path):
+        other = room(module)
+        assert other in floors, f"{name(path)} imports {module}, which is no room."
+        assert floors.index(other) <= floors.index(own) or TWINS.get(own) == other, f"{name(path)} imports {other}."
+
+
+def test_imported_names_are_resolved():
+    found = set(imported(ROOT / "course_utils/env.py"))
+    assert found == {"doctor", "doctor.Finding", "doctor.SUPPORTED"}
+    assert "env" in set(imported(ROOT / "course_utils/doctor.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_nothing_forbidden(path):
+    text = path.read_text()
+    found = {pattern: why for pattern, why in FORBIDDEN.items() if re.search(pattern, text)}
+    assert not found, f"{name(path)}: {found}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_prints_only_where_it_is_the_job(path):
+    module = path.relative_to(ROOT / "course_utils")
+    if module.parts[0] in ("env.py", "doctor.py", "checks.py", "checks") or "recipe" in module.parts:
+        return
+    calls = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert not calls, f"{name(path)} prints in lines {calls}."
+
+
+def test_doctor_and_pyproject_name_the_same_ranges():
+    ranges = dict(re.match(r"([\w-]+)(.*)", line).groups() for line in pyproject()["project"]["dependencies"])
+    assert {package: ranges.get(package) for package in doctor.SUPPORTED} == doctor.SUPPORTED
+    assert pyproject()["project"]["requires-python"] == ">=" + ".".join(map(str, doctor.PYTHON))
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-colab.lock"])
+def test_ranges_admit_the_lock(lock):
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    lines = [line for line in (ROOT / lock).read_text().splitlines() if line and not line.startswith("#")]
+    pins = {canonicalize_name(pin.name): pin.specifier for pin in map(Requirement, lines)}
+    assert all(len(specifier) == 1 and next(iter(specifier)).operator == "==" for specifier in pins.values())
+    project = pyproject()["project"]
+    extras = ["lab", "test"] if lock == "requirements.lock" else []
+    for line in project["dependencies"] + [line for extra in extras for line in project["optional-dependencies"][extra]]:
+        wanted = Requirement(line)
+        pin = next(iter(pins[canonicalize_name(wanted.name)]))
+        assert wanted.specifier.contains(pin.version), f"{lock} pins {pin}, pyproject wants {wanted}"
+
+
+def test_no_mediapipe():
+    everything = "".join((ROOT / file).read_text() for file in ("requirements.lock", "requirements-colab.lock"))
+    project = pyproject()["project"]
+    wanted = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    assert "mediapipe" not in everything and not any("mediapipe" in line for line in wanted)
+
+
+def test_environment_agrees_with_pyproject():
+    import yaml
+
+    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    project = pyproject()["project"]
+    (pip,) = (entry["pip"] for entry in dependencies if isinstance(entry, dict))
+    assert dependencies[:2] == [f"python{project['requires-python']}", "pip"] and len(dependencies) == 3
+    (line,) = pip
+    extras = re.fullmatch(r"-e \.\[([\w,]+)\]", line)[1].split(",")
+    assert set(extras) <= set(project["optional-dependencies"])
+
+
+def test_versions_agree():
+    assert pyproject()["tool"]["course"]["tag"] == f"v{__version__}"
+
+
+def test_assets_are_listed_and_small():
+    from tools.assets import manifest
+
+    listed = json.loads((ROOT / "assets/manifest.json").read_text())["files"]
+    assert manifest(ROOT / "assets") == listed, "assets/ changed: run `python -m tools.assets`."
+    assert not [path for path, entry in listed.items() if entry["bytes"] > 45e6]
+    page = (ROOT / "assets/README.md").read_text()
+    assert all(f"`{path}`" in page and entry["sha256"] in page for path, entry in listed.items())

@@ -1,0 +1,1 @@
+"""What builds the course's products; the course itself never imports this."""
