@@ -14,6 +14,7 @@ PY_COLAB := $(VENV_COLAB)/bin/python
 OFFLINE := HF_HUB_OFFLINE=1 COURSE_LANE=clay TRANSFORMERS_VERBOSITY=error
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 N ?=
+STAGE ?=
 
 export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
@@ -58,8 +59,10 @@ notebooks: setup ## sources to executed notebooks, only what changed (N=01 for o
 lesson: setup ## run one lesson, N=01, into an HTML page under build/
 	$(PY) -m tools.lesson $(N)
 
-models: setup ## train the clay family and the judge anew (hours), then list the assets
-	$(PY) -m course_utils.clay.recipe all
+models: setup ## train the clay family and the judge anew (hours), then list the assets (STAGE=judge for one)
+	stages="$(STAGE)"; \
+	[ -n "$$stages" ] || stages=$$($(PY) -c 'from course_utils.clay.recipe.__main__ import STAGES; print(*STAGES)'); \
+	for stage in $$stages; do $(PY) -m course_utils.clay.recipe "$$stage"; done
 	$(PY) -m tools.assets
 
 results: setup ## the tables that take minutes
@@ -67,4 +70,4 @@ results: setup ## the tables that take minutes
 	$(PY) -m tools.assets
 
 bench: setup ## measure against the bare libraries
-	for file in benchmarks/[!_]*.py; do $(OFFLINE) $(PY) "$$file"; done
+	shopt -s nullglob; for file in benchmarks/[!_]*.py; do $(OFFLINE) $(PY) "$$file"; done

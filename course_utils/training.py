@@ -83,10 +83,11 @@ def _orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 def optimizers(modules: list[torch.nn.Module], rate: float, weight_decay: float = 0.01) -> list[torch.optim.Optimizer]:
-    """Give Muon for the inner matrices and kernels and AdamW for everything thin (biases, norms, first and last layers)."""
+    """Give Muon for the inner matrices and kernels and AdamW for the rest (biases, norms, embeddings, first and last layers)."""
+    parts = [part for m in modules for part in m.modules() if not isinstance(part, torch.nn.Embedding)]
+    wide = {id(p) for part in parts for p in part.parameters(recurse=False) if p.ndim >= 2 and min(len(p), p[0].numel()) >= 24}
     params = [p for m in modules for p in m.parameters() if p.requires_grad]
-    inner = [p for p in params if p.ndim >= 2 and min(len(p), p[0].numel()) >= 24]
-    thin = [p for p in params if all(p is not q for q in inner)]
+    inner, thin = [p for p in params if id(p) in wide], [p for p in params if id(p) not in wide]
     made = [torch.optim.AdamW(thin, lr=rate, betas=(0.9, 0.99), weight_decay=weight_decay)]
     return [*made, Muon(inner, lr=rate, weight_decay=weight_decay)] if inner else made
 

@@ -104,17 +104,17 @@ def build(source: Path) -> None:
     nbformat.write(nb, product(source))
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Build what changed, write the README's badges, and return 1 if a lesson failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("lessons", nargs="*", help="numbers such as 01; all when none is given")
     parser.add_argument("--force", action="store_true", help="build what has not changed too")
     wanted = parser.parse_args(arguments)
     os.environ.update(OFFLINE)
-    page = ROOT / "README.md"
-    page.write_text(readme(page.read_text(encoding="utf-8"), address()), encoding="utf-8")
+    page = root / "README.md"
+    page.write_text(readme(page.read_text(encoding="utf-8"), address(root)), encoding="utf-8")
     failed = 0
-    for source in sources(wanted=wanted.lessons):
+    for source in sources(root, wanted.lessons):
         changed = stale(source)
         if not changed and not wanted.force:
             print(f"{source.stem}: up to date")

@@ -43,7 +43,7 @@ def creases(render: Render, bend: float = 0.5, jump: float = 0.06) -> np.ndarray
     Args:
         render: the picture and its truth.
         bend: least length of the difference of two unit normals, 0-2.
-        jump: least difference of inverse depth, as a share of it.
+        jump: least change of the slope of inverse depth, as a share of it (a plane has none, however slanted).
 
     Returns:
         bool [height, width].
@@ -55,13 +55,14 @@ def creases(render: Render, bend: float = 0.5, jump: float = 0.06) -> np.ndarray
         low[axis], high[axis] = slice(None, -2), slice(2, None)
         low, high, middle = tuple(low), tuple(high), [slice(None)] * 2
         middle[axis] = slice(1, -1)
+        middle = tuple(middle)
         turned = np.linalg.norm(render.normal[high] - render.normal[low], axis=-1) > bend
-        broken = np.abs(near[high] - near[low]) > jump * np.maximum(near[high], near[low])
-        out[tuple(middle)] |= turned | broken
+        broken = np.abs(near[high] + near[low] - 2 * near[middle]) > jump * near[middle]
+        out[middle] |= turned | broken
     return out
 
 
 def soften(mask: np.ndarray, width: float) -> np.ndarray:
-    """Turn a mask into soft lines about ``width`` pixels wide: float32 [height, width], 0-1."""
+    """Turn a mask into soft lines about ``width`` pixels wide, paler if that is below one: float32, 0-1."""
     blurred = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(0.45, width / 2.2))
-    return np.clip(blurred * (1.3 + 0.5 * width), 0, 1)
+    return np.clip(blurred * (1.3 + 0.5 * width), 0, 1) * min(1.0, max(width, 0.3))

@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image
 
 from .regions import borders, creases, regions, soften
-from .render import Render
-from .shapes import TEXTURE
+from .render import GAMMA, Render
+from .shapes import PAINT, TEXTURE
 
+SPECK = 0.003  # of the picture: what is smaller is an eye or a button
 INK = np.array([0.10, 0.08, 0.13], np.float32)
 
 
@@ -66,16 +67,30 @@ def _turn(colour: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0]
 
 
+def _textured(render: Render) -> np.ndarray:
+    """Mark the pixels of things that bear a picture."""
+    return (render.primitive >= 0) & (render.clay.rows[render.primitive, TEXTURE] >= 0)
+
+
 def _painted(render: Render) -> np.ndarray:
     """Mark the pixels whose colour changes within their region: background and pictures."""
-    return (render.primitive < 0) | (render.clay.rows[render.primitive, TEXTURE] >= 0)
+    return (render.primitive < 0) | _textured(render)
 
 
-def _light(image: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split a picture into each region's typical colour [n, 3] and the light on it [height, width], about 1."""
-    typical = _mean(image, labels, labels.max() + 1)
-    light = image.mean(-1) / np.maximum(typical.mean(-1)[labels], 0.05)
-    return typical, light
+def _specks(render: Render, labels: np.ndarray) -> np.ndarray:
+    """Mark the pixels of a thing's smallest regions: eyes, buttons."""
+    return (np.bincount(labels.ravel()) < SPECK * labels.size)[labels] & (render.primitive >= 0)
+
+
+def _light(render: Render, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split a picture into each region's colour in good light [n, 3] and the light on it [height, width], about 1."""
+    image, count = render.image.astype(np.float32) / 255, labels.max() + 1
+    grey = image.mean(-1)
+    usual = np.maximum(_mean(grey, labels, count), 0.02)[labels]
+    lit = _mean(image, np.where(grey >= usual * 0.85, labels, count), count + 1)[:count]
+    specks = _specks(render, labels)  # all edge and no middle: the clay itself says what colour they are
+    lit[labels[specks]] = (0.9 * render.clay.rows[render.primitive[specks], PAINT]) ** (1 / GAMMA)
+    return lit, np.where(specks | _textured(render), 1.0, grey / usual)
 
 
 def _shards(labels: np.ndarray, chance: np.random.Generator, cells: int) -> np.ndarray:
@@ -109,31 +124,34 @@ def cubist(render: Render) -> np.ndarray:
     """Flat facets in a few strong tones of each region's own colour, leaded like stained glass."""
     image, labels, chance = render.image.astype(np.float32) / 255, regions(render), _chance(render)
     facets, unit = _shards(labels, chance, 9), min(labels.shape) / 256
+    if (picture := _textured(render)).any():  # a painting in the picture is small, and so are its facets
+        facets = np.where(picture, facets.max() + 1 + _shards(labels, chance, 30), facets)
     count = facets.max() + 1
-    typical, light = _light(image, labels)
+    typical, light = _light(render, labels)
     colour = _mean(np.where(_painted(render)[..., None], image, typical[labels]), facets, count)
     tone = _mean(light, facets, count) * 0.9 + 0.1 + chance.uniform(-0.24, 0.24, count)
     level = np.digitize(tone, (0.80, 0.96, 1.12))
     colour = _vivid(colour, 1.45) ** np.array([1.35, 1.12, 1.0, 0.90])[level][:, None]
     colour = _turn(colour, chance.uniform(-9, 9, count)) * np.array([0.74, 0.88, 1.0, 1.06])[level][:, None]
     flat = cv2.GaussianBlur(np.clip(colour, 0, 1).astype(np.float32)[facets], (0, 0), 0.5)
-    flat = flat * (1 - 0.30 * soften(borders(facets), 0.8 * unit)[..., None])
-    return flat + (INK - flat) * 0.92 * soften(borders(labels), 1.4 * unit)[..., None]
+    seams = soften(borders(facets), 0.8 * unit) * np.where(picture, 0.12, 0.36)
+    flat = flat * (1 - seams[..., None])
+    return flat + (INK - flat) * 0.92 * soften(_outlines(render, labels), 1.4 * unit)[..., None]
 
 
 def anime(render: Render) -> np.ndarray:
     """Two or three flat bands of light, saturated paint, ink outlines."""
     image, labels = render.image.astype(np.float32) / 255, regions(render)
-    typical, light = _light(image, labels)
+    typical, light = _light(render, labels)
     band = cv2.GaussianBlur(light, (0, 0), min(labels.shape) / 200)
-    band = np.select([band < 0.80, band < 1.13], [0.74, 1.02], 1.16).astype(np.float32)
+    band = np.select([band < 0.80, band < 1.13], [0.74, 1.0], 1.12).astype(np.float32)
     grey = np.maximum(cv2.GaussianBlur(image.mean(-1), (0, 0), 1.0), 0.02)
     steps = image * (np.ceil(grey * 8) / 8 / grey)[..., None]
     flat = np.where(_painted(render)[..., None], steps, typical[labels] * band[..., None])
     flat = cv2.GaussianBlur(_vivid(flat, 1.4).astype(np.float32), (0, 0), 0.5)
     unit = min(labels.shape) / 256
-    ink = borders(labels) & ((render.primitive >= 0) | _beside_things(render))
-    line = soften(ink | _folds(render), 1.6 * unit)[..., None]
+    ink = _outlines(render, labels, folds=True) & ((render.primitive >= 0) | _beside_things(render))
+    line = soften(ink, 1.6 * unit)[..., None]
     return flat + (INK - flat) * line
 
 
@@ -189,6 +207,13 @@ def pencil(render: Render) -> np.ndarray:
     labels = regions(render)
     line = soften(borders(labels) | _folds(render), 1.4 * unit)
     return np.repeat((paper * (1 - 0.80 * line * np.clip(1 + 0.12 * grain, 0, 1)))[..., None], 3, axis=-1)
+
+
+def _outlines(render: Render, labels: np.ndarray, folds: bool = False) -> np.ndarray:
+    """Mark the borders of regions (and folds), but not around specks on a thing: lines would drown them."""
+    beside = cv2.dilate(_specks(render, labels).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    lines = borders(labels) | _folds(render) if folds else borders(labels)
+    return lines & ~beside | borders(render.instance)
 
 
 def _beside_things(render: Render) -> np.ndarray:

@@ -13,7 +13,10 @@ from .scene import Scene
 from .things import USUAL
 from .things.people import OPENPOSE_18
 
-INSIDE = 0.30  # metres a joint may lie under skin and skirt of a person 1.75 m tall
+# Metres that a joint may lie under the surface of its own body: limbs hide each other and still can be told,
+# a face is seen or is not.
+INSIDE = np.where([name.split("_")[-1] in ("nose", "eye", "ear") for name in OPENPOSE_18], 0.20, 0.45)
+BEHIND_OTHERS = 0.10  # the same, where another thing is seen there
 
 
 def colour_of(thing) -> str:
@@ -58,8 +61,8 @@ def whole_masks(scene: Scene, height: int = 256, width: int = 256) -> list[np.nd
 def keypoints(made: Render) -> dict[int, dict[str, np.ndarray]]:
     """Project the joints of people and hands.
 
-    A point is visible (1) if it is in the frame and no farther behind the surface seen there than a joint
-    lies under the skin; otherwise 0.
+    A point is visible (1) if it is in the frame and not far behind the surface seen there: as far as a joint
+    lies inside its own body, hardly at all behind another thing; otherwise 0.
 
     Returns:
         For each thing that has joints: ``body`` float [18, 3] in OpenPose's order and ``left``, ``right``
@@ -70,21 +73,23 @@ def keypoints(made: Render) -> dict[int, dict[str, np.ndarray]]:
         points = {}
         if anatomy.body:
             joints = np.array([anatomy.body.get(name, (np.nan,) * 3) for name in OPENPOSE_18])
-            points["body"] = _seen(made, joints, INSIDE * thing.size)
+            points["body"] = _seen(made, index, joints, INSIDE * thing.size)
         for side, joints in anatomy.hands.items():
             palm = np.linalg.norm(joints[9] - joints[0])  # folded fingers may hide the knuckles, not the hand
-            points[side] = _seen(made, np.asarray(joints), 0.9 * palm)
+            points[side] = _seen(made, index, np.asarray(joints), 0.9 * palm)
         if points:
             found[index] = points
     return found
 
 
-def _seen(made: Render, joints: np.ndarray, inside: float) -> np.ndarray:
+def _seen(made: Render, index: int, joints: np.ndarray, inside: float | np.ndarray) -> np.ndarray:
     height, width = made.depth.shape
     known = ~np.isnan(joints).any(1)
     at = made.view.project(np.where(known[:, None], joints, 0.0), height, width)
     column, row = np.floor(at[:, :2]).astype(int).T
     framed = known & (at[:, 2] > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    surface = made.depth[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
-    at[:, 2] = framed & (at[:, 2] - surface < inside)
+    there = np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)
+    owner = np.array([*(thing for thing, _ in made.clay.owners), index])[made.instance[there]]  # -1: background
+    allowed = np.where(owner == index, inside, BEHIND_OTHERS)
+    at[:, 2] = framed & (at[:, 2] - made.depth[there] < allowed)
     return at

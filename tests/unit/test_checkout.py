@@ -10,15 +10,22 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CAN_ISOLATE = sys.platform == "linux" and os.geteuid() == 0 and shutil.which("unshare") and shutil.which("setpriv")
-# Root may write everywhere: take that right away. Then cut the network.
-ISOLATE = ["unshare", "--net", "setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--"]
+# Root may write everywhere: take that right away. Cut the network, but for the loopback that kernels talk over.
+ISOLATED = """
+import fcntl, os, socket, struct, sys
+up_and_running, set_flags = 0x41, 0x8914
+fcntl.ioctl(socket.socket(), set_flags, struct.pack("16sh14x", b"lo", up_and_running))
+os.execvp("setpriv", ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--", *sys.argv[1:]])
+"""
 LOOK = """
 import os, socket, sys
 assert not os.access("course_utils", os.W_OK), "the tree can be written"
 try:
     socket.create_connection(("192.0.2.1", 80), timeout=1)
-except OSError:
-    pass
+except OSError as error:
+    assert error.errno == 101, f"the network is not cut: {error}"
+else:
+    raise AssertionError("the network is not cut")
 from course_utils import clay, env
 assert env.__file__.startswith(os.getcwd()), env.__file__
 env.start(lane="clay")
@@ -49,8 +56,11 @@ def checkout(tmp_path_factory):
 @pytest.mark.skipif(not CAN_ISOLATE, reason="needs root, unshare and setpriv on Linux (see QUARANTINE.md)")
 @pytest.mark.parametrize("what", ["package", "lesson"])
 def test_runs_offline_read_only(checkout, tmp_path, what):
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(checkout), "COURSE_LANE": "clay"}
-    lesson = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", str(checkout / "notebooks/00_start_here.ipynb")]
-    command = [*ISOLATE, sys.executable, *(["-c", LOOK] if what == "package" else lesson)]
-    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(checkout)}
+    nbval = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", "notebooks/00_start_here.ipynb"]
+    inside = [sys.executable, *(["-c", LOOK] if what == "package" else nbval)]
+    command = ["unshare", "--net", sys.executable, "-c", ISOLATED, *inside]
+    done = subprocess.run(
+        command, cwd=checkout, env=environment | {"COURSE_LANE": "clay"}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

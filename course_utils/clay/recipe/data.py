@@ -1,7 +1,7 @@
 """Stage ``data``: render scenes into shards, in as many processes as there are cores.
 
-A shard holds what every later stage reads: pictures as JPEG, class and instance
-maps at 64 x 64. Scenes are not stored: they are a function of (seed, index).
+A shard holds what every later stage reads: the scenes, pictures as JPEG, class and
+instance maps at 64 x 64.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ def cache() -> Path:
 class Shard:
     """Scenes first..first+len-1 of the world ``seed``.
 
+    scenes: the scenes' JSON;
     jpeg: one file a picture; klass: uint8 [n, 64, 64]; instance: int8 [n, 64, 64], -1 is background.
     """
 
     seed: int
     first: int
+    scenes: list[str]
     jpeg: list[bytes]
     klass: np.ndarray
     instance: np.ndarray
@@ -57,9 +59,10 @@ def make_shard(seed: int, number: int) -> Path:
     path = shard_path(seed, number)
     if path.exists():
         return path
-    jpeg, klass, instance = [], [], []
+    scenes, jpeg, klass, instance = [], [], [], []
     for index in range(number * SHARD, (number + 1) * SHARD):
         made = render(sample(seed, index))
+        scenes.append(made.scene.to_json())
         out = io.BytesIO()
         Image.fromarray(made.image).save(out, "JPEG", quality=96, subsampling=0)
         jpeg.append(np.frombuffer(out.getvalue(), np.uint8))
@@ -69,7 +72,8 @@ def make_shard(seed: int, number: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     spare = path.with_suffix(".new.npz")
     sizes = np.array([len(j) for j in jpeg])
-    np.savez(spare, jpeg=np.concatenate(jpeg), sizes=sizes, klass=np.stack(klass), instance=np.stack(instance))
+    np.savez(spare, scenes=np.array(scenes), jpeg=np.concatenate(jpeg), sizes=sizes, klass=np.stack(klass),
+             instance=np.stack(instance))  # fmt: skip
     spare.replace(path)
     return path
 
@@ -79,7 +83,7 @@ def read_shard(seed: int, number: int) -> Shard:
     kept = np.load(shard_path(seed, number))
     cuts = np.cumsum(kept["sizes"])[:-1]
     files = [part.tobytes() for part in np.split(kept["jpeg"], cuts)]
-    return Shard(seed, number * SHARD, files, kept["klass"], kept["instance"])
+    return Shard(seed, number * SHARD, list(map(str, kept["scenes"])), files, kept["klass"], kept["instance"])
 
 
 def shards(seed: int) -> list[int]:

@@ -1,0 +1,150 @@
+"""Stage ``base``: the UNet, on frozen latents and a frozen text encoder.
+
+SD's own noise schedule and target (epsilon), min-SNR-5 weights (Hang et al., 2023), and
+TokenCompose's loss (Wang et al., CVPR 2024) on the up blocks' cross-attention: nouns
+and their adjectives are taught where they belong. Stable Diffusion's word maps are
+emergent, ours were taught; the card and lesson 06 say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+
+from ...training import Loop, Plan
+from . import corpus, data, latents, text
+from .autoencoder import LATENT
+
+BATCH = 64
+DROP = 0.1  # share of captions emptied, for guidance
+TOKEN_WEIGHT, PIXEL_SHARE = 0.05, 0.3
+PLAN = Plan(steps=24_000, rate=1e-3, warmup=300, decay=0.5, memory=2000)
+SCHEDULE = {
+    "num_train_timesteps": 1000, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012,
+}  # fmt: skip
+
+
+def build() -> UNet2DConditionModel:
+    """Give the untrained UNet: cross-attention at 16 x 16 and 8 x 8."""
+    return UNet2DConditionModel(
+        sample_size=16, in_channels=LATENT, out_channels=LATENT, block_out_channels=(96, 160, 192), layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=text.WIDTH, attention_head_dim=4,
+    )  # fmt: skip
+
+
+class Recorder(AttnProcessor):
+    """Plain attention that leaves its probabilities [batch * head, patch, token] in ``kept``."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept: torch.Tensor | None = None
+
+    def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, temb=None, **_):
+        query = attn.head_to_batch_dim(attn.to_q(hidden_states))
+        key = attn.head_to_batch_dim(attn.to_k(encoder_hidden_states))
+        value = attn.head_to_batch_dim(attn.to_v(encoder_hidden_states))
+        self.kept = attn.get_attention_scores(query, key, attention_mask)
+        return attn.to_out[1](attn.to_out[0](attn.batch_to_head_dim(torch.bmm(self.kept, value))))
+
+
+def listen(unet: UNet2DConditionModel) -> list[Recorder]:
+    """Put recorders on the up blocks' cross-attention and plain processors everywhere else."""
+    chosen = {n: Recorder() if n.startswith("up_blocks") and "attn2" in n else AttnProcessor() for n in unet.attn_processors}
+    unet.set_attn_processor(chosen)
+    return [p for p in chosen.values() if isinstance(p, Recorder)]
+
+
+def owner_masks(instance: torch.Tensor, owners: torch.Tensor, side: int) -> torch.Tensor:
+    """Give each token's instance as a share of each patch: [batch, token, side, side]; zero where it owns nothing."""
+    same = instance[:, None] == owners[:, :, None, None]
+    same &= owners[:, :, None, None] >= 0
+    return F.avg_pool2d(same.float(), instance.shape[-1] // side)
+
+
+def token_compose(recorders: list[Recorder], batch: dict, kept: torch.Tensor) -> torch.Tensor:
+    """TokenCompose's token loss plus ``PIXEL_SHARE`` of its pixel loss, mean over the recorded layers.
+
+    kept: bool [batch], False where the caption was emptied.
+    """
+    n = len(kept)
+    full = owner_masks(batch["instance"], batch["owners"], 16)
+    losses = []
+    for recorder in recorders:
+        side = int(recorder.kept.shape[1] ** 0.5)
+        mask = full if side == 16 else F.avg_pool2d(full, 16 // side)
+        heat = recorder.kept.float().view(n, -1, side, side, corpus.LENGTH).mean(1).permute(0, 3, 1, 2)
+        told = (mask.sum((2, 3)) > 0.25 * (side / 16) ** 2) & kept[:, None]
+        heat, mask = heat[told], mask[told]
+        inside = (heat * mask).sum((1, 2)) / (heat.sum((1, 2)) + 1e-6)
+        pixel = F.binary_cross_entropy(heat.clamp(1e-4, 1 - 1e-4), mask)
+        losses.append((1 - inside).pow(2).mean() + PIXEL_SHARE * pixel)
+        recorder.kept = None
+    return torch.stack(losses).mean()
+
+
+def draw_steps(n: int, generator: torch.Generator) -> torch.Tensor:
+    """Draw noise steps: half uniform, half around step 400 where layout is decided."""
+    uniform = torch.randint(0, 1000, (n,), generator=generator)
+    middle = (400 + 180 * torch.randn(n, generator=generator)).long().clamp(0, 999)
+    return torch.where(torch.rand(n, generator=generator) < 0.5, uniform, middle)
+
+
+class Objective:
+    """The base's loss on a batch; ``parts`` keeps running means of its terms for the log."""
+
+    def __init__(self, unet, encoder, tokenizer, token_weight: float = TOKEN_WEIGHT, forward: Callable | None = None):
+        self.unet, self.encoder, self.weight = forward or unet, encoder, token_weight
+        self.recorders = listen(unet)
+        self.schedule = DDPMScheduler(**SCHEDULE)
+        self.empty = torch.tensor(tokenizer("", padding="max_length", max_length=corpus.LENGTH)["input_ids"])
+        self.parts = {"noise": 0.0, "token": 0.0}
+
+    def __call__(self, batch: dict, generator: torch.Generator) -> torch.Tensor:
+        z, n = batch["z"], len(batch["z"])
+        kept = torch.rand(n, generator=generator) >= DROP
+        ids = torch.where(kept[:, None], batch["ids"], self.empty)
+        noise = torch.randn(z.shape, generator=generator)
+        t = draw_steps(n, generator)
+        noisy = self.schedule.add_noise(z, noise, t).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad():
+                hidden = self.encoder(ids).last_hidden_state
+            guess = self.unet(noisy, t, hidden, return_dict=False)[0]
+        alpha = self.schedule.alphas_cumprod[t]
+        snr = alpha / (1 - alpha)
+        error = ((guess.float() - noise).pow(2).mean((1, 2, 3)) * snr.clamp(max=5) / snr).mean()
+        token = token_compose(self.recorders, batch, kept)
+        for name, value in (("noise", error), ("token", token)):
+            self.parts[name] = 0.98 * self.parts[name] + 0.02 * float(value.detach())
+        return error + self.weight * token
+
+
+def train(minutes: float, plan: Plan = PLAN, compiled: bool = False) -> Path:
+    """Train or go on; give the folder with the checkpoint."""
+    from transformers import CLIPTokenizer
+
+    torch.manual_seed(0)
+    tokenizer = CLIPTokenizer.from_pretrained(data.cache() / "tokenizer")
+    encoder = frozen_encoder(len(tokenizer))
+    unet = build().to(memory_format=torch.channels_last)
+    loop = Loop(data.cache() / "base", {"unet": unet}, plan)
+    objective = Objective(unet, encoder, tokenizer, forward=torch.compile(unet) if compiled else None)
+    world = latents.load(tokenizer)
+    draw = torch.Generator().manual_seed(2000 + loop.step)
+    loop.run(lambda _: objective(world.draw(BATCH, draw), draw), minutes, lambda: {k: round(v, 4) for k, v in objective.parts.items()})
+    return loop.folder
+
+
+def frozen_encoder(vocab_size: int) -> torch.nn.Module:
+    """Load the text encoder that stage ``text`` left."""
+    encoder = text.build(vocab_size)
+    kept = torch.load(data.cache() / "text" / "checkpoint.pt", weights_only=True)
+    encoder.load_state_dict(kept["average"]["encoder"])
+    return encoder.eval().requires_grad_(False)

@@ -1,0 +1,89 @@
+"""Captions as tokens: the tokenizer, and which token belongs to which instance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import CLIPTokenizer
+
+from ..captions import SAYS, Says, caption
+from ..scene import Scene
+from . import data
+
+LENGTH = 32  # tokens, start and end included
+VARIANTS = 4  # captions kept for each scene
+SEED = 17
+# Words that people type and the captions lack; they become whole tokens, so that a lesson's sentence stays short.
+EXTRA = "the is are on of to at under over from my your big small little two three happy sunny blurry bad quality".split()
+
+
+def captions(seed: int, number: int, says: Says = SAYS, variants: int = VARIANTS) -> list[list]:
+    """Write ``variants`` captions for each scene of a shard: [scene][variant] of ``Caption``."""
+    shard = data.read_shard(seed, number)
+    out = []
+    for k, line in enumerate(shard.scenes):
+        scene, rng = Scene.from_json(line), np.random.default_rng([SEED, seed, shard.first + k])
+        out.append([caption(scene, rng, says) for _ in range(variants)])
+    return out
+
+
+def train_tokenizer(texts: list[str], folder: Path) -> CLIPTokenizer:
+    """Train CLIP's kind of byte-level BPE on ``texts`` until every word of them is one token, and save it.
+
+    Bytes are the fallback: any text encodes, an unknown word as its letters.
+    """
+    model = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
+    model.normalizer = normalizers.Lowercase()
+    split = pre_tokenizers.Split(_pattern(), "removed", invert=True)
+    model.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    counts = Counter(word for t in texts for word in t.lower().replace(",", " ").split())
+    words = [w for w, n in sorted(counts.items()) for _ in range(min(n, 50) + 3)] + EXTRA * 3
+    trainer = trainers.BpeTrainer(vocab_size=3000, min_frequency=2, initial_alphabet=sorted(alphabet), show_progress=False)
+    model.train_from_iterator(words, trainer)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.model.save(str(folder))
+    return _clip(folder, sorted(alphabet))
+
+
+def _pattern():
+    from tokenizers import Regex
+
+    return Regex(r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+""")
+
+
+def _clip(folder: Path, alphabet: list[str]) -> CLIPTokenizer:
+    """Order the vocabulary as CLIP's (bytes, bytes at a word's end, merges, start, end) and save a CLIPTokenizer."""
+    lines = (folder / "merges.txt").read_text("utf8").splitlines()
+    merges = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#")]
+    tokens = [*alphabet, *(a + "</w>" for a in alphabet), *("".join(m) for m in merges)]
+    tokens = list(dict.fromkeys(tokens)) + ["<|startoftext|>", "<|endoftext|>"]
+    vocab = {token: i for i, token in enumerate(tokens)}
+    tokenizer = CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=LENGTH)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def encode(tokenizer: CLIPTokenizer, made: list) -> tuple[np.ndarray, np.ndarray]:
+    """Encode captions.
+
+    Args:
+        tokenizer: the clay tokenizer.
+        made: n captions with spans.
+
+    Returns:
+        ids int16 [n, token] and owners int8 [n, token]: the instance a token belongs to, or -1.
+    """
+    out = tokenizer(
+        [c.text for c in made], padding="max_length", truncation=True, max_length=LENGTH, return_offsets_mapping=True
+    )
+    owners = np.full((len(made), LENGTH), -1, np.int8)
+    for row, (c, offsets) in enumerate(zip(made, out["offset_mapping"], strict=True)):
+        for token, (start, end) in enumerate(offsets):
+            for a, b, instance in c.spans:
+                if end > start and a <= start and end <= b:
+                    owners[row, token] = instance
+    return np.array(out["input_ids"], np.int16), owners

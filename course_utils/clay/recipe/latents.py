@@ -1,0 +1,90 @@
+"""Stage ``latents``: everything that the text encoder and the UNet train on, in memory-sized arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from transformers import CLIPTokenizer
+
+from . import corpus, data
+from .autoencoder import prepare
+
+
+def path(seed: int, number: int) -> Path:
+    """Say where the latents of a shard lie."""
+    return data.cache() / "latents" / f"world{seed}-{number:04d}.npy"
+
+
+@torch.inference_mode()
+def make(vae: AutoencoderTiny, seed: int, number: int) -> Path:
+    """Encode a shard and its mirror images: float16 [scene, 2, 12, 16, 16]."""
+    where = path(seed, number)
+    if where.exists():
+        return where
+    pictures = data.read_shard(seed, number).pictures()
+    out = []
+    for part in np.array_split(pictures, 32):
+        both = np.stack([part, part[:, :, ::-1]], 1).reshape(-1, *part.shape[1:])
+        with torch.autocast("cpu", torch.bfloat16):
+            z = vae.encode(prepare(both)).latents
+        out.append(z.float().reshape(len(part), 2, *z.shape[1:]).half().numpy())
+    where.parent.mkdir(parents=True, exist_ok=True)
+    spare = where.with_suffix(".new.npy")
+    np.save(spare, np.concatenate(out))
+    spare.replace(where)
+    return where
+
+
+@dataclass
+class Corpus:
+    """Aligned arrays of n scenes.
+
+    latents: float16 [n, 2, 12, 16, 16], plain and mirrored.
+    ids, owners: [n, variant, token], see ``corpus.encode``.
+    instance: int8 [n, 64, 64].
+    """
+
+    latents: torch.Tensor
+    ids: torch.Tensor
+    owners: torch.Tensor
+    instance: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def draw(self, n: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Draw a batch: z float [n, 12, 16, 16], ids long [n, token], owners and instance, mirrored alike."""
+        i = torch.randint(0, len(self), (n,), generator=generator)
+        flip = torch.randint(0, 2, (n,), generator=generator)
+        variant = torch.randint(0, self.ids.shape[1], (n,), generator=generator)
+        instance = self.instance[i]
+        instance = torch.where(flip.bool()[:, None, None], instance.flip(2), instance)
+        return {
+            "z": self.latents[i, flip].float(),
+            "ids": self.ids[i, variant].long(),
+            "owners": self.owners[i, variant],
+            "instance": instance,
+        }
+
+
+def load(tokenizer: CLIPTokenizer, seed: int = data.TRAIN, numbers: list[int] | None = None) -> Corpus:
+    """Read all shards whose latents are there."""
+    ready = [n for n in data.shards(seed) if path(seed, n).exists()] if numbers is None else numbers
+    ids, owners = zip(*(_tokens(tokenizer, seed, n) for n in ready), strict=True)
+    return Corpus(
+        torch.from_numpy(np.concatenate([np.load(path(seed, n)) for n in ready])),
+        torch.from_numpy(np.concatenate(ids)),
+        torch.from_numpy(np.concatenate(owners)),
+        torch.from_numpy(np.concatenate([data.read_shard(seed, n).instance for n in ready])),
+    )
+
+
+def _tokens(tokenizer: CLIPTokenizer, seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+    made = corpus.captions(seed, number)
+    ids, owners = corpus.encode(tokenizer, [c for scene in made for c in scene])
+    shape = (len(made), corpus.VARIANTS, corpus.LENGTH)
+    return ids.reshape(shape), owners.reshape(shape)

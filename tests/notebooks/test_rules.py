@@ -1,0 +1,145 @@
+"""The rules that every lesson keeps; nothing is run here."""
+
+import json
+import re
+import statistics
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+
+from tools import build, template, tidy
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = build.sources(ROOT)
+LESSONS = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+TAGS = {"setup", "check", "exercise", "hint", "solution", "widget", "hide-input"}
+TAGS |= {"nbval-ignore-output", "nbval-check-output", "nbval-skip", "skip-execution", "raises-exception"}
+MAX_BYTES, MAX_CELL = 900_000, 40
+WELL_KNOWN_UI = "web" + "ui"  # the string that Colab warns about
+
+
+def cells(source, kind=None):
+    every = jupytext.reads(build.written(source), "py:percent").cells
+    return [cell for cell in every if kind in (None, cell.cell_type)]
+
+
+def lines(cell):
+    return [line for line in cell.source.splitlines() if line.strip()]
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", ()))
+
+
+def kept(source):
+    return nbformat.read(build.product(source), as_version=4)
+
+
+def test_there_are_lessons():
+    assert SOURCES
+
+
+def test_each_notebook_has_a_source():
+    notebooks = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert notebooks == {source.stem for source in SOURCES}
+
+
+@LESSONS
+def test_opening(source):
+    """The badge row and the title stand first, the setup cell before any other code."""
+    first = cells(source)[0]
+    assert first.cell_type == "markdown"
+    assert template.badge(source.stem, template.address()) in first.source.splitlines()[0]
+    assert re.search(rf"^# {source.stem[:2]} · \S", first.source, re.M), "the title reads `# NN · Name`"
+    setup = cells(source, "code")[0]
+    assert "google.colab" in setup.source and "setup" in tags(setup) and len(setup.source.splitlines()) <= 12
+
+
+@LESSONS
+def test_budgets(source):
+    every, code = cells(source), cells(source, "code")[1:]  # the setup cell is the template's
+    sizes = sorted(len(lines(cell)) for cell in code)
+    assert 30 <= len(every) <= 60
+    assert 0.50 <= len(cells(source, "markdown")) / len(every) <= 0.65
+    assert sizes[-1] <= MAX_CELL and statistics.median(sizes) <= 5
+    assert sizes[int(0.9 * (len(sizes) - 1))] <= 20
+
+
+@LESSONS
+def test_tags(source):
+    for cell in cells(source):
+        assert tags(cell) <= TAGS, f"unknown tags {tags(cell) - TAGS} in {cell.source[:60]!r}"
+        assert ("nbval-skip" in tags(cell)) == ("skip-execution" in tags(cell)), "a skipped cell carries both tags"
+        if "check" in tags(cell):
+            assert "assert" in cell.source, f"a check that asserts nothing: {cell.source[:60]!r}"
+        if "widget" in tags(cell):
+            assert "nbval-ignore-output" in tags(cell)
+    assert any("check" in tags(cell) for cell in cells(source))
+
+
+@LESSONS
+def test_exercises(source):
+    called = set(re.findall(r"checks\.check\(\s*[\"'](\d\d\.\d+)[\"']", source.read_text()))
+    assert len(called) >= 3 and all(name.startswith(source.stem[:2]) for name in called)
+
+
+@LESSONS
+def test_ends_by_releasing(source):
+    assert "env.release()" in cells(source, "code")[-1].source
+
+
+@LESSONS
+def test_pictures_have_alt_text(source):
+    assert not re.findall(r"!\[\s*\]\([^)]*\)|<img(?![^>]*\balt=)[^>]*>", source.read_text())
+
+
+@LESSONS
+def test_nothing_forbidden(source):
+    text = build.written(source)
+    for pattern in (WELL_KNOWN_UI, r"\.cuda\(", r"trust_remote_code", r"share=True", r"/(?:root|home|Users|work)/"):
+        assert not re.search(pattern, text, re.I), f"{pattern} in {source.name}"
+
+
+@LESSONS
+def test_notebook_was_built_from_this_source(source):
+    changed = build.stale(source)
+    assert not changed, f"{' and '.join(changed)} changed since {source.stem} was built: run `make notebooks`."
+    built = [(cell.cell_type, cell.source) for cell in kept(source).cells]
+    assert built == [(cell.cell_type, cell.source) for cell in cells(source)], "the notebook was edited by hand"
+
+
+@LESSONS
+def test_notebook_keeps_clean_outputs(source):
+    notebook = kept(source)
+    assert not tidy.problems(notebook)
+    assert any(cell.get("outputs") for cell in notebook.cells)
+    ran = [cell for cell in notebook.cells if cell.cell_type == "code" and "skip-execution" not in tags(cell)]
+    assert all(cell.execution_count for cell in ran if cell.source.strip())
+
+
+@LESSONS
+def test_notebook_is_small_and_without_widget_state(source):
+    assert build.product(source).stat().st_size <= MAX_BYTES
+    notebook = json.loads(build.product(source).read_text())
+    assert set(notebook["metadata"]) == {"kernelspec", "language_info", "course"}
+    assert tidy.WIDGET_VIEW not in build.product(source).read_text()
+
+
+def test_readme_points_where_the_setting_says():
+    text = (ROOT / "README.md").read_text()
+    assert template.readme(text, template.address()) == text, "run `make notebooks`"
+    assert [source.stem for source in SOURCES] == template.README_BADGE.findall(text)
+    assert template.address().repository in text
+
+
+def test_quarantine_lists_every_skip():
+    quarantine = (ROOT / "tests/QUARANTINE.md").read_text()
+    skips = re.compile(r"mark\.(skip|xfail)|pytest\.(skip|xfail|importorskip)\(")
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        if path != Path(__file__) and skips.search(path.read_text()):
+            assert path.relative_to(ROOT).as_posix() in quarantine, f"{path.name} skips something that is not listed"
+    for source in SOURCES:
+        if any("nbval-skip" in tags(cell) for cell in cells(source)):
+            assert source.stem in quarantine
