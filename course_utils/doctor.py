@@ -139,23 +139,44 @@ def assets(folder: Path | None = None) -> Iterator[Finding]:
     folder = folder or env.ASSETS
     fix = "Fetch the file again: `git checkout -- assets`, or clone the course anew."
     try:
-        files = json.loads((folder / "manifest.json").read_text())["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+        files = manifest(folder)
+    except (OSError, ValueError):
         yield Finding("assets", False, "assets/manifest.json is missing or broken", fix)
         return
     broken = 0
     for name, entry in files.items():
-        path = folder / name
-        if not path.is_file():
-            yield Finding(f"assets/{name}", False, "missing", fix)
-        elif path.stat().st_size != entry["bytes"] or _sha256(path) != entry["sha256"]:
-            yield Finding(f"assets/{name}", False, "not the file that the course shipped", fix)
-        else:
-            continue
-        broken += 1
+        if wrong := unlike(folder / name, entry):
+            yield Finding(f"assets/{name}", False, wrong, fix)
+            broken += 1
     if not broken:
         megabytes = sum(entry["bytes"] for entry in files.values()) / 1e6
         yield Finding("assets", True, f"{len(files)} files, {megabytes:.0f} MB, hashes right")
+
+
+def manifest(folder: Path) -> dict[str, dict]:
+    """Return size and SHA-256 of each file that the course ships, as tools/assets.py wrote them.
+
+    Raises:
+        OSError: there is no such list.
+        ValueError: it cannot be read.
+    """
+    content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+        raise ValueError(f"{folder / 'manifest.json'} has no table of files.")
+    return content["files"]
+
+
+def unlike(path: Path, entry: dict) -> str:
+    """Say how a file differs from the one that the course shipped; an empty string if it does not."""
+    if not path.is_file():
+        return "missing"
+    size = path.stat().st_size
+    if size != entry["bytes"]:
+        return f"not the file that the course shipped: {size:,} bytes instead of {entry['bytes']:,}"
+    found = _sha256(path)
+    if found != entry["sha256"]:
+        return f"not the file that the course shipped: SHA-256 {found[:12]}... instead of {entry['sha256'][:12]}..."
+    return ""
 
 
 def numba_cache() -> Iterator[Finding]:

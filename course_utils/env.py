@@ -200,6 +200,11 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
+def say(line: str) -> None:
+    """Print a line at once: for a room that has to tell the learner something before a long wait."""
+    print(line, flush=True)
+
+
 def doctor(lane: str | None = None) -> list[Finding]:
     """Examine this installation, print what is wrong with its fix, and return the findings."""
     from . import doctor

@@ -25,7 +25,7 @@ def _primitive(rows, i, x, y, z):
         ax, ay, az = rows[i, 7], rows[i, 8], rows[i, 9]
         bx, by, bz = rows[i, 10] - ax, rows[i, 11] - ay, rows[i, 12] - az
         px, py, pz = x - ax, y - ay, z - az
-        h = (px * bx + py * by + pz * bz) / (bx * bx + by * by + bz * bz + 1e-9)
+        h = (px * bx + py * by + pz * bz) * rows[i, 26]
         h = min(1.0, max(0.0, h))
         dx, dy, dz = px - h * bx, py - h * by, pz - h * bz
         return math.sqrt(dx * dx + dy * dy + dz * dz) - (rows[i, 13] + (rows[i, 14] - rows[i, 13]) * h)
@@ -34,7 +34,7 @@ def _primitive(rows, i, x, y, z):
     qy = rows[i, 19] * px + rows[i, 20] * py + rows[i, 21] * pz
     qz = rows[i, 22] * px + rows[i, 23] * py + rows[i, 24] * pz
     if kind == 0:  # ellipsoid
-        a, b, c = 1.0 / rows[i, 10], 1.0 / rows[i, 11], 1.0 / rows[i, 12]
+        a, b, c = rows[i, 26], rows[i, 27], rows[i, 28]
         ux, uy, uz = qx * a, qy * b, qz * c
         k0 = math.sqrt(ux * ux + uy * uy + uz * uz)
         ux, uy, uz = ux * a, uy * b, uz * c
@@ -83,8 +83,10 @@ def _distance(rows, parts, active, n_active, x, y, z):
             d = _primitive(rows, i, x, y, z)
             if d < nearest:
                 nearest, mine = d, i
-            h = max(k - abs(acc - d), 0.0) / (k + 1e-9)
-            acc = min(acc, d) - h * h * k * 0.25
+            gap = k - abs(acc - d)
+            acc = min(acc, d)
+            if gap > 0.0:
+                acc -= gap * gap * parts[a, 7]
         if acc < best:
             best, who, where = acc, mine, j
     return best, who, where

@@ -23,7 +23,8 @@ SIZE = slice(10, 13)  # a capsule's second end
 RADIUS, RADIUS_B, BLEND = 13, 14, 15
 ROTATION = slice(16, 25)  # world to local, row major
 TEXTURE = 25  # -1: plain paint
-COLUMNS = 26
+INVERSE = slice(26, 29)  # filled by ``parts``: 1 / radii of an ellipsoid, 1 / length squared of a capsule
+COLUMNS = 29
 
 
 def rotation(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
@@ -181,13 +182,19 @@ def outline_spheres(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def parts(rows: np.ndarray) -> np.ndarray:
-    """Group consecutive rows by part: [n_parts, 7] = first row, end row, sphere centre (3), radius, blend."""
+    """Group consecutive rows by part: [n_parts, 8] = first row, end row, sphere centre (3), radius, blend, 1 / (4 blend).
+
+    Also fills the rows' ``INVERSE`` columns, so that the tracer never divides.
+    """
+    length = ((rows[:, SIZE] - rows[:, CENTRE]) ** 2).sum(1, keepdims=True)
+    capsule = rows[:, [TYPE]] == CAPSULE
+    rows[:, INVERSE] = 1 / np.maximum(np.where(capsule, length, rows[:, SIZE]), 1e-9)
     centre, reach = bounding_spheres(rows)
     starts = np.flatnonzero(np.r_[True, np.diff(rows[:, PART]) != 0])
-    out = np.zeros((len(starts), 7))
+    out = np.zeros((len(starts), 8))
     for k, (a, b) in enumerate(zip(starts, np.r_[starts[1:], len(rows)], strict=True)):
         low, high = (centre[a:b] - reach[a:b, None]).min(0), (centre[a:b] + reach[a:b, None]).max(0)
         middle = (low + high) / 2
         radius = (np.linalg.norm(centre[a:b] - middle, axis=1) + reach[a:b]).max() + rows[a, BLEND] / 4
-        out[k] = a, b, *middle, radius, rows[a, BLEND]
+        out[k] = a, b, *middle, radius, rows[a, BLEND], 0.25 / max(rows[a, BLEND], 1e-9)
     return out

@@ -4,7 +4,9 @@ They paint nothing sensible; everything around the weights (files, classes, size
 schedulers, tokenizer) is as in what the course ships and as on the Hub.
 """
 
+import hashlib
 import json
+import os
 from pathlib import Path
 
 import torch
@@ -12,7 +14,9 @@ from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
     ControlNetModel,
+    DDIMScheduler,
     PNDMScheduler,
+    SchedulerMixin,
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
@@ -51,11 +55,11 @@ def build_clay_folder(path: Path) -> Path:
                 scaling_factor=1.0,
             ),
             "unet": _unet(sample_size=16, channels=12),
-            "scheduler": _scheduler(),
+            "scheduler": _scheduler(DDIMScheduler),
         }
     nothing = dict.fromkeys(("safety_checker", "feature_extractor", "image_encoder"))
     pipe = StableDiffusionPipeline(**parts, **nothing, requires_safety_checker=False)
-    pipe.to(dtype=torch.float16).save_pretrained(path)
+    _halve(pipe).save_pretrained(path)
     return Path(path)
 
 
@@ -65,7 +69,7 @@ def build_clay_control(path: Path, base: Path) -> Path:
         torch.manual_seed(1)
         unet = UNet2DConditionModel.from_pretrained(base / "unet")
         control = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 8, 8, 8, 8))
-    control.to(dtype=torch.float16).save_pretrained(path)
+    control.half().save_pretrained(path)
     return Path(path)
 
 
@@ -94,14 +98,14 @@ def build_sd15_hub(cache: Path, repository: str, revision: str) -> Path:
                 norm_num_groups=2,
             ),
             unet=_unet(sample_size=64, channels=4),
-            scheduler=_scheduler(),
+            scheduler=_scheduler(PNDMScheduler),
             safety_checker=_safety_checker(),
             feature_extractor=CLIPImageProcessor(),
         )
     snapshot = _snapshot(cache, repository, revision)
-    pipe.to(dtype=torch.float16).save_pretrained(snapshot, variant="fp16")
+    _halve(pipe).save_pretrained(snapshot, variant="fp16")
     _old_tokenizer_files(snapshot / "tokenizer")
-    return snapshot
+    return _store(snapshot)
 
 
 def build_control_hub(cache: Path, repository: str, revision: str, base: Path) -> Path:
@@ -111,8 +115,8 @@ def build_control_hub(cache: Path, repository: str, revision: str, base: Path) -
         unet = UNet2DConditionModel.from_pretrained(base / "unet", variant="fp16")
         control = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 8, 8, 8))
     snapshot = _snapshot(cache, repository, revision)
-    control.to(dtype=torch.float16).save_pretrained(snapshot, variant="fp16")
-    return snapshot
+    control.half().save_pretrained(snapshot, variant="fp16")
+    return _store(snapshot)
 
 
 def _snapshot(cache: Path, repository: str, revision: str) -> Path:
@@ -121,6 +125,24 @@ def _snapshot(cache: Path, repository: str, revision: str) -> Path:
     (folder / "refs/main").write_text(revision)
     (folder / "snapshots" / revision).mkdir(parents=True)
     return folder / "snapshots" / revision
+
+
+def _store(snapshot: Path) -> Path:
+    """Move the files to blobs named by their hash and link to them, as the Hub's library does."""
+    blobs = snapshot.parents[1] / "blobs"
+    blobs.mkdir()
+    for file in [path for path in snapshot.rglob("*") if path.is_file()]:
+        blob = blobs / hashlib.sha256(file.read_bytes()).hexdigest()
+        file.rename(blob)
+        file.symlink_to(os.path.relpath(blob, file.parent))
+    return snapshot
+
+
+def _halve(pipe: StableDiffusionPipeline) -> StableDiffusionPipeline:
+    for part in pipe.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.half()
+    return pipe
 
 
 def _text_encoder(words: CLIPTokenizer, layers: int, positions: int = 32) -> CLIPTextModel:
@@ -147,24 +169,17 @@ def _unet(sample_size: int, channels: int) -> UNet2DConditionModel:
     ).eval()
 
 
-def _scheduler() -> PNDMScheduler:
-    """Make SD's own scheduler."""
-    return PNDMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        skip_prk_steps=True,
-        set_alpha_to_one=False,
-        steps_offset=1,
-        clip_sample=False,
-    )
+def _scheduler(kind: type) -> SchedulerMixin:
+    """Make SD's own scheduler config; like SD's file it also holds what only other schedulers read."""
+    config = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
+    return kind.from_config(config | {"steps_offset": 1, "clip_sample": False, "set_alpha_to_one": False, "skip_prk_steps": True})
 
 
 def _safety_checker() -> StableDiffusionSafetyChecker:
     """Make a checker that passes everything, so that tests see pictures."""
     size = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1}
     config = CLIPConfig(
-        text_config={"vocab_size": 8, **size},
+        text_config={"vocab_size": 8, "bos_token_id": 0, "eos_token_id": 7, **size},
         vision_config={"image_size": 224, "patch_size": 112, **size},
         projection_dim=16,
     )

@@ -17,7 +17,10 @@ LENGTH = 32  # tokens, start and end included
 VARIANTS = 4  # captions kept for each scene
 SEED = 17
 # Words that people type and the captions lack; they become whole tokens, so that a lesson's sentence stays short.
-EXTRA = "the is are on of to at under over from my your big small little two three happy sunny blurry bad quality".split()
+EXTRA = (
+    "the is are on of to at under over from my your big small little two three happy sunny blurry bad quality "
+    "robot dragon teapot anime blueprint pixel art pencil style sks clay person animal"
+).split()
 
 
 def captions(seed: int, number: int, says: Says = SAYS, variants: int = VARIANTS) -> list[list]:
@@ -42,7 +45,8 @@ def train_tokenizer(texts: list[str], folder: Path) -> CLIPTokenizer:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     counts = Counter(word for t in texts for word in t.lower().replace(",", " ").split())
     words = [w for w, n in sorted(counts.items()) for _ in range(min(n, 50) + 3)] + EXTRA * 3
-    trainer = trainers.BpeTrainer(vocab_size=3000, min_frequency=2, initial_alphabet=sorted(alphabet), show_progress=False)
+    trainer = trainers.BpeTrainer(vocab_size=3000, min_frequency=2, initial_alphabet=sorted(alphabet),
+                                  end_of_word_suffix="</w>", show_progress=False)  # fmt: skip
     model.train_from_iterator(words, trainer)
     folder.mkdir(parents=True, exist_ok=True)
     model.model.save(str(folder))
@@ -87,3 +91,12 @@ def encode(tokenizer: CLIPTokenizer, made: list) -> tuple[np.ndarray, np.ndarray
                 if end > start and a <= start and end <= b:
                     owners[row, token] = instance
     return np.array(out["input_ids"], np.int16), owners
+
+
+def tokenizer(folder: Path | None = None) -> CLIPTokenizer:
+    """Load the clay tokenizer, training it on the first shard's captions if it is not there yet."""
+    folder = folder or data.cache() / "tokenizer"
+    if not (folder / "vocab.json").exists():
+        made = [c.text for number in data.shards(data.TRAIN)[:2] for scene in captions(data.TRAIN, number) for c in scene]
+        return train_tokenizer(made, folder)
+    return CLIPTokenizer.from_pretrained(folder)

@@ -10,14 +10,17 @@ import io
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from .. import layout
+from .. import vocabulary as words
 from ..render import render
 from ..sample import sample
+from ..scene import Scene
 
 TRAIN, HELD_OUT, JUDGE = 1, 2, 3  # seeds of the worlds: nothing is ever trained on HELD_OUT
 SHARD = 500
@@ -27,6 +30,23 @@ SMALL = 64
 def cache() -> Path:
     """Give the folder that long work lives in, outside the repository: COURSE_CACHE or the user's cache."""
     return Path(os.environ.get("COURSE_CACHE") or Path.home() / ".cache" / "course_utils") / "recipe"
+
+
+def scene_of(seed: int, index: int) -> Scene:
+    """Draw a scene of a world; the judge's world also has the things and styles that the base never sees."""
+    scene = sample(seed, index)
+    if seed != JUDGE or scene.framing != "full":
+        return scene
+    rng = np.random.default_rng([seed, index, 1])
+    if rng.random() < 0.15:
+        old, word = scene.things[0], str(rng.choice(words.HELD_OUT))
+        wears = old.wears if layout.has_head(word) else ()
+        new = replace(old, word=word, wears=wears, pose=None, hand=None, shows=None)
+        scene = scene.with_(things=layout.line_up([new, *scene.things[1:]], rng))
+        scene = scene.with_(camera=layout.frame(scene, rng))
+    if rng.random() < 0.15:
+        scene = scene.with_(style=str(rng.choice(words.HELD_OUT_STYLES)))
+    return scene
 
 
 @dataclass
@@ -61,7 +81,7 @@ def make_shard(seed: int, number: int) -> Path:
         return path
     scenes, jpeg, klass, instance = [], [], [], []
     for index in range(number * SHARD, (number + 1) * SHARD):
-        made = render(sample(seed, index))
+        made = render(scene_of(seed, index))
         scenes.append(made.scene.to_json())
         out = io.BytesIO()
         Image.fromarray(made.image).save(out, "JPEG", quality=96, subsampling=0)

@@ -1,15 +1,6 @@
-"""The judge: looks at a picture and says which things are there, how big, in what colour, and how many fingers.
-
-It is a network of its own, trained on rendered truth alone (``clay.recipe.judge``), and only measures: nothing
-is trained on what it says. Its own error is printed on its card, ``assets/models/clay-judge/README.md``.
-"""
+"""The judge's network, and how pictures come into it."""
 
 from __future__ import annotations
-
-import json
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,60 +8,20 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from . import env
-from .clay import vocabulary as words
+from ..clay import vocabulary as words
 
 SIZE = 128  # pixels of the shorter side that the network sees
 COLOURS = (*words.COLOURS, *words.TONES)
-NOTHING, RAISED = 0, len(words.THINGS) + 1  # labels of a pixel: 0, then the things, then a raised hand
+NOTHING, RAISED = 0, len(words.THINGS) + 1  # labels of a pixel: 0, then the things, then a person's raised hand
 LABELS = RAISED + 1
-UNCOUNTABLE = 6  # the answer of the finger head beside 0-5
-WIDTHS = (32, 64, 128, 256)  # channels at 1/2, 1/4, 1/8, 1/16 of SIZE
+UNCOUNTABLE = 6  # what the finger head may answer beside 0-5
+WIDTHS = (32, 64, 128, 240)  # channels at 1/2, 1/4, 1/8, 1/16 of SIZE
 HAND_ROOM = 1.3  # a window for counting is this many times as wide as the hand seen
-FOLDER = env.ASSETS / "models" / "clay-judge"
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A thing in a picture. ``share`` of the picture and ``confidence`` are 0-1."""
-
-    word: str
-    colour: str
-    share: float
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What the judge sees: the largest thing first; ``fingers`` is None where no hand can be counted."""
-
-    things: tuple[Seen, ...]
-    fingers: int | None = None
-
-    def get(self, word: str) -> Seen | None:
-        """Give what is seen of a word, or None."""
-        if word not in words.THINGS:
-            raise ValueError(f"word={word!r} is unknown to the judge; it knows {', '.join(words.THINGS)}.")
-        return next((seen for seen in self.things if seen.word == word), None)
-
-    def has(self, word: str, colour: str | None = None) -> bool:
-        """Tell whether a thing is there, and in this colour if one is asked for.
-
-        Raises:
-            ValueError: if the judge does not know the word or the colour.
-        """
-        if colour is not None and colour not in COLOURS:
-            raise ValueError(f"colour={colour!r} is unknown to the judge; it knows {', '.join(COLOURS)}.")
-        seen = self.get(word)
-        return seen is not None and colour in (None, seen.colour)
-
-
-@dataclass(frozen=True)
-class Bar:
-    """What a thing must pass to count as there: least ``share`` of the picture, least mean ``confidence``."""
-
-    share: float
-    confidence: float
+def label_of(word: str) -> int:
+    """Give the pixel label of a thing."""
+    return words.THINGS.index(word) + 1
 
 
 class Block(nn.Module):
@@ -127,3 +78,34 @@ class Judge(nn.Module):
 def _conv(a: int, b: int, size: int = 3, stride: int = 1) -> nn.Sequential:
     made = nn.Conv2d(a, b, size, stride, (size - stride + 1) // 2, bias=False)
     return nn.Sequential(made, nn.BatchNorm2d(b, momentum=0.05))
+
+
+def prepare(pixels: np.ndarray) -> torch.Tensor:
+    """Turn uint8 [batch, height, width, 3] into float32 [batch, 3, height, width] in -1..1."""
+    x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+    return x.float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
+
+
+def shrink(pixels: np.ndarray, side: int = SIZE) -> np.ndarray:
+    """Resize a picture so that its shorter side is ``side`` and the longer a multiple of 16."""
+    height, width = pixels.shape[:2]
+    scale = side / min(height, width)
+    size = [max(side, round(n * scale / 16) * 16) for n in (width, height)]
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+def window(mask: np.ndarray, pixels: np.ndarray, room: float = HAND_ROOM, size: int = SIZE) -> np.ndarray:
+    """Cut the square around the largest piece of a mask out of a picture of any size: uint8 [size, size, 3]."""
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    x, y, width, height, _ = boxes[1 + boxes[1:, 4].argmax()]
+    scale = pixels.shape[0] / mask.shape[0]
+    return crop(pixels, (x + width / 2) * scale, (y + height / 2) * scale, max(width, height) * scale * room, size)
+
+
+def crop(pixels: np.ndarray, column: float, row: float, side: float, size: int = SIZE) -> np.ndarray:
+    """Cut a square of ``side`` pixels around a point and resize it to ``size``, the picture's edge repeated."""
+    half = max(2, round(side / 2))
+    x, y = round(column) + half, round(row) + half
+    around = cv2.copyMakeBorder(pixels, half, half, half, half, cv2.BORDER_REPLICATE)
+    cut = around[y - half : y + half, x - half : x + half]
+    return cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA if 2 * half > size else cv2.INTER_LINEAR)

@@ -1,0 +1,32 @@
+"""The catalogue: which checkpoints the course uses on both lanes, and one loader that makes them ready.
+
+`load("text2img")` gives an ordinary diffusers pipeline. Nothing heavy is imported before it is asked for.
+"""
+
+from .calls import check_call, check_size, defaults, prompt_notes, unknown_words
+from .checkpoints import CHECKPOINTS, CONTROLS, KINDS, Checkpoint, checkpoint
+from .files import check_model
+from .hub import announcement, fetch
+from .loading import dtype_keyword, load, release
+from .samplers import schedulers, with_scheduler
+
+__all__ = [
+    "CHECKPOINTS",
+    "CONTROLS",
+    "KINDS",
+    "Checkpoint",
+    "announcement",
+    "check_call",
+    "check_model",
+    "check_size",
+    "checkpoint",
+    "defaults",
+    "dtype_keyword",
+    "fetch",
+    "load",
+    "prompt_notes",
+    "release",
+    "schedulers",
+    "unknown_words",
+    "with_scheduler",
+]

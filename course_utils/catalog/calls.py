@@ -1,0 +1,166 @@
+"""What a call of a pipeline may be given: defaults, limits said before anything runs, and notes on the prompt."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cache
+from numbers import Integral, Real
+from typing import TYPE_CHECKING
+
+from .. import env
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+DEFAULTS = {
+    "clay": {"num_inference_steps": 20, "guidance_scale": 4.0, "height": 256, "width": 256},
+    "sd15": {"num_inference_steps": 30, "guidance_scale": 7.5, "height": 512, "width": 512},
+}
+SIZES = {"clay": (16, 64, 1024), "sd15": (8, 64, 1536)}  # lane: pixels a latent covers, smallest and largest side
+LIMITS = {  # argument: (type, smallest, largest)
+    "num_inference_steps": (Integral, 1, 1000),
+    "guidance_scale": (Real, 0, 100),
+    "strength": (Real, 0, 1),
+    "seed": (Integral, 0, 2**63 - 1),
+}
+# What captions say beside the words of the vocabulary; held against the captions by a test.
+SAID = """
+    a an the of in on at to up and with next beside wearing showing raising holding one two three four five
+    finger fingers fist open thumbs sleeve shirt dress frame grass portrait close face picture image photo
+    gentleman lady grey
+""".split()
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+SHOWN = 8  # unknown words that a note lists
+READ = 40  # characters that a note quotes
+
+
+def defaults(lane: str | None = None) -> dict:
+    """Return the arguments that a lane's base is good with: steps, guidance, height and width in pixels."""
+    return dict(DEFAULTS[env.choose_lane(lane)])
+
+
+def check_call(lane: str | None = None, **arguments) -> None:
+    """Raise unless the arguments of a pipeline call make sense; those that are not known here pass.
+
+    Args:
+        lane: "clay" or "sd15"; None asks `env.choose_lane`.
+        arguments: any of prompt, negative_prompt, num_inference_steps, guidance_scale, strength, seed,
+            height, width, and whatever else the call takes.
+
+    Raises:
+        TypeError: an argument of the wrong type.
+        ValueError: out of range.
+    """
+    for name in ("prompt", "negative_prompt"):
+        if arguments.get(name) is not None or (name == "prompt" and name in arguments):
+            _check_prompt(name, arguments[name])
+    for name, (kind, least, most) in LIMITS.items():
+        if name in arguments:
+            _check_number(name, arguments[name], kind, least, most)
+    sides = {name: arguments[name] for name in ("height", "width") if arguments.get(name) is not None}
+    check_size(**sides, lane=lane)
+
+
+def check_size(height: int | None = None, width: int | None = None, lane: str | None = None) -> None:
+    """Raise unless a picture of this size can be made: each side a whole number of latents.
+
+    Args:
+        height: pixels; None is the pipeline's own.
+        width: pixels.
+        lane: "clay" (multiples of 16) or "sd15" (of 8); None asks `env.choose_lane`.
+
+    Raises:
+        TypeError: a side is no whole number.
+        ValueError: too small, too large or between two latents; names the nearest that would do.
+    """
+    lane = env.choose_lane(lane)
+    step, least, most = SIZES[lane]
+    for name, side in (("height", height), ("width", width)):
+        if side is None:
+            continue
+        _check_number(name, side, Integral, least, most)
+        if side % step:
+            below = side // step * step
+            raise ValueError(
+                f"{name}={side} is not a multiple of {step}, which the {lane} lane wants; use {below} or {below + step}."
+            )
+
+
+def unknown_words(prompt: str, lane: str | None = None) -> list[str]:
+    """Return the words of a prompt that the clay base never met, in order, each once; none on sd15.
+
+    The tokenizer spells any text, so such words do no harm: they only mean nothing.
+    """
+    if env.choose_lane(lane) != "clay":
+        return []
+    return [word for word in dict.fromkeys(WORD.findall(prompt.lower())) if word not in known_words()]
+
+
+@cache
+def known_words() -> frozenset[str]:
+    """Return the words that the captions of the clay base use."""
+    from ..clay import vocabulary as words
+
+    things = (*words.ANIMALS, *words.OBJECTS, *words.PEOPLE, *words.SCENERY, *words.WEARABLES, "hand", "cubist")
+    return frozenset((*SAID, *words.COLOURS, *things, *words.PLACES))
+
+
+def prompt_notes(prompt: str, lane: str | None = None, pipe: DiffusionPipeline | None = None) -> list[str]:
+    """Say in sentences what a learner should know about a prompt before it is used.
+
+    An empty prompt is allowed: the picture is then the model's own choice. A prompt that is longer than the
+    tokenizer reads is allowed too: its end is cut off.
+
+    Args:
+        prompt: any text.
+        lane: "clay" or "sd15"; None asks `env.choose_lane`.
+        pipe: its tokenizer tells what fits; without it nothing is said about length.
+
+    Returns:
+        No, one or several sentences.
+
+    Raises:
+        TypeError: the prompt is no text.
+    """
+    if not isinstance(prompt, str):
+        raise TypeError(f"prompt={prompt!r:.60} is {_a(prompt)}; use a text such as 'a cat on the beach'.")
+    if not prompt.strip():
+        return ["The prompt is empty: the picture is the model's own choice."]
+    unknown = unknown_words(prompt, lane)
+    notes = [_cut_off(prompt, pipe.tokenizer)] if pipe is not None else []
+    if unknown:
+        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+        notes.append(f"The clay model does not know: {', '.join(unknown[:SHOWN])}{more}.")
+    return [note for note in notes if note]
+
+
+def _cut_off(prompt: str, tokenizer) -> str:
+    """Say where reading ends; an empty string if everything is read."""
+    limit = tokenizer.model_max_length - 2  # a start and an end token stand around the words
+    places = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True, verbose=False).offset_mapping
+    if len(places) <= limit:
+        return ""
+    end = places[limit - 1][1]
+    last = prompt[max(0, end - READ) : end].strip()
+    return f"The prompt has {len(places)} tokens and the model reads {limit}: all after \"...{last}\" is cut off."
+
+
+def _check_prompt(name: str, prompt: object) -> None:
+    texts = prompt if isinstance(prompt, list | tuple) and prompt else [prompt]
+    wrong = [text for text in texts if not isinstance(text, str)]
+    if wrong:
+        raise TypeError(f"{name}={prompt!r:.60} holds {_a(wrong[0])}; use a text or a list of texts.")
+
+
+def _check_number(name: str, value: object, kind: type, least: float, most: float) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        wanted = "a whole number" if kind is Integral else "a number"
+        raise TypeError(f"{name}={value!r:.60} is {_a(value)}; use {wanted} from {least} to {most}.")
+    if not least <= value <= most or math.isnan(value):
+        raise ValueError(f"{name}={value} is out of range; use {least} to {most}.")
+
+
+def _a(value: object) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

@@ -1,0 +1,170 @@
+"""The table of checkpoints, and how a kind of pipeline finds its own.
+
+`python -m tools.check_hub` asks the Hub, online and by hand, whether each line of it still lives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OPENRAIL = "CreativeML OpenRAIL-M"
+CLAY = "CC-BY-4.0"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One set of weights."""
+
+    id: str  # OWNER/NAME on the Hub; a folder under assets/ for the clay family
+    revision: str | None  # the commit; None: to be pinned by tools/check_hub.py
+    licence: str
+    size_gb: float  # what is downloaded, or lies under assets/
+    variant: str | None = None  # "fp16": the files NAME.fp16.safetensors
+    fallback: str = ""  # what to use if it vanishes
+    note: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Tell whether it ships with the course."""
+        return self.id.startswith("models/")
+
+
+def _clay(name: str, size_gb: float, note: str = "") -> Checkpoint:
+    return Checkpoint(f"models/{name}", None, CLAY, size_gb, note=note)
+
+
+def _control(name: str, revision: str | None, note: str = "") -> Checkpoint:
+    fallback = "lllyasviel/sd-controlnet-" + {"openpose": "openpose", "normalbae": "normal"}.get(name, name)
+    identity = f"lllyasviel/control_v11{'f1' if name == 'depth' else ''}p_sd15_{name}"
+    return Checkpoint(identity, revision, "openrail", 0.72, "fp16", fallback, note)
+
+
+# The word after "control " is the argument `control` of `load`.
+CHECKPOINTS: dict[str, dict[str, Checkpoint]] = {
+    "clay": {
+        "base": _clay("clay-base", 0.04, "a Stable Diffusion of the clay world: f = 16, 12 latent channels, 32 tokens"),
+        "depth2img": _clay("clay-depth", 0.04, "the base with a fifth part: a depth channel, and a depth network"),
+        "control canny": _clay("clay-control-canny", 0.012),
+        "control mlsd": _clay("clay-control-mlsd", 0.012),
+        "control scribble": _clay("clay-control-scribble", 0.012),
+        "control openpose": _clay("clay-control-openpose", 0.012),
+        "control seg": _clay("clay-control-seg", 0.012),
+        "control depth": _clay("clay-control-depth", 0.012),
+        "control normal": _clay("clay-control-normal", 0.012),
+    },
+    "sd15": {
+        "base": Checkpoint(
+            "stable-diffusion-v1-5/stable-diffusion-v1-5",
+            "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
+            OPENRAIL,
+            2.7,
+            "fp16",
+            "CompVis/stable-diffusion-v1-4",
+            "UNet 1.72 GB, safety checker 0.6, text encoder 0.25, autoencoder 0.17; the runwayml repository is gone",
+        ),
+        "inpaint": Checkpoint(
+            "stable-diffusion-v1-5/stable-diffusion-inpainting",
+            "8a4288a76071f7280aedbdb3253bdb9e9d5d84bb",
+            OPENRAIL,
+            2.7,
+            "fp16",
+            "img2img that puts the kept latents back after each step",
+        ),
+        "depth2img": Checkpoint(
+            "sd2-community/stable-diffusion-2-depth",
+            "6cb92dd9430a7f6da8d9e99d7b60acdebcc348b7",
+            "openrail++",
+            2.8,
+            "fp16",
+            "img2img with the depth ControlNet",
+            "stabilityai's own copies vanished in November 2025",
+        ),
+        "control canny": _control("canny", "115a470d547982438f70198e353a921996e2e819"),
+        "control mlsd": _control("mlsd", None),
+        "control scribble": _control("scribble", None),
+        "control openpose": _control("openpose", "9ae9f970358db89e211b87c915f9535c6686d5ba"),
+        "control seg": _control("seg", None),
+        "control depth": _control("depth", "539f99181d33db39cf1af2e517cd8056785f0a87", "v11p depth is superseded"),
+        "control normal": _control("normalbae", "cb7296e6587a219068e9d65864e38729cd862aa8"),
+        "segmenter": Checkpoint("openmmlab/upernet-convnext-small", None, "MIT", 0.33, note="ADE20K classes, for seg"),
+        "annotators": Checkpoint(
+            "lllyasviel/Annotators",
+            "982e7edaec38759d914a963c48c4726685de7d96",
+            "mixed; the OpenPose weights are for non-commercial use only",
+            0.9,
+            note="pickles: fetch single files, check their SHA-256, load with weights_only=True",
+        ),
+        "depth estimator": Checkpoint(
+            "depth-anything/Depth-Anything-V2-Small-hf", "5426e4f", "Apache-2.0", 0.1, note="Base and Large are CC-BY-NC"
+        ),
+        "pose estimator": Checkpoint(
+            "usyd-community/vitpose-base-simple", "a93ac0c", "Apache-2.0", 0.36, note="needs the boxes of the people"
+        ),
+        "few steps": Checkpoint("latent-consistency/lcm-lora-sdv1-5", None, "openrail++", 0.135, note="a LoRA"),
+    },
+}
+CONTROLS = tuple(use.removeprefix("control ") for use in CHECKPOINTS["clay"] if use.startswith("control "))
+# kind: (the checkpoint that it stands on, the class in diffusers)
+KINDS = {
+    "text2img": ("base", "StableDiffusionPipeline"),
+    "img2img": ("base", "StableDiffusionImg2ImgPipeline"),
+    "inpaint": ("inpaint", "StableDiffusionInpaintPipeline"),
+    "depth2img": ("depth2img", "StableDiffusionDepth2ImgPipeline"),
+    "controlnet": ("base", "StableDiffusionControlNetPipeline"),
+}
+
+
+def checkpoint(use: str, lane: str) -> Checkpoint:
+    """Look a checkpoint up.
+
+    Args:
+        use: a key of `CHECKPOINTS[lane]`, such as "base" or "control canny".
+        lane: "clay" or "sd15".
+
+    Raises:
+        ValueError: the lane has none for that use; says which it has.
+    """
+    entries = CHECKPOINTS[lane]
+    if use in entries:
+        return entries[use]
+    if (use, lane) == ("inpaint", "clay"):
+        raise ValueError(
+            "kind='inpaint' is not on the clay lane: StableDiffusionInpaintPipeline wants 4 latent channels, the clay "
+            "family has 12; use 'img2img' and put the kept latents back after each step, as lesson 02 does."
+        )
+    raise ValueError(f"use={use!r} is not on the {lane} lane; use one of {_names(entries)}.")
+
+
+def class_of(kind: str) -> tuple[str, str]:
+    """Return the use and the class name of a kind of pipeline.
+
+    Raises:
+        ValueError: no such kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind!r} is no kind of pipeline; use one of {_names(KINDS)}.")
+    return KINDS[kind]
+
+
+def check_controls(kind: str, controls: list[str], given: bool) -> None:
+    """Raise unless the controls suit the kind.
+
+    Args:
+        kind: a key of `KINDS`.
+        controls: their names.
+        given: the ControlNet comes from a folder, so that no name is needed.
+
+    Raises:
+        ValueError: missing, unknown, or not wanted.
+    """
+    unknown = [name for name in controls if name not in CONTROLS]
+    if unknown:
+        raise ValueError(f"control={unknown[0]!r} is no control; use one of {_names(CONTROLS)}.")
+    if kind == "controlnet" and not controls and not given:
+        raise ValueError(f"kind='controlnet' needs control=, one or a list of {_names(CONTROLS)}.")
+    if kind != "controlnet" and controls:
+        raise ValueError(f"control={controls[0]!r} goes with kind='controlnet', not with kind={kind!r}.")
+
+
+def _names(names) -> str:
+    return ", ".join(map(repr, names))

@@ -1,0 +1,136 @@
+"""Is a model's folder whole? What is missing, cut short, changed or a pickle is named before anything loads it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .. import doctor, env
+
+PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
+TRANSFORMERS = ("transformers", "stable_diffusion")  # libraries in a model_index.json that name weights "model"
+SETTINGS = {  # the last word of a class that has no weights: its file
+    "Scheduler": "scheduler_config.json",
+    "Tokenizer": "tokenizer_config.json",
+    "TokenizerFast": "tokenizer_config.json",
+    "Processor": "preprocessor_config.json",
+    "ProcessorFast": "preprocessor_config.json",
+    "Extractor": "preprocessor_config.json",
+}
+
+
+def check_model(folder: Path, variant: str | None = None, restore: str = "Save the model again.") -> None:
+    """Raise unless every file that a pipeline or model needs is there and whole.
+
+    Args:
+        folder: holds a model_index.json (a pipeline) or a config.json (one model).
+        variant: "fp16" for NAME.fp16.safetensors.
+        restore: ends each message: how to get the right files.
+
+    Raises:
+        FileNotFoundError: the folder or a file is missing.
+        ValueError: the weights are a pickle.
+        OSError: a file is broken, or not the one that the course shipped.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder {shown(folder)} is missing. {restore}")
+    shipped = _shipped()
+    for path in required(folder, variant, restore):
+        _check_there(path, restore)
+        wrong = doctor.unlike(path, shipped[path]) if path in shipped else _broken(path)
+        if wrong:
+            raise OSError(f"{shown(path)} is broken: {wrong}. {restore}")
+
+
+def missing(folder: Path, variant: str | None = None) -> list[Path]:
+    """Return the files that a download has still to bring."""
+    try:
+        return [path for path in required(folder, variant) if not path.is_file()]
+    except FileNotFoundError:
+        return [folder]
+
+
+def required(folder: Path, variant: str | None = None, restore: str = "") -> list[Path]:
+    """List the files that loading `folder` reads.
+
+    Raises:
+        FileNotFoundError: neither a pipeline nor a model.
+        OSError: the list of a pipeline's parts cannot be read.
+    """
+    index = folder / "model_index.json"
+    if not index.is_file():
+        if (folder / "config.json").is_file():
+            return [folder / "config.json", folder / _weights("diffusers", variant)]
+        raise FileNotFoundError(f"{shown(index)} is missing. {restore}")
+    try:
+        entries = json.loads(index.read_text(encoding="utf-8")).items()
+    except ValueError as error:
+        raise OSError(f"{shown(index)} is broken: {error}. {restore}") from error
+    parts = [(folder / name, *entry) for name, entry in entries if isinstance(entry, list) and entry[0]]
+    return [index, *(path for part in parts for path in _files(*part, variant))]
+
+
+def shown(path: Path) -> str:
+    """Return a path as the learner knows it: inside the course without what is peculiar to this computer."""
+    return path.relative_to(env.ROOT).as_posix() if path.is_relative_to(env.ROOT) else str(path)
+
+
+def _files(folder: Path, library: str, kind: str, variant: str | None) -> list[Path]:
+    settings = next((file for ending, file in SETTINGS.items() if kind.endswith(ending)), None)
+    if settings is None:
+        return [folder / "config.json", folder / _weights(library, variant)]
+    if not settings.startswith("tokenizer"):
+        return [folder / settings]
+    words = ["tokenizer.json"] if (folder / "tokenizer.json").is_file() else ["vocab.json", "merges.txt"]
+    return [folder / settings, *(folder / name for name in words)]
+
+
+def _weights(library: str, variant: str | None) -> str:
+    stem = "model" if library in TRANSFORMERS else "diffusion_pytorch_model"
+    return ".".join(filter(None, (stem, variant, "safetensors")))
+
+
+def _check_there(path: Path, restore: str) -> None:
+    if path.is_file():
+        return
+    pickles = sorted(other.name for other in path.parent.glob("*") if other.suffix in PICKLES)
+    if path.suffix == ".safetensors" and pickles:
+        raise ValueError(
+            f"{shown(path.parent / pickles[0])} is refused: a pickle can run any code when it is loaded. "
+            f"Wanted {path.name} in its place. {restore}"
+        )
+    raise FileNotFoundError(f"{shown(path)} is missing. {restore}")
+
+
+def _shipped() -> dict[Path, dict]:
+    """Return size and hash of the files that the course ships; the doctor says when that list itself is broken."""
+    try:
+        return {env.ASSETS / name: entry for name, entry in doctor.manifest(env.ASSETS).items()}
+    except (OSError, ValueError):
+        return {}
+
+
+def _broken(path: Path) -> str:
+    """Say what is wrong with a file that has no known hash: JSON and safetensors know their own shape."""
+    if path.suffix == ".safetensors":
+        return _cut_short(path)
+    if path.suffix == ".json":
+        try:
+            json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            return str(error)
+    return ""
+
+
+def _cut_short(path: Path) -> str:
+    """Say what is wrong with a safetensors file; its header, JSON behind 8 bytes of length, tells the size."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = file.read(length) if 8 + length <= size else b""
+    try:
+        tensors = json.loads(header)
+        wanted = 8 + length + max(entry["data_offsets"][1] for name, entry in tensors.items() if name != "__metadata__")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"{size:,} bytes, and its first bytes are no safetensors header"
+    return "" if size == wanted else f"{size:,} bytes instead of the {wanted:,} that its header tells"

@@ -1,0 +1,173 @@
+"""Load a pipeline, ready to call; the wrinkles of versions, dtypes, devices and log lines are smoothed here."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import env
+from .checkpoints import Checkpoint, check_controls, checkpoint, class_of
+from .files import check_model, shown
+from .hub import fetch
+
+if TYPE_CHECKING:
+    from diffusers import ControlNetModel, DiffusionPipeline
+
+SMALL_GPU_GB = 6  # below, the parts of an sd15 pipeline take turns on the card
+
+_kept: dict[str, DiffusionPipeline] = {}  # by the id of its checkpoint; at most one
+
+
+def load(
+    kind: str = "text2img",
+    lane: str | None = None,
+    control: str | Sequence[str] | None = None,
+    folder: str | Path | None = None,
+) -> DiffusionPipeline:
+    """Return a diffusers pipeline, ready to call.
+
+    One base stays in memory: the next kind that stands on it shares its weights and has a scheduler of its
+    own; another base takes its place. Weights are safetensors, checked; sd15 comes at its pinned revision,
+    in float16 on a GPU, with its safety checker.
+
+    Args:
+        kind: a key of `KINDS`, such as "text2img".
+        lane: "clay" or "sd15"; None asks `env.choose_lane`.
+        control: for "controlnet": one of `CONTROLS`, or a list of them for several at once.
+        folder: a folder of your own in place of the one in the table: the ControlNet for "controlnet",
+            else the whole pipeline. It is read anew each time.
+
+    Returns:
+        The pipeline on the right device, in the right dtype, without a progress bar.
+
+    Raises:
+        ValueError: an unknown name, or weights that are a pickle.
+        OSError: files are missing or broken; FileNotFoundError also where the clay lane does not ship it yet.
+    """
+    lane = env.choose_lane(lane)
+    use, name = class_of(kind)
+    controls = [control] if isinstance(control, str) else list(control or ())
+    check_controls(kind, controls, given=folder is not None)
+    own = None if folder is None else Path(folder)
+    extra = {}
+    if kind == "controlnet":
+        sources = [own] if own else [_source(checkpoint(f"control {one}", lane)) for one in controls]
+        nets = [_read("ControlNetModel", source, lane) for source in sources]
+        extra["controlnet"] = nets if len(nets) > 1 else nets[0]
+        own = None
+    base = _read(_base_class(use), own, lane) if own else _base(use, lane)
+    return _place(_pipeline(name, base, extra), lane)
+
+
+@env.at_release
+def release() -> None:
+    """Forget the base that is kept; `env.release` calls this too."""
+    _kept.clear()
+
+
+def dtype_keyword() -> str:
+    """Return what `from_pretrained` of diffusers calls the dtype.
+
+    Before 0.40 "torch_dtype"; "dtype" is silently ignored there and gives float32. From 0.40 on "dtype";
+    "torch_dtype" warns on each load.
+    """
+    from packaging.version import Version
+
+    return "dtype" if Version(env.installed("diffusers") or "0") >= Version("0.40") else "torch_dtype"
+
+
+def _source(entry: Checkpoint) -> Path:
+    """Return the checked folder of a checkpoint, on either lane."""
+    if not entry.local:
+        return fetch(entry)
+    folder = env.ASSETS / entry.id
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"The clay lane does not ship {shown(folder)} yet, or this copy has lost it: "
+            f"`git checkout -- {shown(folder)}` brings it back, `make models` trains it."
+        )
+    check_model(folder, entry.variant, f"`git checkout -- {shown(folder)}` brings the shipped files back.")
+    return folder
+
+
+def _base(use: str, lane: str) -> DiffusionPipeline:
+    """Return the pipeline that holds a base: the kept one, or a new one in its place."""
+    entry = checkpoint(use, lane)
+    if entry.id not in _kept:
+        source = _source(entry)
+        release()
+        gc.collect()
+        _kept[entry.id] = _read(_base_class(use), source, lane)
+    return _kept[entry.id]
+
+
+def _base_class(use: str) -> str:
+    """Return the class to read a base as: plain text2img where several kinds stand on it."""
+    return class_of("text2img" if use == "base" else use)[1]
+
+
+def _read(name: str, folder: Path, lane: str) -> DiffusionPipeline | ControlNetModel:
+    """Read a pipeline or a model of the class `name` from a folder."""
+    import diffusers
+
+    variant = "fp16" if any(folder.rglob("*.fp16.safetensors")) else None
+    check_model(folder, variant)
+    how = {dtype_keyword(): env.choose_dtype(lane), "variant": variant, "use_safetensors": True}
+    with _quiet():
+        return getattr(diffusers, name).from_pretrained(str(folder), **how)
+
+
+def _pipeline(name: str, base: DiffusionPipeline, extra: dict) -> DiffusionPipeline:
+    """Build a pipeline on the parts of a base, with a scheduler of its own.
+
+    `from_pipe` would do the same but drops an AutoencoderTiny.
+    """
+    import diffusers
+
+    parts = base.components | extra
+    parts["scheduler"] = base.scheduler.from_config(base.scheduler.config)
+    if "requires_safety_checker" in base.config:
+        parts["requires_safety_checker"] = base.config.requires_safety_checker
+    pipe = getattr(diffusers, name)(**parts)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def _place(pipe: DiffusionPipeline, lane: str) -> DiffusionPipeline:
+    """Move a pipeline to the GPU, if there is one; part by part while it runs, if that is small."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return pipe
+    small = torch.cuda.get_device_properties(0).total_memory < SMALL_GPU_GB * env.GIB
+    if lane == "clay" or not small:
+        return pipe.to("cuda")
+    pipe.enable_model_cpu_offload()
+    pipe.vae.enable_slicing()
+    return pipe
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep loading bars away, and the line that an AutoencoderTiny is not the AutoencoderKL that SD expects."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    def expected(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Expected types for vae")
+
+    logger = logging.getLogger("diffusers.pipelines.pipeline_utils")
+    loud = [library for library in (diffusers_logging, transformers_logging) if library.is_progress_bar_enabled()]
+    logger.addFilter(expected)
+    for library in loud:
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logger.removeFilter(expected)
+        for library in loud:
+            library.enable_progress_bar()

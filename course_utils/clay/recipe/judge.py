@@ -1,0 +1,136 @@
+"""Stage ``judge``: learn from rendered truth alone what is in a picture, set the bars, write the card.
+
+The judge's world has seeds of its own; its first two shards are never trained on: one sets the bars, the other
+measures the things and styles that the held-out world lacks.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from ...judge import FOLDER
+from ...judge.network import LABELS, NOTHING, SIZE, UNCOUNTABLE, Judge, crop, prepare
+from ...training import Loop, Plan
+from . import data, judge_card
+from .judge_spoil import SPOILED, SPOILS, Sample, camera, paste, zoom
+from .judge_truth import HAND_WIDTH, SPARE, UNKNOWN, Kept, join, keep
+
+RESERVED = (0, 1)  # shards of the judge's world: bars, measuring what is held out of the base
+BATCH, HANDS = 24, 8
+PLAN = Plan(steps=8_000, rate=2e-3, warmup=200, decay=0.6, memory=400)
+PASTED, FRAGMENT, SPOILT, TRIPPED = 0.22, 0.10, 0.22, 0.5  # shares of the samples
+
+
+class Lessons:
+    """Draws batches from prepared shards."""
+
+    def __init__(self, kept: Kept, seed: int):
+        self.kept, self.rng = kept, np.random.default_rng([data.JUDGE, seed])
+
+    def sample(self) -> Sample:
+        """Copy a random picture, before or after its trip, with its maps."""
+        k, kept = self.rng.integers(len(self.kept.label)), self.kept
+        source = kept.trip if len(kept.trip) and self.rng.random() < TRIPPED else kept.picture
+        return Sample(source[k].copy(), kept.label[k].copy(), kept.thing[k].copy(), kept.colour[k].copy())
+
+    def lesson(self) -> Sample:
+        """Draw a picture, perhaps with things added or spoiled, seen by a bad camera."""
+        s, chance = self.sample(), self.rng.random()
+        if chance < PASTED + FRAGMENT:
+            paste(s, self.sample(), self.rng, whole=chance < PASTED)
+        elif chance < PASTED + FRAGMENT + SPOILT:
+            SPOILS[self.rng.integers(len(SPOILS))](s, self.sample(), self.rng)
+        if self.rng.random() < 0.6:
+            s = zoom(s, self.rng)
+        s.picture = camera(s.picture, self.rng)
+        return s
+
+    def batch(self, count: int = BATCH) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Draw pictures [count, 3, SIZE, SIZE], labels, colours and weights [count, 64, 64]."""
+        drawn = [self.lesson() for _ in range(count)]
+        weight = torch.from_numpy(np.stack([weigh(s.label) for s in drawn]))
+        label = np.stack([np.where(s.label == SPOILED, NOTHING, s.label) for s in drawn])
+        colour = np.stack([s.colour for s in drawn])
+        return prepare(np.stack([s.picture for s in drawn])), *(torch.from_numpy(a).long() for a in (label, colour)), weight
+
+    def hands(self, count: int = HANDS) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw hands [count, 3, SIZE, SIZE] and their fingers [count]; the spoiled ones cannot be counted."""
+        out, fingers = np.empty((count, SIZE, SIZE, 3), np.uint8), np.empty(count, np.int64)
+        for k in range(count):
+            n = self.rng.integers(len(self.kept.fingers))
+            source = self.kept.hand_trip if len(self.kept.hand_trip) and self.rng.random() < TRIPPED else self.kept.hand
+            middle = HAND_WIDTH * (0.5 + self.rng.uniform(-0.05, 0.05, 2))
+            picture = crop(source[n], *middle, HAND_WIDTH / SPARE * self.rng.uniform(0.9, 1.12))
+            fingers[k] = self.kept.fingers[n]
+            if self.rng.random() < 0.15:
+                fingers[k] = UNCOUNTABLE
+                picture = self.ruin(picture)
+            picture = picture[:, ::-1] if self.rng.random() < 0.5 else picture
+            out[k] = camera(np.ascontiguousarray(picture), self.rng)
+        return prepare(out), torch.from_numpy(fingers)
+
+    def ruin(self, picture: np.ndarray) -> np.ndarray:
+        """Spoil all of a picture, as a thing of a sample is spoiled."""
+        one = np.zeros((64, 64), np.uint8)
+        one[8:56, 8:56] = 1
+        s = Sample(picture.copy(), one, one.astype(np.int8) - 1, one.copy())
+        SPOILS[self.rng.integers(2)](s, s, self.rng)
+        return s.picture
+
+
+def weigh(label: np.ndarray) -> np.ndarray:
+    """Weigh pixels so that small things count: float32 [64, 64], 0 where no answer is wrong."""
+    area = np.maximum(np.bincount(label.ravel(), minlength=256), 1)
+    weight = np.clip(np.sqrt(250 / area), 0.5, 4.0)
+    weight[NOTHING], weight[SPOILED], weight[UNKNOWN] = 0.5, 1.0, 0.0
+    return weight.astype(np.float32)[label]
+
+
+def loss_of(model: Judge, lessons: Lessons) -> torch.Tensor:
+    """Draw a batch; cross-entropy of labels, colours and fingers."""
+    x, label, colour, weight = lessons.batch()
+    hands, fingers = lessons.hands()
+    device = next(model.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16):
+        klass, paint, count = model(torch.cat([x, hands]).to(device))
+    klass, paint, count = (out.float().cpu() for out in (klass[: len(x)], paint[: len(x)], count[len(x) :]))
+    miss = F.cross_entropy(klass, label.clamp(max=LABELS - 1), reduction="none") * weight
+    coloured = weight * (colour != UNKNOWN)
+    wrong = F.cross_entropy(paint, colour.where(colour != UNKNOWN, 0), reduction="none") * coloured
+    return miss.sum() / weight.sum() + 0.5 * wrong.sum() / coloured.sum().clamp(min=1) + 0.3 * F.cross_entropy(count, fingers)
+
+
+@torch.no_grad()
+def settle(model: Judge, lessons: Lessons, batches: int = 40) -> None:
+    """Measure the normalisations' statistics anew: averaged weights have others than the weights of the last step."""
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over all batches
+    model.train()
+    for _ in range(batches):
+        model(torch.cat([lessons.batch()[0], lessons.hands()[0]]))
+    model.eval()
+
+
+def train(minutes: float, plan: Plan = PLAN, folder: Path = FOLDER, numbers: list[int] | None = None) -> Path:
+    """Train or go on; when the plan is finished, set the bars, save and write the card."""
+    torch.manual_seed(0)
+    numbers = [n for n in data.shards(data.JUDGE) if n not in RESERVED] if numbers is None else numbers
+    if not numbers:
+        raise FileNotFoundError(f"No shards of world {data.JUDGE} beside {RESERVED}; run the stage `data` for it first.")
+    kept = join([keep(data.JUDGE, n) for n in numbers])
+    model = Judge().to(memory_format=torch.channels_last)
+    loop = Loop(data.cache() / "judge", {"judge": model}, plan)
+    lessons = Lessons(kept, loop.step)
+    if loop.run(lambda step: loss_of(model, lessons), minutes):
+        average = loop.average["judge"]
+        settle(average, Lessons(kept, 0))
+        bars = judge_card.set_bars(average, held := keep(data.JUDGE, RESERVED[0]), Lessons(held, 1))
+        judge_card.save(average, bars, folder)
+        judge_card.write(folder, RESERVED[1], len(kept.label))
+    return loop.folder

@@ -1,0 +1,156 @@
+"""The judge's bars and its card: what it must be sure of, and how often it errs on renders it never saw."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import save_file
+
+from ... import metrics
+from ...judge import Sight, Trained, candidates, load, look, read
+from ...judge.network import COLOURS, Judge
+from .. import vocabulary as words
+from . import data
+from .judge_truth import UNKNOWN, WORDS, Kept, Truth, join, least, load_autoencoder, there, trip
+
+SHARES = (0.25, 0.5, 0.75, 1.0)  # bars tried for the share, in parts of the least that counts
+SURE = np.arange(0.30, 0.96, 0.05)  # bars tried for the confidence
+PULL = 0.1  # loss of F1 that a bar must be worth for each 1.0 of confidence away from the common one
+PICTURES = 500  # spoiled pictures among those that set the bars
+
+
+def set_bars(model: Judge, kept: Kept, lessons) -> dict[str, tuple[float, float]]:
+    """Choose for each word the share and confidence that give the best F1 on reserved and on spoiled pictures."""
+    drawn = [lessons.lesson() for _ in range(PICTURES)]
+    pictures = [*kept.picture, *kept.trip, *(s.picture for s in drawn)]
+    labels = [*kept.label, *(kept.label if len(kept.trip) else ()), *(s.label for s in drawn)]
+    truth = np.stack([there(label) for label in labels])
+    share, sure = np.zeros(truth.shape), np.zeros(truth.shape)
+    for row, picture in enumerate(pictures):
+        for seen in candidates(read(model, picture)):
+            share[row, WORDS.index(seen.word)], sure[row, WORDS.index(seen.word)] = seen.share, seen.confidence
+    scores = np.stack([_scores(truth[:, k], share[:, k] / least(w), sure[:, k]) for k, w in enumerate(WORDS)])
+    common = SURE[np.nanmean(scores, axis=(0, 1)).argmax()]
+    pulled = np.nan_to_num(scores) - PULL * abs(SURE - common) - 0.01 * abs(np.array(SHARES) - 0.5)[:, None]
+    best = [np.unravel_index(p.argmax(), p.shape) for p in pulled]
+    return {w: (SHARES[i] * least(w), round(float(SURE[j]), 2)) for w, (i, j) in zip(WORDS, best, strict=True)}
+
+
+def _scores(truth: np.ndarray, share: np.ndarray, sure: np.ndarray) -> np.ndarray:
+    """Give the F1 of one word for each pair of bars [SHARES, SURE]; nan if the word never occurs."""
+    clear = truth >= 0
+    truth, share, sure = truth[clear] == 1, share[clear], sure[clear]
+    found = (share >= np.reshape(SHARES, (-1, 1, 1))) & (sure >= SURE[:, None])
+    if not truth.any():
+        return np.full(found.shape[:2], np.nan)
+    return 2 * (found & truth).sum(-1) / (truth.sum() + found.sum(-1))
+
+
+def save(model: Judge, bars: dict[str, tuple[float, float]], folder: Path) -> None:
+    """Write ``model.safetensors`` in half precision and ``config.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    save_file({k: v.contiguous() for k, v in state.items()}, folder / "model.safetensors")
+    config = {"things": words.THINGS, "colours": COLOURS, "bars": bars}
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    load.cache_clear()
+
+
+def measure(judge: Trained, truth: Truth, pictures: np.ndarray) -> dict:
+    """Hold what the judge says of pictures [n, 256, 256, 3] against the truth.
+
+    Returns:
+        ``f1`` and ``count`` by word, ``colour`` (bools, for each thing there and found), ``fingers`` (bools, for each
+        hand that can be counted) and ``invented`` (bools: fingers reported where no hand is raised).
+    """
+    sights = [look(picture, judge) for picture in pictures]
+    known = np.stack([there(label) for label in truth.label])[:, : len(words.THINGS)]
+    found = np.array([[sight.get(word) is not None for word in words.THINGS] for sight in sights])
+    clear = [known[:, k] >= 0 for k in range(len(words.THINGS))]
+    return {
+        "f1": {w: metrics.f1(known[c, k] == 1, found[c, k]) for k, (w, c) in enumerate(zip(words.THINGS, clear, strict=True))},
+        "count": {w: int((known[:, k] == 1).sum()) for k, w in enumerate(words.THINGS)},
+        "colour": [right for k, sight in enumerate(sights) for right in _colours(sight, truth.label[k], truth.colour[k])],
+        "fingers": [s.fingers == n for s, n in zip(sights, truth.fingers, strict=True) if n >= 0],
+        "invented": [s.fingers is not None for s, n in zip(sights, truth.fingers, strict=True) if n == -1],
+    }
+
+
+def _colours(sight: Sight, label: np.ndarray, colour: np.ndarray) -> list[bool]:
+    right, shown = [], there(label)
+    for seen in sight.things:
+        k = words.THINGS.index(seen.word)
+        true = np.unique(colour[label == k + 1])
+        if shown[k] == 1 and len(true) == 1 and true[0] != UNKNOWN:
+            right.append(seen.colour == COLOURS[true[0]])
+    return right
+
+
+def write(folder: Path, wide: int, scenes: int) -> None:
+    """Measure on the held-out world and on the judge's own shard ``wide``; write the figures and the card."""
+    judge, vae = load(folder), load_autoencoder()
+    shards = [data.read_shard(data.HELD_OUT, n) for n in data.shards(data.HELD_OUT)[:2]]
+    truth = join([Truth.of(shard) for shard in shards])
+    pictures = np.concatenate([shard.pictures() for shard in shards])
+    columns = {"renders": measure(judge, truth, pictures)}
+    if vae is not None:
+        columns["after the autoencoder"] = measure(judge, truth, trip(vae, pictures, np.random.default_rng(0), 0.0))
+    if wide in data.shards(data.JUDGE):
+        own = data.read_shard(data.JUDGE, wide)
+        columns["with held-out things and styles"] = measure(judge, Truth.of(own), own.pictures())
+    (folder / "README.md").write_text(card(columns, judge, scenes, (folder / "model.safetensors").stat().st_size))
+
+
+def card(columns: dict[str, dict], judge: Trained, scenes: int, size: int) -> str:
+    """Write the model card."""
+    heads = list(columns)
+    lines = {"things, mean F1": [f"{mean_f1(m):.3f}" for m in columns.values()]}
+    for name, key in (("colour right", "colour"), ("fingers right", "fingers"), ("fingers where no hand is", "invented")):
+        lines[name] = [str(metrics.rate(m[key])) if m[key] else "-" for m in columns.values()]
+    table = [f"| {' | '.join(['', *heads])} |", f"|{'---|' * (len(heads) + 1)}"]
+    table += [f"| {' | '.join([name, *row])} |" for name, row in lines.items()]
+    each = [f"| {w} | {' | '.join(_cell(m, w) for m in columns.values())} |" for w in words.THINGS]
+    parameters = sum(p.numel() for p in judge.model.parameters()) / 1e6
+    return CARD.format(parameters=parameters, size=size / 1e6, scenes=scenes, table="\n".join(table),
+                       heads=" | ".join(heads), rule="---|" * (len(heads) + 1), each="\n".join(each))  # fmt: skip
+
+
+def mean_f1(measured: dict, least_count: int = 3) -> float:
+    """Average the F1 of the words that occur often enough to be measured."""
+    return float(np.mean([measured["f1"][w] for w, n in measured["count"].items() if n >= least_count]))
+
+
+def _cell(measured: dict, word: str) -> str:
+    count = measured["count"][word]
+    return f"{measured['f1'][word]:.3f} of {count}" if count else "-"
+
+
+CARD = """# clay-judge
+
+Says which things of the clay world a picture shows, how large, in what colour, and how many fingers a hand shows:
+`course_utils.judge.look(picture)`. It measures; no model of the course was trained on what it says.
+
+A U of residual convolutions, {parameters:.1f} M parameters, {size:.1f} MB in half precision. The network sees the
+picture at 128 pixels and labels every second of them; a raised hand is cut out of the full picture and looked at
+again. Licence: CC BY 4.0.
+
+Made by `python -m course_utils.clay.recipe judge` from {scenes} scenes of a world of its own (seed 3): renders and
+their trips through the autoencoder with noise in the latents, blurred, noisy, JPEG; things pasted into other
+pictures; fragments, shuffled, stirred and averaged things, which count as nothing. It never saw a generated picture.
+What a painting shows counts as painting only. A thing counts as there from 0.4 % of the picture's pixels on, a
+wearable from 0.15 %; smaller ones are counted neither way.
+
+## Measured
+
+1000 renders of the held-out world (seed 2), and 500 of the judge's own world that it never saw; intervals 95 %.
+
+{table}
+
+F1 by thing, of so many pictures that show it:
+
+| thing | {heads} |
+|{rule}
+{each}
+"""

@@ -1,0 +1,162 @@
+"""How well did it come out: pure functions of arrays, each rate and ratio with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+DRAWS = 2000  # resamples of a bootstrap
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A measured value and the interval that holds the true one, usually with 95 % confidence."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def rate(outcomes, level: float = 0.95) -> Interval:
+    """Give the share of successes with Wilson's interval, which is honest near 0 and 1 and for few trials.
+
+    Args:
+        outcomes: bools, one a trial; at least one.
+        level: confidence, between 0 and 1.
+    """
+    hit = _flat("outcomes", outcomes).astype(bool)
+    n, share = len(hit), float(hit.mean())
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return Interval(share, max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share)))
+
+
+def mean(values, level: float = 0.95, seed: int = 0) -> Interval:
+    """Give the mean of numbers with its bootstrap interval."""
+    values = _flat("values", values).astype(float)
+    return bootstrap(lambda rows: values[rows].mean(-1), len(values), level, seed)
+
+
+def bootstrap(statistic: Callable[[np.ndarray], np.ndarray], count: int, level: float = 0.95, seed: int = 0) -> Interval:
+    """Resample whole trials with replacement (Efron, 1979, percentile interval).
+
+    Args:
+        statistic: from rows [..., count] (numbers of trials) to values [...].
+        count: how many trials there are.
+        level: confidence, between 0 and 1.
+        seed: of the resampling.
+    """
+    rows = np.random.default_rng(seed).integers(0, count, (DRAWS, count))
+    drawn = np.asarray(statistic(rows), float)
+    low, high = np.nanquantile(drawn, [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(float(statistic(np.arange(count))), float(low), float(high))
+
+
+def difference(before, after, level: float = 0.95, seed: int = 0) -> Interval:
+    """Give the mean of ``after - before``, measured on the same trials (same prompt, same seed)."""
+    before, after = _pair("before", before, "after", after)
+    return mean(after - before, level, seed)
+
+
+def ratio(before, after, level: float = 0.95, seed: int = 0) -> Interval:
+    """Give ``mean(after) / mean(before)``, measured on the same trials; nan or inf where nothing was before.
+
+    Example:
+        >>> ratio([1, 1, 0, 1], [0, 1, 0, 0]).value  # faults without and with a control: a third is left
+        0.3333333333333333
+    """
+    before, after = _pair("before", before, "after", after)
+
+    def statistic(rows):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return after[rows].mean(-1) / before[rows].mean(-1)
+
+    return bootstrap(statistic, len(before), level, seed)
+
+
+def f1(truth, found) -> float:
+    """Give 2 hits / (2 hits + false + missed) of bools; nan where there was nothing to find and nothing found."""
+    truth, found = (a.astype(bool) for a in _pair("truth", truth, "found", found))
+    both = truth.sum() + found.sum()
+    return float(2 * (truth & found).sum() / both) if both else math.nan
+
+
+def agreement(first, second, level: float = 0.95) -> Interval:
+    """Give the share of trials on which two observers say the same."""
+    first, second = (np.asarray(a).ravel() for a in (first, second))
+    if first.shape != second.shape:
+        raise ValueError(f"first has {first.size} answers and second has {second.size}; they must pair up.")
+    return rate(first == second, level)
+
+
+def auc(scores, truth) -> float:
+    """Give the chance that a true one scores above a false one (area under the ROC curve); ties count half.
+
+    Args:
+        scores: numbers of any shape, such as a word's map.
+        truth: bools of the same shape, such as the thing's mask; both kinds must occur.
+    """
+    scores, truth = np.asarray(scores, float).ravel(), np.asarray(truth, bool).ravel()
+    if scores.shape != truth.shape:
+        raise ValueError(f"scores has {scores.size} values and truth has {truth.size}; they must pair up.")
+    yes = int(truth.sum())
+    if yes in (0, truth.size):
+        raise ValueError(f"truth is all {bool(yes)}; the AUC needs both kinds.")
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return float((rank[truth].sum() - yes * (yes + 1) / 2) / (yes * (truth.size - yes)))
+
+
+def iou(first, second) -> float:
+    """Give the overlap of two masks over their union; nan if both are empty."""
+    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    if first.shape != second.shape:
+        raise ValueError(f"first has shape {first.shape} and second {second.shape}; masks must have one size.")
+    union = (first | second).sum()
+    return float((first & second).sum() / union) if union else math.nan
+
+
+def miou(truth, found) -> float:
+    """Give the mean IoU of two class maps over the classes that occur in the truth.
+
+    Args:
+        truth: whole numbers of any shape.
+        found: whole numbers of the same shape.
+    """
+    truth, found = np.asarray(truth), np.asarray(found)
+    return float(np.mean([iou(truth == k, found == k) for k in np.unique(truth)]))
+
+
+def psnr(first, second, peak: float = 255.0) -> float:
+    """Give the peak signal-to-noise ratio of two pictures in dB; inf if they are equal.
+
+    Args:
+        first: array of any shape.
+        second: array of the same shape.
+        peak: the largest possible value, 255 for uint8 and 1 for 0-1.
+    """
+    first, second = _pair("first", first, "second", second)
+    error = float(((first - second) ** 2).mean())
+    return math.inf if error == 0 else 10 * math.log10(peak**2 / error)
+
+
+def _flat(name: str, values) -> np.ndarray:
+    values = np.asarray(values).ravel()
+    if not values.size:
+        raise ValueError(f"{name} is empty; give at least one trial.")
+    return values
+
+
+def _pair(first_name: str, first, second_name: str, second) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.asarray(first), np.asarray(second)
+    if first.shape != second.shape:
+        raise ValueError(f"{first_name} has shape {first.shape} and {second_name} {second.shape}; they must pair up.")
+    return _flat(first_name, first).astype(float), _flat(second_name, second).astype(float)

@@ -1,0 +1,95 @@
+"""One picture: what counts as one, heat laid over it, and showing it with a text beside it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from .style import PAPER, QUALITY
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Picture = Image.Image | np.ndarray  # arrays are [height, width] or [height, width, channel], uint8 0-255 or floats 0-1
+DPI = 110  # a figure of 5.6 inches is 616 pixels wide
+
+
+def as_picture(picture: Picture | Figure) -> Image.Image:
+    """Return anything that this room takes or gives as a PIL picture in RGB.
+
+    Raises:
+        ValueError: an array with other axes, or floats outside 0-1.
+    """
+    if isinstance(picture, Image.Image):
+        return picture.convert("RGB")
+    if hasattr(picture, "savefig"):
+        buffer = io.BytesIO()
+        picture.savefig(buffer, format="png", dpi=DPI, facecolor=PAPER)
+        return Image.open(buffer).convert("RGB")
+    array = np.asarray(picture)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
+        raise ValueError(f"A picture has shape {array.shape}; give [height, width] or [height, width, 3].")
+    if array.dtype != np.uint8:
+        if not (array.min() >= 0 and array.max() <= 1):
+            raise ValueError(f"A picture of {array.dtype} lies in {array.min()} to {array.max()}; give 0-1, or uint8.")
+        array = (array * 255).round().astype(np.uint8)
+    return Image.fromarray(array).convert("RGB")
+
+
+def overlay(image: Picture, heat: np.ndarray, strength: float = 0.8, colours: str = "inferno") -> Image.Image:
+    """Lay a map of heat over a picture: grey where the map is 0, glowing where it is 1.
+
+    Args:
+        image: the picture.
+        heat: [height, width] of the picture or coarser, 0-1; enlarged smoothly.
+        strength: the share of the glow where the map is 1, 0-1.
+        colours: a colour map of matplotlib.
+
+    Raises:
+        ValueError: the map has other axes or leaves 0-1.
+    """
+    from matplotlib import colormaps
+
+    heat = np.asarray(heat, dtype=np.float32)
+    if heat.ndim != 2 or not (heat.min() >= 0 and heat.max() <= 1):
+        raise ValueError(f"heat has shape {heat.shape} in {heat.min()} to {heat.max()}; give [height, width] in 0-1.")
+    picture = as_picture(image)
+    large = np.clip(Image.fromarray(heat).resize(picture.size, Image.Resampling.BICUBIC), 0, 1)
+    grey = np.asarray(picture.convert("L").convert("RGB"), dtype=np.float32)
+    share = strength * np.sqrt(large)[..., None]
+    mixed = grey * (1 - share) + 255 * colormaps[colours](large)[..., :3] * share
+    return Image.fromarray(mixed.round().astype(np.uint8))
+
+
+@dataclass(frozen=True)
+class Described:
+    """A picture as JPEG and a text in its place; shows itself in a notebook."""
+
+    jpeg: bytes
+    alt: str
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
+        data = {"image/jpeg": base64.b64encode(self.jpeg).decode(), "text/plain": self.alt}
+        return data, {"image/jpeg": {"alt": self.alt}}
+
+
+def described(picture: Picture | Figure, alt: str) -> Described:
+    """Show a picture or a figure together with its alt text: the last line of a cell.
+
+    Args:
+        picture: what the other functions here return.
+        alt: one or two sentences that say what is to be seen.
+
+    Raises:
+        ValueError: the text is empty.
+    """
+    if not alt.strip():
+        raise ValueError(f"alt={alt!r} says nothing; write what a reader who cannot see the picture should know.")
+    buffer = io.BytesIO()
+    as_picture(picture).save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    return Described(buffer.getvalue(), " ".join(alt.split()))

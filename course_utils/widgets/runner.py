@@ -1,0 +1,101 @@
+"""Running a pipeline so that Stop works, in every front end.
+
+A kernel handles messages of the browser one after the other, on one thread. A click on Generate that ran the
+pipeline inside its handler would hold that thread: the click on Stop would be read when there is nothing left to
+stop. So the pipeline runs in a thread of its own, and the handler returns at once:
+
+- torch gives the interpreter's lock up while it computes, so a Stop is read within a step. It sets an event;
+  `callback_on_step_end` sees it after the step and sets `pipe._interrupt`, diffusers' own way to skip the rest.
+- Newer JupyterLab with ipykernel 7 reads widget messages on a thread beside the main one. Nothing here asks which.
+- The learner may run other cells meanwhile. So a run works on a shallow copy of the pipeline with a scheduler of
+  its own: the weights are shared, the counters that two calls would tread on are not (`own_pipeline`).
+- From a thread, widget updates reach JupyterLab, VS Code and nbclient, but not Colab (colabtools issue 3373): there
+  only what is sent while the kernel answers a browser's message arrives. See `post.py`.
+
+The roads not taken: reading the kernel's message queue from inside the handler breaks with each ipykernel and on
+Colab; an asyncio task cannot give way inside a step; interrupting the kernel would stop a cell, not a handler.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+
+from .. import catalog
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+    from PIL import Image
+
+    from .record import Settings
+
+
+class Runner:
+    """Runs one job at a time in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    @property
+    def running(self) -> bool:
+        """Tell whether a job is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, job: Callable[[threading.Event], None]) -> bool:
+        """Start `job(stop)`, which shall end soon after `stop` is set; return False while another one runs."""
+        with self._start:
+            if self.running:
+                return False
+            self._stop = threading.Event()
+            self._thread = threading.Thread(target=job, args=(self._stop,), name="panel", daemon=True)
+            self._thread.start()
+            return True
+
+    def stop(self) -> None:
+        """Ask the job to end; returns at once."""
+        self._stop.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the job has ended and tell whether it has."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return not self.running
+
+
+def own_pipeline(pipe: DiffusionPipeline, scheduler: str) -> DiffusionPipeline:
+    """Return a pipeline that shares the weights with `pipe`, and neither scheduler, counters nor progress bar."""
+    own = catalog.with_scheduler(copy.copy(pipe), scheduler)
+    own.set_progress_bar_config(disable=True)
+    return own
+
+
+def call(
+    pipe: DiffusionPipeline, settings: Settings, stop: threading.Event, on_step: Callable[[int], None]
+) -> Image.Image | None:
+    """Call the pipeline as `settings` say.
+
+    Args:
+        pipe: from `own_pipeline`.
+        stop: set it to skip the remaining steps.
+        on_step: is told how many steps are done, after each.
+
+    Returns:
+        The picture; None when it was stopped before its last step.
+    """
+
+    def after_step(pipe: DiffusionPipeline, step: int, timestep: torch.Tensor, kept: dict) -> dict:
+        if stop.is_set() and step + 1 < pipe.num_timesteps:
+            pipe._interrupt = True
+        else:
+            on_step(step + 1)
+        return kept
+
+    generator = torch.Generator().manual_seed(settings.seed)
+    image = pipe(**settings.arguments(), generator=generator, callback_on_step_end=after_step).images[0]
+    return None if pipe.interrupt else image
