@@ -45,7 +45,7 @@ def mean(values, level: float = 0.95, seed: int = 0) -> Interval:
     return bootstrap(lambda rows: values[rows].mean(-1), len(values), level, seed)
 
 
-def bootstrap(statistic: Callable[[np.ndarray], np.ndarray], count: int, level: float = 0.95, seed: int = 0) -> Interval:
+def bootstrap(statistic: Callable, count: int, level: float = 0.95, seed: int = 0) -> Interval:
     """Resample whole trials with replacement (Efron, 1979, percentile interval).
 
     Args:

@@ -1,6 +1,7 @@
 """Write assets/manifest.json and the table in assets/README.md: `python -m tools.assets`.
 
-The doctor and the tests hold the files against the manifest.
+Both give source, licence, size and SHA-256 of each file. The doctor, the catalogue and the tests hold the files
+against the manifest.
 """
 
 from __future__ import annotations
@@ -13,23 +14,48 @@ from .template import ROOT
 
 BEGIN, END = "<!-- files: written by tools/assets.py -->", "<!-- end of files -->"
 UNLISTED = {"manifest.json", "README.md"}
+ORIGINS = {  # folder: (source, licence); what comes from elsewhere gets a line of its own
+    "models": ("`make models`", "CC BY 4.0"),
+    "pictures": ("the clay renderer", "CC BY 4.0"),
+    "figures": ("the lessons and the browser tests", "CC BY 4.0"),
+    "results": ("`make results`", "CC BY 4.0"),
+}
 
 
 def manifest(folder: Path) -> dict[str, dict]:
-    """Return size and SHA-256 of each file under `folder`, by path."""
+    """Return source, licence, size and SHA-256 of each file under `folder`, by path."""
     files = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in UNLISTED and not path.name.startswith("."):
             data = path.read_bytes()
-            files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            source, licence = origin(name)
+            digest = hashlib.sha256(data).hexdigest()
+            files[name] = {"source": source, "licence": licence, "bytes": len(data), "sha256": digest}
     return files
+
+
+def origin(name: str) -> tuple[str, str]:
+    """Return the source and the licence of a file under assets/, from the longest folder that is listed.
+
+    Raises:
+        ValueError: nobody has said where it comes from.
+    """
+    folders = [folder for folder in ORIGINS if name.startswith(f"{folder}/")]
+    if not folders:
+        raise ValueError(
+            f"assets/{name} has no source and licence: give its folder a line in ORIGINS, tools/assets.py."
+        )
+    return ORIGINS[max(folders, key=len)]
 
 
 def table(files: dict[str, dict]) -> str:
     """Return the files as a Markdown table."""
-    rows = [f"| `{name}` | {entry['bytes'] / 1e3:,.1f} | `{entry['sha256']}` |" for name, entry in files.items()]
-    return "\n".join(["| file | kB | SHA-256 |", "|---|---:|---|", *rows])
+    rows = [
+        f"| `{name}` | {entry['source']} | {entry['licence']} | {entry['bytes'] / 1e3:,.1f} | `{entry['sha256']}` |"
+        for name, entry in files.items()
+    ]
+    return "\n".join(["| file | source | licence | kB | SHA-256 |", "|---|---|---|---:|---|", *rows])
 
 
 def main(folder: Path = ROOT / "assets") -> None:

@@ -81,10 +81,8 @@ def check_size(height: int | None = None, width: int | None = None, lane: str | 
             continue
         _check_number(name, side, Integral, least, most)
         if side % step:
-            below = side // step * step
-            raise ValueError(
-                f"{name}={side} is not a multiple of {step}, which the {lane} lane wants; use {below} or {below + step}."
-            )
+            low = side // step * step
+            raise ValueError(f"{name}={side} is not a multiple of {step} ({lane} lane); use {low} or {low + step}.")
 
 
 def unknown_words(prompt: str, lane: str | None = None) -> list[str]:
@@ -124,7 +122,7 @@ def prompt_notes(prompt: str, lane: str | None = None, pipe: DiffusionPipeline |
         TypeError: the prompt is no text.
     """
     if not isinstance(prompt, str):
-        raise TypeError(f"prompt={prompt!r:.60} is {_a(prompt)}; use a text such as 'a cat on the beach'.")
+        raise TypeError(f"prompt={_short(prompt)} is {_a(prompt)}; use a text such as 'a cat on the beach'.")
     if not prompt.strip():
         return ["The prompt is empty: the picture is the model's own choice."]
     unknown = unknown_words(prompt, lane)
@@ -143,22 +141,26 @@ def _cut_off(prompt: str, tokenizer) -> str:
         return ""
     end = places[limit - 1][1]
     last = prompt[max(0, end - READ) : end].strip()
-    return f"The prompt has {len(places)} tokens and the model reads {limit}: all after \"...{last}\" is cut off."
+    return f'The prompt has {len(places)} tokens and the model reads {limit}: all after "...{last}" is cut off.'
 
 
 def _check_prompt(name: str, prompt: object) -> None:
     texts = prompt if isinstance(prompt, list | tuple) and prompt else [prompt]
     wrong = [text for text in texts if not isinstance(text, str)]
     if wrong:
-        raise TypeError(f"{name}={prompt!r:.60} holds {_a(wrong[0])}; use a text or a list of texts.")
+        raise TypeError(f"{name}={_short(prompt)} is refused: use a text or a list of texts, not {_a(wrong[0])}.")
 
 
 def _check_number(name: str, value: object, kind: type, least: float, most: float) -> None:
     if not isinstance(value, kind) or isinstance(value, bool):
         wanted = "a whole number" if kind is Integral else "a number"
-        raise TypeError(f"{name}={value!r:.60} is {_a(value)}; use {wanted} from {least} to {most}.")
+        raise TypeError(f"{name}={_short(value)} is {_a(value)}; use {wanted} from {least} to {most}.")
     if not least <= value <= most or math.isnan(value):
         raise ValueError(f"{name}={value} is out of range; use {least} to {most}.")
+
+
+def _short(value: object) -> str:
+    return repr(value)[:60]
 
 
 def _a(value: object) -> str:

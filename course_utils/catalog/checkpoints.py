@@ -42,7 +42,9 @@ def _control(name: str, revision: str | None, note: str = "") -> Checkpoint:
 # The word after "control " is the argument `control` of `load`.
 CHECKPOINTS: dict[str, dict[str, Checkpoint]] = {
     "clay": {
-        "base": _clay("clay-base", 0.04, "a Stable Diffusion of the clay world: f = 16, 12 latent channels, 32 tokens"),
+        "base": _clay(
+            "clay-base", 0.04, "a Stable Diffusion of the clay world: f = 16, 12 latent channels, 32 tokens"
+        ),
         "depth2img": _clay("clay-depth", 0.04, "the base with a fifth part: a depth channel, and a depth network"),
         "control canny": _clay("clay-control-canny", 0.012),
         "control mlsd": _clay("clay-control-mlsd", 0.012),
@@ -95,7 +97,11 @@ CHECKPOINTS: dict[str, dict[str, Checkpoint]] = {
             note="pickles: fetch single files, check their SHA-256, load with weights_only=True",
         ),
         "depth estimator": Checkpoint(
-            "depth-anything/Depth-Anything-V2-Small-hf", "5426e4f", "Apache-2.0", 0.1, note="Base and Large are CC-BY-NC"
+            "depth-anything/Depth-Anything-V2-Small-hf",
+            "5426e4f",
+            "Apache-2.0",
+            0.1,
+            note="Base and Large are CC-BY-NC",
         ),
         "pose estimator": Checkpoint(
             "usyd-community/vitpose-base-simple", "a93ac0c", "Apache-2.0", 0.36, note="needs the boxes of the people"

@@ -129,8 +129,8 @@ def _cut_short(path: Path) -> str:
         length = int.from_bytes(file.read(8), "little")
         header = file.read(length) if 8 + length <= size else b""
     try:
-        tensors = json.loads(header)
-        wanted = 8 + length + max(entry["data_offsets"][1] for name, entry in tensors.items() if name != "__metadata__")
+        tensors = [entry for name, entry in json.loads(header).items() if name != "__metadata__"]
+        wanted = 8 + length + max(entry["data_offsets"][1] for entry in tensors)
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"{size:,} bytes, and its first bytes are no safetensors header"
     return "" if size == wanted else f"{size:,} bytes instead of the {wanted:,} that its header tells"

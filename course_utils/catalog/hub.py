@@ -52,13 +52,15 @@ def patterns(entry: Checkpoint) -> list[str]:
 
 
 def _download(entry: Checkpoint) -> Path:
+    import httpx
     from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(entry.id, revision=entry.revision, allow_patterns=patterns(entry)))
-    except OSError as error:
-        instead = f" In its place: {entry.fallback}." if entry.fallback else ""
+    except (OSError, httpx.HTTPError) as error:
+        reason = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
+        instead = f" If it is gone for good: {entry.fallback}." if entry.fallback else ""
         raise OSError(
             f"{entry.id} at revision {entry.revision or 'main'} is not on this computer and could not be downloaded "
-            f"({type(error).__name__}). Go online and run this again, or work without it: COURSE_LANE=clay.{instead}"
+            f"({reason}). Go online and run this again, or work without it: COURSE_LANE=clay.{instead}"
         ) from error

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from diffusers import ControlNetModel, DiffusionPipeline
 
 SMALL_GPU_GB = 6  # below, the parts of an sd15 pipeline take turns on the card
+EXPECTED_LINES = ("Expected types for vae", "were passed to AutoencoderTiny, but are not expected")
 
 _kept: dict[str, DiffusionPipeline] = {}  # by the id of its checkpoint; at most one
 
@@ -52,7 +53,7 @@ def load(
     use, name = class_of(kind)
     controls = [control] if isinstance(control, str) else list(control or ())
     check_controls(kind, controls, given=folder is not None)
-    own = None if folder is None else Path(folder)
+    own = None if folder is None else _own(Path(folder), "config.json" if kind == "controlnet" else "model_index.json")
     extra = {}
     if kind == "controlnet":
         sources = [own] if own else [_source(checkpoint(f"control {one}", lane)) for one in controls]
@@ -78,6 +79,15 @@ def dtype_keyword() -> str:
     from packaging.version import Version
 
     return "dtype" if Version(env.installed("diffusers") or "0") >= Version("0.40") else "torch_dtype"
+
+
+def _own(folder: Path, index: str) -> Path:
+    """Check a folder of the learner's own, which must hold `index`."""
+    if folder.is_dir() and not (folder / index).is_file():
+        wanted = "a ControlNet" if index == "config.json" else "a whole pipeline"
+        raise FileNotFoundError(f"folder={shown(folder)} has no {index}: that is not {wanted}.")
+    check_model(folder, _variant(folder))
+    return folder
 
 
 def _source(entry: Checkpoint) -> Path:
@@ -114,11 +124,14 @@ def _read(name: str, folder: Path, lane: str) -> DiffusionPipeline | ControlNetM
     """Read a pipeline or a model of the class `name` from a folder."""
     import diffusers
 
-    variant = "fp16" if any(folder.rglob("*.fp16.safetensors")) else None
-    check_model(folder, variant)
-    how = {dtype_keyword(): env.choose_dtype(lane), "variant": variant, "use_safetensors": True}
+    how = {dtype_keyword(): env.choose_dtype(lane), "variant": _variant(folder), "use_safetensors": True}
     with _quiet():
         return getattr(diffusers, name).from_pretrained(str(folder), **how)
+
+
+def _variant(folder: Path) -> str | None:
+    """Return "fp16" where the weights are named NAME.fp16.safetensors."""
+    return "fp16" if any(folder.rglob("*.fp16.safetensors")) else None
 
 
 def _pipeline(name: str, base: DiffusionPipeline, extra: dict) -> DiffusionPipeline:
@@ -153,21 +166,25 @@ def _place(pipe: DiffusionPipeline, lane: str) -> DiffusionPipeline:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep loading bars away, and the line that an AutoencoderTiny is not the AutoencoderKL that SD expects."""
+    """Keep loading bars away, and what diffusers logs about each AutoencoderTiny in a Stable Diffusion."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
-    def expected(record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("Expected types for vae")
+    def worth_saying(record: logging.LogRecord) -> bool:
+        return not any(line in record.getMessage() for line in EXPECTED_LINES)
 
-    logger = logging.getLogger("diffusers.pipelines.pipeline_utils")
+    loggers = [
+        logging.getLogger(f"diffusers.{module}") for module in ("configuration_utils", "pipelines.pipeline_utils")
+    ]
     loud = [library for library in (diffusers_logging, transformers_logging) if library.is_progress_bar_enabled()]
-    logger.addFilter(expected)
+    for logger in loggers:
+        logger.addFilter(worth_saying)
     for library in loud:
         library.disable_progress_bar()
     try:
         yield
     finally:
-        logger.removeFilter(expected)
+        for logger in loggers:
+            logger.removeFilter(worth_saying)
         for library in loud:
             library.enable_progress_bar()

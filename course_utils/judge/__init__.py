@@ -94,7 +94,9 @@ def load(folder: Path = FOLDER) -> Trained:
         raise FileNotFoundError(f"folder={str(folder)!r} has no {missing[0]}; `make models STAGE=judge` makes it.")
     config = json.loads((folder / "config.json").read_text())
     if (config["things"], config["colours"]) != (list(words.THINGS), list(COLOURS)):
-        raise ValueError(f"The judge in folder={str(folder)!r} knows other words; `make models STAGE=judge` trains anew.")
+        raise ValueError(
+            f"folder={str(folder)!r} holds a judge of other words; `make models STAGE=judge` trains anew."
+        )
     model = Judge()
     try:
         model.load_state_dict(load_file(folder / "model.safetensors"))
@@ -131,7 +133,7 @@ def look(image, judge: Trained | None = None) -> Sight:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the network says of each pixel: label, its probability, and colour probabilities [colour, height, width]."""
+    """Of each pixel: its label, the probability of that, and of each colour [colour, height, width]."""
 
     label: np.ndarray
     sure: np.ndarray
@@ -149,7 +151,9 @@ def read(model: Judge, pixels: np.ndarray) -> Reading:
 def _pixels(image) -> np.ndarray:
     pixels = np.asarray(image.convert("RGB") if hasattr(image, "convert") else image)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < 16:
-        raise ValueError(f"image has shape {pixels.shape} and dtype {pixels.dtype}; give RGB, uint8 [height, width, 3].")
+        raise ValueError(
+            f"image is {pixels.dtype} {list(pixels.shape)}; give RGB, uint8 [height, width, 3], each >= 16."
+        )
     return pixels
 
 

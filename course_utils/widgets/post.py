@@ -28,7 +28,7 @@ class Post:
 
     def __init__(self, wait: bool | None = None) -> None:
         self.wait = env.place() == "colab" if wait is None else wait
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # setting a trait may call an observer that posts
         self._letters: dict[Widget, dict[str, Any]] = {}
 
     def __call__(self, widget: Widget, **traits: Any) -> None:

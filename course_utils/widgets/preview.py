@@ -30,13 +30,15 @@ class Preview:
         self._pipe, self._patience = pipe, 1 / share - 1
         self._next = 0.0  # no picture before this moment
         self._seen: tuple[torch.Tensor, int, torch.Tensor] | None = None
-        self._step = pipe.scheduler.step
-        pipe.scheduler.step = functools.wraps(self._step)(self._watched)
+        step = pipe.scheduler.step
 
-    def _watched(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *rest: Any, **more: Any) -> Any:
-        said = self._pipe.scheduler.scale_model_input(sample, timestep)
-        self._seen = model_output, int(timestep), said
-        return self._step(model_output, timestep, sample, *rest, **more)
+        @functools.wraps(step)  # the pipeline looks at its signature
+        def watched(model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *rest: Any, **more: Any) -> Any:
+            saw = pipe.scheduler.scale_model_input(sample, timestep)
+            self._seen = model_output, int(timestep), saw
+            return step(model_output, timestep, sample, *rest, **more)
+
+        pipe.scheduler.step = watched
 
     def x0(self) -> torch.Tensor | None:
         """Return the predicted clean latents [batch, channel, latent_h, latent_w], or None before the first step."""

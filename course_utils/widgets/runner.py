@@ -19,8 +19,10 @@ Colab; an asyncio task cannot give way inside a step; interrupting the kernel wo
 from __future__ import annotations
 
 import copy
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,7 +31,7 @@ from .. import catalog
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
-    from PIL import Image
+    from diffusers.utils import BaseOutput
 
     from .record import Settings
 
@@ -76,26 +78,50 @@ def own_pipeline(pipe: DiffusionPipeline, scheduler: str) -> DiffusionPipeline:
 
 
 def call(
-    pipe: DiffusionPipeline, settings: Settings, stop: threading.Event, on_step: Callable[[int], None]
-) -> Image.Image | None:
+    pipe: DiffusionPipeline, settings: Settings, stop: threading.Event, on_step: Callable[[int, int], None]
+) -> BaseOutput | None:
     """Call the pipeline as `settings` say.
 
     Args:
         pipe: from `own_pipeline`.
         stop: set it to skip the remaining steps.
-        on_step: is told how many steps are done, after each.
+        on_step: is told after each step how many are done, and how many there are.
 
     Returns:
-        The picture; None when it was stopped before its last step.
+        What the pipeline gave; None when it was stopped before its last step.
+
+    Raises:
+        ValueError: a setting that cannot be; and whatever the pipeline raises.
     """
 
     def after_step(pipe: DiffusionPipeline, step: int, timestep: torch.Tensor, kept: dict) -> dict:
         if stop.is_set() and step + 1 < pipe.num_timesteps:
             pipe._interrupt = True
         else:
-            on_step(step + 1)
+            on_step(step + 1, pipe.num_timesteps)
         return kept
 
+    arguments = settings.arguments()
+    catalog.check_call(settings.lane, **arguments, seed=settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
-    image = pipe(**settings.arguments(), generator=generator, callback_on_step_end=after_step).images[0]
-    return None if pipe.interrupt else image
+    with _hushed():
+        output = pipe(**arguments, generator=generator, callback_on_step_end=after_step)
+    return None if pipe.interrupt else output
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep the log lines of this thread out of whatever cell ran last: the panel says what matters itself."""
+    me = threading.get_ident()
+
+    def others(record: logging.LogRecord) -> bool:
+        return record.thread != me
+
+    handlers = list(logging.getLogger("diffusers").handlers)
+    for handler in handlers:
+        handler.addFilter(others)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(others)

@@ -23,7 +23,7 @@ from diffusers import (
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-WORDS = "a an the and with in on at of cat dog lion bird man woman crown bench clock red blue green beach garden".split()
+WORDS = "a an the and with in on at cat dog lion bird man woman crown bench clock red blue green beach garden".split()
 START, END = "<|startoftext|>", "<|endoftext|>"
 WIDTH = 32  # of text encoder and cross-attention
 
@@ -171,8 +171,9 @@ def _unet(sample_size: int, channels: int) -> UNet2DConditionModel:
 
 def _scheduler(kind: type) -> SchedulerMixin:
     """Make SD's own scheduler config; like SD's file it also holds what only other schedulers read."""
-    config = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
-    return kind.from_config(config | {"steps_offset": 1, "clip_sample": False, "set_alpha_to_one": False, "skip_prk_steps": True})
+    noise = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
+    rest = {"steps_offset": 1, "clip_sample": False, "set_alpha_to_one": False, "skip_prk_steps": True}
+    return kind.from_config(noise | rest)
 
 
 def _safety_checker() -> StableDiffusionSafetyChecker:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -23,6 +24,7 @@ RESERVED = (0, 1)  # shards of the judge's world: bars, measuring what is held o
 BATCH, HANDS = 24, 8
 PLAN = Plan(steps=8_000, rate=2e-3, warmup=200, decay=0.6, memory=400)
 PASTED, FRAGMENT, SPOILT, TRIPPED = 0.22, 0.10, 0.22, 0.5  # shares of the samples
+RUINED = 0.15  # share of the hands
 
 
 class Lessons:
@@ -53,33 +55,38 @@ class Lessons:
         """Draw pictures [count, 3, SIZE, SIZE], labels, colours and weights [count, 64, 64]."""
         drawn = [self.lesson() for _ in range(count)]
         weight = torch.from_numpy(np.stack([weigh(s.label) for s in drawn]))
-        label = np.stack([np.where(s.label == SPOILED, NOTHING, s.label) for s in drawn])
-        colour = np.stack([s.colour for s in drawn])
-        return prepare(np.stack([s.picture for s in drawn])), *(torch.from_numpy(a).long() for a in (label, colour)), weight
+        label = torch.from_numpy(np.stack([np.where(s.label == SPOILED, NOTHING, s.label) for s in drawn])).long()
+        colour = torch.from_numpy(np.stack([s.colour for s in drawn])).long()
+        return prepare(np.stack([s.picture for s in drawn])), label, colour, weight
 
     def hands(self, count: int = HANDS) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw hands [count, 3, SIZE, SIZE] and their fingers [count]; the spoiled ones cannot be counted."""
         out, fingers = np.empty((count, SIZE, SIZE, 3), np.uint8), np.empty(count, np.int64)
         for k in range(count):
-            n = self.rng.integers(len(self.kept.fingers))
-            source = self.kept.hand_trip if len(self.kept.hand_trip) and self.rng.random() < TRIPPED else self.kept.hand
-            middle = HAND_WIDTH * (0.5 + self.rng.uniform(-0.05, 0.05, 2))
-            picture = crop(source[n], *middle, HAND_WIDTH / SPARE * self.rng.uniform(0.9, 1.12))
-            fingers[k] = self.kept.fingers[n]
-            if self.rng.random() < 0.15:
-                fingers[k] = UNCOUNTABLE
-                picture = self.ruin(picture)
-            picture = picture[:, ::-1] if self.rng.random() < 0.5 else picture
-            out[k] = camera(np.ascontiguousarray(picture), self.rng)
+            picture, fingers[k] = self.hand()
+            if self.rng.random() < RUINED:
+                picture, fingers[k] = self.ruin(picture, int(fingers[k]))
+            out[k] = camera(picture, self.rng)
         return prepare(out), torch.from_numpy(fingers)
 
-    def ruin(self, picture: np.ndarray) -> np.ndarray:
-        """Spoil all of a picture, as a thing of a sample is spoiled."""
+    def hand(self) -> tuple[np.ndarray, int]:
+        """Cut out a hand a little askew, mirrored every other time; give its fingers."""
+        n, kept = self.rng.integers(len(self.kept.fingers)), self.kept
+        source = kept.hand_trip if len(kept.hand_trip) and self.rng.random() < TRIPPED else kept.hand
+        middle = HAND_WIDTH * (0.5 + self.rng.uniform(-0.05, 0.05, 2))
+        picture = crop(source[n], *middle, HAND_WIDTH / SPARE * self.rng.uniform(0.9, 1.12))
+        return np.ascontiguousarray(picture[:, ::-1] if self.rng.random() < 0.5 else picture), int(kept.fingers[n])
+
+    def ruin(self, picture: np.ndarray, fingers: int) -> tuple[np.ndarray, int]:
+        """Spoil all of a hand as a thing is spoiled, or lay a hand of another count over it: nobody can count it."""
+        other, theirs = self.hand()
+        if theirs != fingers and self.rng.random() < 0.5:
+            return cv2.addWeighted(picture, 0.5, other, 0.5, 0), UNCOUNTABLE
         one = np.zeros((64, 64), np.uint8)
         one[8:56, 8:56] = 1
-        s = Sample(picture.copy(), one, one.astype(np.int8) - 1, one.copy())
+        s = Sample(picture, one, one.astype(np.int8) - 1, one.copy())
         SPOILS[self.rng.integers(2)](s, s, self.rng)
-        return s.picture
+        return s.picture, UNCOUNTABLE
 
 
 def weigh(label: np.ndarray) -> np.ndarray:
@@ -101,7 +108,8 @@ def loss_of(model: Judge, lessons: Lessons) -> torch.Tensor:
     miss = F.cross_entropy(klass, label.clamp(max=LABELS - 1), reduction="none") * weight
     coloured = weight * (colour != UNKNOWN)
     wrong = F.cross_entropy(paint, colour.where(colour != UNKNOWN, 0), reduction="none") * coloured
-    return miss.sum() / weight.sum() + 0.5 * wrong.sum() / coloured.sum().clamp(min=1) + 0.3 * F.cross_entropy(count, fingers)
+    paint_loss = wrong.sum() / coloured.sum().clamp(min=1)
+    return miss.sum() / weight.sum() + 0.5 * paint_loss + 0.3 * F.cross_entropy(count, fingers)
 
 
 @torch.no_grad()
@@ -122,7 +130,9 @@ def train(minutes: float, plan: Plan = PLAN, folder: Path = FOLDER, numbers: lis
     torch.manual_seed(0)
     numbers = [n for n in data.shards(data.JUDGE) if n not in RESERVED] if numbers is None else numbers
     if not numbers:
-        raise FileNotFoundError(f"No shards of world {data.JUDGE} beside {RESERVED}; run the stage `data` for it first.")
+        raise FileNotFoundError(
+            f"World {data.JUDGE} has no shards beside {RESERVED}; render them first: stage `data`."
+        )
     kept = join([keep(data.JUDGE, n) for n in numbers])
     model = Judge().to(memory_format=torch.channels_last)
     loop = Loop(data.cache() / "judge", {"judge": model}, plan)

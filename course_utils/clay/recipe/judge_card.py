@@ -18,6 +18,7 @@ from .judge_truth import UNKNOWN, WORDS, Kept, Truth, join, least, load_autoenco
 SHARES = (0.25, 0.5, 0.75, 1.0)  # bars tried for the share, in parts of the least that counts
 SURE = np.arange(0.30, 0.96, 0.05)  # bars tried for the confidence
 PULL = 0.1  # loss of F1 that a bar must be worth for each 1.0 of confidence away from the common one
+RATES = {"colour": "colour right", "fingers": "fingers right", "invented": "fingers told where no hand is"}
 PICTURES = 500  # spoiled pictures among those that set the bars
 
 
@@ -68,11 +69,12 @@ def measure(judge: Trained, truth: Truth, pictures: np.ndarray) -> dict:
     sights = [look(picture, judge) for picture in pictures]
     known = np.stack([there(label) for label in truth.label])[:, : len(words.THINGS)]
     found = np.array([[sight.get(word) is not None for word in words.THINGS] for sight in sights])
-    clear = [known[:, k] >= 0 for k in range(len(words.THINGS))]
+    columns = {w: (known[:, k][(c := known[:, k] >= 0)] == 1, found[c, k]) for k, w in enumerate(words.THINGS)}
+    maps = zip(sights, truth.label, truth.colour, strict=True)
     return {
-        "f1": {w: metrics.f1(known[c, k] == 1, found[c, k]) for k, (w, c) in enumerate(zip(words.THINGS, clear, strict=True))},
-        "count": {w: int((known[:, k] == 1).sum()) for k, w in enumerate(words.THINGS)},
-        "colour": [right for k, sight in enumerate(sights) for right in _colours(sight, truth.label[k], truth.colour[k])],
+        "f1": {word: metrics.f1(*pair) for word, pair in columns.items()},
+        "count": {word: int(shown.sum()) for word, (shown, _) in columns.items()},
+        "colour": [right for one in maps for right in _colours(*one)],
         "fingers": [s.fingers == n for s, n in zip(sights, truth.fingers, strict=True) if n >= 0],
         "invented": [s.fingers is not None for s, n in zip(sights, truth.fingers, strict=True) if n == -1],
     }
@@ -107,7 +109,7 @@ def card(columns: dict[str, dict], judge: Trained, scenes: int, size: int) -> st
     """Write the model card."""
     heads = list(columns)
     lines = {"things, mean F1": [f"{mean_f1(m):.3f}" for m in columns.values()]}
-    for name, key in (("colour right", "colour"), ("fingers right", "fingers"), ("fingers where no hand is", "invented")):
+    for key, name in RATES.items():
         lines[name] = [str(metrics.rate(m[key])) if m[key] else "-" for m in columns.values()]
     table = [f"| {' | '.join(['', *heads])} |", f"|{'---|' * (len(heads) + 1)}"]
     table += [f"| {' | '.join([name, *row])} |" for name, row in lines.items()]

@@ -1,4 +1,4 @@
-"""What the judge should answer: labels, colours and fingers of rendered shards, and their trips through the autoencoder."""
+"""What the judge should answer: labels, colours and fingers of shards, and their trips through the autoencoder."""
 
 from __future__ import annotations
 
@@ -49,7 +49,6 @@ class Truth:
         return Truth(*(np.stack(part) for part in zip(*made, strict=True)))
 
 
-
 def _answers(scene: Scene, instance: np.ndarray) -> tuple:
     """Give label, thing, colour, fingers and hand of one picture."""
     owners = [(k, source) for k, thing in enumerate(scene.things) for source in (thing, *thing.wears)]
@@ -65,8 +64,10 @@ def _answers(scene: Scene, instance: np.ndarray) -> tuple:
             mask, whole = raised_hand(scene, k, thing)
             wide = max(np.ptp(np.nonzero(mask), axis=1)) + 1 if mask.any() else 0
             label[mask & (label == label_of(one.word))] = RAISED if whole and wide >= 4 else UNKNOWN
-            clear = whole and wide >= COUNTABLE / 4
-            hand, fingers = (mask, (one.pose.left or one.pose.right).fingers) if clear else (hand, -2 if wide > 3 else fingers)
+            if whole and wide >= COUNTABLE / 4:
+                hand, fingers = mask, (one.pose.left or one.pose.right).fingers
+            elif wide >= 4:
+                fingers = -2
     return label, thing, np.array([*colour, UNKNOWN], np.uint8)[instance], np.int8(fingers), hand
 
 
@@ -113,7 +114,6 @@ class Kept:
     fingers: np.ndarray
 
 
-
 def join(parts: list):
     """Put several ``Truth`` or ``Kept`` one behind the other."""
     kind = type(parts[0])
@@ -132,7 +132,8 @@ def keep(seed: int, number: int) -> Kept:
     trips = trip(vae, pictures, np.random.default_rng([seed, number])) if vae else pictures[:0]
     counted = np.flatnonzero(truth.fingers >= 0)
     hands = [hand_pictures(p, truth.hand, counted) for p in (pictures, trips)]
-    kept = Kept(_small(pictures), _small(trips), truth.label, truth.thing, truth.colour, *hands, truth.fingers[counted])
+    maps = truth.label, truth.thing, truth.colour
+    kept = Kept(_small(pictures), _small(trips), *maps, *hands, truth.fingers[counted])
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path.with_suffix(".new.npz"), **vars(kept))
     path.with_suffix(".new.npz").replace(path)
@@ -162,7 +163,7 @@ def load_autoencoder() -> torch.nn.Module | None:
 
 
 @torch.inference_mode()
-def trip(vae: torch.nn.Module, pictures: np.ndarray, rng: np.random.Generator, noise: float = TRIP_NOISE) -> np.ndarray:
+def trip(vae, pictures: np.ndarray, rng: np.random.Generator, noise: float = TRIP_NOISE) -> np.ndarray:
     """Carry pictures through the autoencoder, each with its own share of ``noise`` in the latents."""
     out = []
     for part in np.array_split(pictures, max(1, len(pictures) // 8)):
@@ -171,5 +172,3 @@ def trip(vae: torch.nn.Module, pictures: np.ndarray, rng: np.random.Generator, n
         y = vae.decode(z + torch.from_numpy(spread).float()).sample
         out.append(y.add(1).mul(127.5).clamp(0, 255).round().byte().permute(0, 2, 3, 1).numpy())
     return np.concatenate(out)
-
-
