@@ -83,9 +83,14 @@ def _orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 def optimizers(modules: list[torch.nn.Module], rate: float, weight_decay: float = 0.01) -> list[torch.optim.Optimizer]:
-    """Give Muon for the inner matrices and kernels and AdamW for the rest (biases, norms, embeddings, first and last layers)."""
+    """Give Muon for inner matrices and kernels, AdamW for the rest (biases, norms, embeddings, thin layers)."""
     parts = [part for m in modules for part in m.modules() if not isinstance(part, torch.nn.Embedding)]
-    wide = {id(p) for part in parts for p in part.parameters(recurse=False) if p.ndim >= 2 and min(len(p), p[0].numel()) >= 24}
+    wide = {
+        id(p)
+        for part in parts
+        for p in part.parameters(recurse=False)
+        if p.ndim >= 2 and min(len(p), p[0].numel()) >= 24
+    }
     params = [p for m in modules for p in m.parameters() if p.requires_grad]
     inner, thin = [p for p in params if id(p) in wide], [p for p in params if id(p) not in wide]
     made = [torch.optim.AdamW(thin, lr=rate, betas=(0.9, 0.99), weight_decay=weight_decay)]
@@ -95,7 +100,9 @@ def optimizers(modules: list[torch.nn.Module], rate: float, weight_decay: float 
 class Loop:
     """Runs a plan; keeps ``modules`` (by name), their moving average and the optimizers in one checkpoint file."""
 
-    def __init__(self, folder: Path, modules: dict[str, torch.nn.Module], plan: Plan, accelerator: Accelerator | None = None):
+    def __init__(
+        self, folder: Path, modules: dict[str, torch.nn.Module], plan: Plan, accelerator: Accelerator | None = None
+    ):
         self.folder, self.plan, self.modules = Path(folder), plan, modules
         self.accelerator = accelerator or Accelerator()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +142,9 @@ class Loop:
         torch.save(kept, spare)
         spare.replace(self.path)
 
-    def run(self, loss_of: Callable[[int], torch.Tensor], minutes: float = math.inf, note: Callable[[], dict] | None = None) -> bool:
+    def run(
+        self, loss_of: Callable[[int], torch.Tensor], minutes: float = math.inf, note: Callable[[], dict] | None = None
+    ) -> bool:
         """Train until the plan or the minutes end.
 
         Args:

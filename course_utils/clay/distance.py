@@ -106,6 +106,7 @@ def meet(parts, ox, oy, oz, dx, dy, dz, grow, active):
 
 @njit(fastmath=True, cache=True)
 def normal(rows, parts, active, n, x, y, z):
+    """Give the outward normal at a point, from four distances around it."""
     e = 0.003
     a, _i, _j = distance(rows, parts, active, n, x + e, y - e, z - e)
     b, _i, _j = distance(rows, parts, active, n, x - e, y - e, z + e)

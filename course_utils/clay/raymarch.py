@@ -138,7 +138,9 @@ def _ray(basis, tan, height, width, row, column):
 
 
 @njit(parallel=True, fastmath=True, cache=True)
-def first_pass(rows, parts, textures, eye, basis, tan, light, place, palette, wall, rgb, depth, klass, who, prim, facing):
+def first_pass(
+    rows, parts, textures, eye, basis, tan, light, place, palette, wall, rgb, depth, klass, who, prim, facing
+):
     """Trace one ray through every pixel's centre and fill all the maps in place."""
     height, width = depth.shape
     for i in prange(height):

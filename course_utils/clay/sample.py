@@ -145,7 +145,9 @@ def _picture(rng: np.random.Generator, mix: Mix) -> Scene:
     word = str(rng.choice([*words.ANIMALS, "apple", "car", "tree", "house", "mushroom", "balloon"]))
     thing = replace(_thing(word, rng, replace(mix, wears=0.0)), wears=())
     style = "cubist" if rng.random() < mix.cubist_painting else "clay"
-    scene = Scene(layout.line_up([thing], rng), str(rng.choice(words.PLACES)), style, light=Light(phase=float(rng.uniform(0, 6))))
+    scene = Scene(
+        layout.line_up([thing], rng), str(rng.choice(words.PLACES)), style, light=Light(phase=float(rng.uniform(0, 6)))
+    )
     return scene.with_(camera=layout.frame(scene, rng))
 
 

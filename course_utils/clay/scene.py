@@ -14,7 +14,7 @@ from . import vocabulary as words
 
 @dataclass(frozen=True)
 class Wear:
-    """Something on a head: ``word`` from ``vocabulary.WEARABLES``, ``colour`` a colour word or None for its usual paint."""
+    """Something on a head: a word of ``vocabulary.WEARABLES``; ``colour`` None is its usual paint."""
 
     word: str
     colour: str | None = None
@@ -27,6 +27,7 @@ class Hand:
     curl: thumb, index, middle, ring, little; 0 straight, 1 folded into the palm.
     spread: 0 fingers together, 1 fanned out.
     yaw, pitch, roll: turn of the whole hand; at zero the palm faces the viewer, fingers up.
+    Said of a right hand: a left hand is its mirror image, turn included.
     """
 
     curl: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
@@ -85,7 +86,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Light:
-    """The sun's direction (towards it) and the backdrop's mood: ``shade`` -0.1..0.1, ``phase`` moves hills and houses."""
+    """The sun's direction (towards it); ``shade`` -0.1..0.1 and ``phase`` move the backdrop's tone, hills and houses."""
 
     azimuth: float = 0.5
     height: float = 0.9

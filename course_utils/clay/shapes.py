@@ -116,7 +116,9 @@ class Modeller:
 
     def box(self, paint, centre, half, rounding: float = 0.03, turn=None, texture: int = -1):
         """Add a rounded box; ``half`` are half sizes; ``texture`` paints its +z face."""
-        self._add(BOX, paint, self.world(centre), np.asarray(half, float) * self.scale, rounding * self.scale, turn=turn)
+        self._add(
+            BOX, paint, self.world(centre), np.asarray(half, float) * self.scale, rounding * self.scale, turn=turn
+        )
         self.rows[-1][TEXTURE] = texture
 
     def cylinder(self, paint, centre, radius: float, half_height: float, rounding: float = 0.02, turn=None):
@@ -182,9 +184,9 @@ def outline_spheres(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def parts(rows: np.ndarray) -> np.ndarray:
-    """Group consecutive rows by part: [n_parts, 8] = first row, end row, sphere centre (3), radius, blend, 1 / (4 blend).
+    """Group consecutive rows by part: [n_parts, 8].
 
-    Also fills the rows' ``INVERSE`` columns, so that the tracer never divides.
+    Columns: first row, end row, sphere centre (3), radius, blend, 1 / (4 blend). Also fills the rows' ``INVERSE`` columns, so that the tracer never divides.
     """
     length = ((rows[:, SIZE] - rows[:, CENTRE]) ** 2).sum(1, keepdims=True)
     capsule = rows[:, [TYPE]] == CAPSULE

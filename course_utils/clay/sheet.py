@@ -17,9 +17,13 @@ from .render import render
 from .scene import Light, Scene, Thing, Wear
 
 
-def one(thing: Thing, place: str = "garden", fill: float = 0.8, height: int = 160, light: Light | None = None) -> np.ndarray:
+def one(
+    thing: Thing, place: str = "garden", fill: float = 0.8, height: int = 160, light: Light | None = None
+) -> np.ndarray:
     """Render one thing filling the frame: uint8 [height, height, 3]."""
-    scene = Scene((thing,), place, light=light or Light(0.5 + 0.3 * np.sin(thing.variant), 0.85, 0.0, thing.variant * 1.7))
+    scene = Scene(
+        (thing,), place, light=light or Light(0.5 + 0.3 * np.sin(thing.variant), 0.85, 0.0, thing.variant * 1.7)
+    )
     return render(scene.with_(camera=fit(compose(scene).rows, fill, yaw=0.1, pitch=0.16)), height, height).image
 
 

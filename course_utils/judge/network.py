@@ -40,7 +40,7 @@ class Block(nn.Module):
 class Judge(nn.Module):
     """A small U of convolutions: class and colour of each second pixel, and the fingers of the whole picture."""
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: tuple[int, ...] = (1, 2, 2, 2)):
+    def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: tuple[int, ...] = (1, 1, 2, 2)):
         super().__init__()
         self.stem = _conv(3, widths[0], 4, 2)
         self.down = nn.ModuleList(_conv(a, b, 2, 2) for a, b in zip(widths, widths[1:], strict=False))

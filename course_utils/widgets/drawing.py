@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 from ipywidgets import Dropdown, FloatSlider, IntSlider, Text, Textarea
@@ -19,6 +20,7 @@ SCALE = 1.5  # drawn pixels for each of the page's: letters stay sharp on fine s
 LABEL, FIELD, RIGHT = 18, 112, 28  # pixels of the page: where labels and fields begin, the gap before the stage
 KNOBS = 440  # width of the left column
 ROW, THUMB = 34, 72
+RED = "#c0392b"
 PALE, EDGE, BLUE = "#f4f6f7", "#cfd5d9", style.HUES[0]
 NOTE = "A drawing of the panel: run the notebook to use it."
 
@@ -63,16 +65,19 @@ def draw(panel: Panel) -> Image.Image:
     tall = round(shown * height / width)
     left = KNOBS + RIGHT
     rows = sum(_tall(knob) for knob in panel.knobs.values())
-    below = 20 + max(rows + 54, tall + 78)
-    paper = _Paper(below + (THUMB + 34 if panel.history.shots else 0) + 34, left + shown + LABEL)
+    below = 36 + max(rows + 54 + 18 * 3, tall + 78)
+    paper = _Paper(below + (THUMB + 30 if panel.history.shots else 0) + 28, left + shown + LABEL)
     right, bottom = left + shown + LABEL - 1, paper.image.height / SCALE - 26
     paper.box(1, 1, right, bottom, style.PAPER, EDGE)
     top = 20.0
-    for knob in panel.knobs.values():
+    for name, knob in panel.knobs.items():
         _knob(paper, knob, top)
+        if name == "seed":
+            paper.button(FIELD + 104, top + ROW / 2 - 3, 34, "⚄")
         top += _tall(knob)
     paper.button(LABEL, top + 24, 100, "Generate", main=True)
     paper.button(LABEL + 108, top + 24, 64, "Stop")
+    _words(paper, panel, top)
     image = panel.shot.image if panel.shot else blank(height, width)
     paper.picture(image, left, 20, shown, tall)
     _stage(paper, panel, left, 20 + tall, shown)
@@ -108,10 +113,19 @@ def _knob(paper: _Paper, knob: Widget, top: float) -> None:
         paper.text(end - 12, middle, "▾", style.GREY, "mm")
 
 
+def _words(paper: _Paper, panel: Panel, top: float) -> None:
+    """Draw the error beside the buttons and the notes below them."""
+    error, notes = (html.unescape(part.value) for part in (panel.error, panel.notes))
+    for number, line in enumerate(paper.lines(error, KNOBS - LABEL - 190, 3)):
+        paper.text(LABEL + 190, top + 24 + 18 * number, line, RED)
+    for number, line in enumerate(paper.lines(notes.replace("<br>", " "), KNOBS - LABEL, 3)):
+        paper.text(LABEL, top + 56 + 18 * number, line, style.GREY)
+
+
 def _stage(paper: _Paper, panel: Panel, left: float, top: float, width: float) -> None:
     """Draw what stands below the picture."""
     paper.box(left, top + 10, left + width, top + 15, BLUE if panel.shot else style.HAIRLINE)
-    paper.text(left, top + 32, panel.stage.status.value, style.GREY)
+    paper.text(left, top + 32, html.unescape(panel.stage.status.value), style.GREY)
     if panel.shot:
         paper.text(left, top + 60, "Download PNG", BLUE)
         paper.button(left + width - 72, top + 60, 72, "Save")

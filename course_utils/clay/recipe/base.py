@@ -47,6 +47,7 @@ class Recorder(AttnProcessor):
         self.kept: torch.Tensor | None = None
 
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, temb=None, **_):
+        """Attend, keeping the probabilities."""
         query = attn.head_to_batch_dim(attn.to_q(hidden_states))
         key = attn.head_to_batch_dim(attn.to_k(encoder_hidden_states))
         value = attn.head_to_batch_dim(attn.to_v(encoder_hidden_states))
@@ -56,7 +57,9 @@ class Recorder(AttnProcessor):
 
 def listen(unet: UNet2DConditionModel) -> list[Recorder]:
     """Put recorders on the up blocks' cross-attention and plain processors everywhere else."""
-    chosen = {n: Recorder() if n.startswith("up_blocks") and "attn2" in n else AttnProcessor() for n in unet.attn_processors}
+    chosen = {
+        n: Recorder() if n.startswith("up_blocks") and "attn2" in n else AttnProcessor() for n in unet.attn_processors
+    }
     unet.set_attn_processor(chosen)
     return [p for p in chosen.values() if isinstance(p, Recorder)]
 
@@ -107,6 +110,7 @@ class Objective:
         self.parts = {"noise": 0.0, "token": 0.0}
 
     def __call__(self, batch: dict, generator: torch.Generator) -> torch.Tensor:
+        """Draw noise for a batch of ``Corpus.draw`` and give the loss."""
         z, n = batch["z"], len(batch["z"])
         kept = torch.rand(n, generator=generator) >= DROP
         ids = torch.where(kept[:, None], batch["ids"], self.empty)
@@ -138,7 +142,11 @@ def train(minutes: float, plan: Plan = PLAN, compiled: bool = False) -> Path:
     objective = Objective(unet, encoder, tokenizer, forward=torch.compile(unet) if compiled else None)
     world = latents.load(tokenizer)
     draw = torch.Generator().manual_seed(2000 + loop.step)
-    loop.run(lambda _: objective(world.draw(BATCH, draw), draw), minutes, lambda: {k: round(v, 4) for k, v in objective.parts.items()})
+    loop.run(
+        lambda _: objective(world.draw(BATCH, draw), draw),
+        minutes,
+        lambda: {k: round(v, 4) for k, v in objective.parts.items()},
+    )
     return loop.folder
 
 

@@ -41,7 +41,9 @@ def train_tokenizer(texts: list[str], folder: Path) -> CLIPTokenizer:
     model = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
     model.normalizer = normalizers.Lowercase()
     split = pre_tokenizers.Split(_pattern(), "removed", invert=True)
-    model.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    model.pre_tokenizer = pre_tokenizers.Sequence(
+        [split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     counts = Counter(word for t in texts for word in t.lower().replace(",", " ").split())
     words = [w for w, n in sorted(counts.items()) for _ in range(min(n, 50) + 3)] + EXTRA * 3
@@ -97,6 +99,8 @@ def tokenizer(folder: Path | None = None) -> CLIPTokenizer:
     """Load the clay tokenizer, training it on the first shard's captions if it is not there yet."""
     folder = folder or data.cache() / "tokenizer"
     if not (folder / "vocab.json").exists():
-        made = [c.text for number in data.shards(data.TRAIN)[:2] for scene in captions(data.TRAIN, number) for c in scene]
+        made = [
+            c.text for number in data.shards(data.TRAIN)[:2] for scene in captions(data.TRAIN, number) for c in scene
+        ]
         return train_tokenizer(made, folder)
     return CLIPTokenizer.from_pretrained(folder)

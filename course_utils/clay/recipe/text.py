@@ -63,7 +63,9 @@ class Matcher(nn.Module):
         return F.normalize(patches.float(), dim=-1), F.normalize(self.word(hidden).float(), dim=-1)
 
 
-def filip(patches: torch.Tensor, words: torch.Tensor, mask: torch.Tensor, scale: torch.Tensor) -> tuple[torch.Tensor, float]:
+def filip(
+    patches: torch.Tensor, words: torch.Tensor, mask: torch.Tensor, scale: torch.Tensor
+) -> tuple[torch.Tensor, float]:
     """Token-wise contrastive loss (FILIP eq. 4-5) over a batch of pairs, and the share of captions matched right.
 
     mask: bool [caption, token], True for words (not start, end, padding).

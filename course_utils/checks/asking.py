@@ -1,0 +1,74 @@
+"""Trying an answer: find the exercise, ask the learner's function, print what came of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+Exercise = Callable[[Any], str]  # takes the answer, returns what it shows; raises `NotYet` where it is wrong
+
+
+class NotYet(Exception):
+    """An answer is not right; the message says what came out, what should have, and why."""
+
+
+def check(name: str, answer: Any) -> bool:
+    """Try an answer, print what is wrong or what it shows, and tell whether it is right.
+
+    Args:
+        name: the exercise's number, such as "01.2".
+        answer: what the exercise asks for: mostly a function, not what it returns.
+    """
+    try:
+        print(f"{name} · right. {find(name)(answer)}")
+        return True
+    except NotYet as reason:
+        print(f"{name} · not yet. {reason}")
+    except Exception as error:  # "Run all" goes on, whatever an answer returned
+        print(f"{name} · not yet. The answer could not be read ({type(error).__name__}: {error}).")
+    return False
+
+
+def find(name: str) -> Exercise:
+    """Return the exercise of a number.
+
+    Raises:
+        NotYet: there is none; says which there are.
+    """
+    lesson = str(name).partition(".")[0]
+    module = f"{__package__}.lesson_{lesson}"
+    if not lesson.isdigit() or find_spec(module) is None:
+        raise NotYet(f"No lesson has an exercise {name!r}; write a number such as '01.1'.")
+    exercises = import_module(module).EXERCISES
+    if name not in exercises:
+        raise NotYet(f"Lesson {lesson} has no exercise {name!r}, only {', '.join(exercises)}.")
+    return exercises[name]
+
+
+def ask(function: Any, *arguments: Any) -> Any:
+    """Call the learner's function with copies of the arguments and return what it gives.
+
+    Raises:
+        NotYet: it is no function, it raised, or it returned nothing.
+    """
+    if not callable(function):
+        raise NotYet(f"Give the function itself, without brackets after its name; this is {function!r:.60}.")
+    name = getattr(function, "__name__", "the function")
+    try:
+        given = function(*copy.deepcopy(arguments))
+    except Exception as error:
+        raise NotYet(f"{name} stopped with {type(error).__name__}: {error}") from error
+    if given is None:
+        raise NotYet(f"{name} returns nothing so far: write your line after `return`.")
+    return given
+
+
+def close(given: Any, wanted: Any) -> bool:
+    """Tell whether two tensors or numbers are the same up to rounding."""
+    import torch
+
+    given, wanted = torch.as_tensor(given), torch.as_tensor(wanted)
+    return given.shape == wanted.shape and torch.allclose(given.double(), wanted.double(), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,504 @@
+import dataclasses
+import json
+import logging
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils import catalog, env
+from course_utils.catalog import calls, files, hub, loading
+from tests.tiny import models
+from tools import assets as asset_list
+from tools import check_hub
+
+SMALL = {"num_inference_steps": 2, "height": 64, "width": 96, "output_type": "np"}
+
+
+@pytest.fixture(scope="session")
+def tiny_assets(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("assets")
+    base = models.build_clay_folder(folder / "models/clay-base")
+    models.build_clay_control(folder / "models/clay-control-canny", base)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_hub(tmp_path_factory):
+    cache = tmp_path_factory.mktemp("hub")
+    base, canny = (catalog.checkpoint(use, "sd15") for use in ("base", "control canny"))
+    snapshot = models.build_sd15_hub(cache, base.id, base.revision)
+    models.build_control_hub(cache, canny.id, canny.revision, snapshot)
+    return cache
+
+
+@pytest.fixture
+def clay(tiny_assets, monkeypatch):
+    """The clay lane, with tiny models in place of what ships."""
+    monkeypatch.setattr(env, "ASSETS", tiny_assets)
+    catalog.release()
+    yield tiny_assets
+    catalog.release()
+
+
+@pytest.fixture
+def own_clay(clay, tmp_path, monkeypatch):
+    """The same in a copy that a test may spoil; gives the base's folder."""
+    shutil.copytree(clay, tmp_path / "assets")
+    monkeypatch.setattr(env, "ASSETS", tmp_path / "assets")
+    return tmp_path / "assets/models/clay-base"
+
+
+def use_hub(monkeypatch, folder):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    catalog.release()
+
+
+@pytest.fixture
+def sd15(tiny_hub, monkeypatch):
+    use_hub(monkeypatch, tiny_hub)
+    yield tiny_hub
+    catalog.release()
+
+
+@pytest.fixture
+def own_sd15(tiny_hub, tmp_path, monkeypatch):
+    """A Hub cache that a test may spoil; gives the base's snapshot."""
+    shutil.copytree(tiny_hub, tmp_path / "hub", symlinks=True)
+    use_hub(monkeypatch, tmp_path / "hub")
+    return hub.cached(catalog.checkpoint("base", "sd15"))
+
+
+def paint(pipe, seed=0, prompt="a red cat", **arguments):
+    return pipe(prompt, generator=torch.Generator().manual_seed(seed), **SMALL | arguments).images[0]
+
+
+# The table
+
+
+def test_both_lanes_have_every_kind_and_control():
+    for lane in env.LANES:
+        for use, _ in catalog.KINDS.values():
+            assert (lane, use) == ("clay", "inpaint") or catalog.checkpoint(use, lane)
+        assert [f"control {name}" for name in catalog.CONTROLS] == [
+            use for use in catalog.CHECKPOINTS[lane] if use.startswith("control ")
+        ]
+
+
+@pytest.mark.parametrize(("lane", "use"), [(lane, use) for lane in env.LANES for use in catalog.CHECKPOINTS[lane]])
+def test_entries_are_complete(lane, use):
+    entry = catalog.checkpoint(use, lane)
+    assert entry.licence and 0 < entry.size_gb < 5
+    assert entry.local == (lane == "clay")
+    assert entry.revision is None or re.fullmatch(r"[0-9a-f]{7}|[0-9a-f]{40}", entry.revision)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        entry.revision = "main"
+
+
+def test_pipelines_are_pinned_and_halved():
+    loadable = {"base", "inpaint", "depth2img", *(f"control {name}" for name in catalog.CONTROLS)}
+    entries = {use: entry for use, entry in catalog.CHECKPOINTS["sd15"].items() if use in loadable}
+    assert {entry.variant for entry in entries.values()} == {"fp16"}
+    assert all(entry.fallback for entry in entries.values())
+    unpinned = {use for use, entry in entries.items() if entry.revision is None}
+    assert unpinned == {"control mlsd", "control scribble", "control seg"}
+
+
+def test_what_ships_has_the_size_in_the_table():
+    for entry in catalog.CHECKPOINTS["clay"].values():
+        folder = env.ASSETS / entry.id
+        if folder.is_dir():
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9
+            assert size == pytest.approx(entry.size_gb, rel=0.5)
+            catalog.check_model(folder)
+
+
+# Loading on the clay lane
+
+
+def test_text2img_is_ready_and_silent(clay, capfd, caplog, recwarn):
+    pipe = catalog.load()
+    picture = paint(pipe, height=64, width=96)
+    assert type(pipe).__name__ == "StableDiffusionPipeline" and pipe.safety_checker is None
+    assert pipe.vae_scale_factor == 16 and {pipe.unet.dtype, pipe.vae.dtype, pipe.text_encoder.dtype} == {
+        torch.float32
+    }
+    assert picture.shape == (64, 96, 3) and np.isfinite(picture).all()
+    said = capfd.readouterr()
+    assert (said.out, said.err, caplog.messages, list(recwarn)) == ("", "", [], [])
+
+
+def test_same_seed_same_picture(clay):
+    first = paint(catalog.load())
+    catalog.release()
+    assert np.array_equal(first, paint(catalog.load())) and not np.array_equal(first, paint(catalog.load(), seed=1))
+
+
+def test_kinds_share_one_base_and_keep_their_own_scheduler(clay):
+    plain = catalog.load("text2img", lane="clay")
+    other = catalog.load("img2img", lane="clay")
+    control = catalog.load("controlnet", lane="clay", control="canny")
+    assert plain.unet is other.unet is control.unet and plain.vae is other.vae is control.vae
+    catalog.with_scheduler(other, "euler")
+    assert [type(pipe.scheduler).__name__[:4] for pipe in (plain, other, control)] == ["DDIM", "Eule", "DDIM"]
+    kept = other("a cat", image=np.zeros((64, 64, 3), np.float32), strength=0.5, num_inference_steps=4).images[0]
+    assert kept.size == (64, 64)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_new_controlnets_change_nothing(clay, count):
+    hint = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    pipe = catalog.load("controlnet", control="canny" if count == 1 else ["canny"] * count)
+    assert np.allclose(paint(catalog.load()), paint(pipe, image=hint if count == 1 else [hint] * count), atol=1e-5)
+
+
+def test_one_base_in_memory(clay, sd15):
+    first = catalog.load(lane="clay")
+    assert catalog.load(lane="clay").unet is first.unet
+    catalog.load(lane="sd15")
+    assert list(loading._kept) == [catalog.checkpoint("base", "sd15").id]
+    assert catalog.load(lane="clay").unet is not first.unet
+    env.release()
+    assert not loading._kept
+
+
+def test_own_folder_is_read_anew(clay, tmp_path):
+    folder = shutil.copytree(clay / "models/clay-base", tmp_path / "mine")
+    assert catalog.load(folder=folder).unet is not catalog.load(folder=folder).unet
+    control = catalog.load("controlnet", folder=clay / "models/clay-control-canny")
+    assert type(control.controlnet).__name__ == "ControlNetModel"
+    with pytest.raises(FileNotFoundError, match="no config.json: that is not a ControlNet"):
+        catalog.load("controlnet", folder=folder)
+    with pytest.raises(FileNotFoundError, match="mine2 is missing"):
+        catalog.load(folder=tmp_path / "mine2")
+
+
+def test_loading_leaves_logs_and_bars_as_they_were(clay):
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    def state():
+        loggers = (
+            logging.getLogger(f"diffusers.{name}") for name in ("configuration_utils", "pipelines.pipeline_utils")
+        )
+        bars = diffusers_logging.is_progress_bar_enabled(), transformers_logging.is_progress_bar_enabled()
+        return bars, [list(logger.filters) for logger in loggers]
+
+    import diffusers.pipelines.pipeline_utils  # noqa: F401  its logger gets a filter at import
+
+    before = state()
+    catalog.load()
+    assert state() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"kind": "text2video"}, "kind='text2video'.*'text2img'"),
+        ({"lane": "sdxl"}, "lane='sdxl'.*'clay' or 'sd15'"),
+        ({"kind": "controlnet"}, "needs control=.*'canny'"),
+        ({"kind": "controlnet", "control": "edges"}, "control='edges'.*'canny'"),
+        ({"kind": "controlnet", "control": ["canny", "edges"]}, "control='edges'"),
+        ({"control": "canny"}, "control='canny' goes with kind='controlnet'"),
+        ({"kind": "inpaint"}, "inpaint.*not on the clay lane.*img2img"),
+    ],
+)
+def test_unknown_names_are_refused(clay, arguments, said):
+    with pytest.raises(ValueError, match=said):
+        catalog.load(**arguments)
+
+
+@pytest.mark.parametrize("arguments", [{"kind": "depth2img"}, {"kind": "controlnet", "control": "seg"}])
+def test_what_does_not_ship_yet_is_said(clay, arguments):
+    with pytest.raises(FileNotFoundError, match="does not ship .*git checkout.*make models"):
+        catalog.load(**arguments)
+
+
+def test_unknown_use_is_refused():
+    with pytest.raises(ValueError, match="use='upscaler'.*'base'"):
+        catalog.checkpoint("upscaler", "sd15")
+
+
+# Files
+
+
+def test_every_needed_file_is_missed(clay, tmp_path):
+    base = clay / "models/clay-base"
+    needed = files.required(base)
+    assert {path.relative_to(base).as_posix() for path in needed} == {
+        path.relative_to(base).as_posix() for path in base.rglob("*") if path.is_file()
+    }
+    for path in needed:
+        copy = shutil.copytree(base, tmp_path / path.name / path.parent.name)
+        lost = copy / path.relative_to(base)
+        lost.unlink()
+        name = r"vocab\.json" if lost.name == "tokenizer.json" else re.escape(lost.name)
+        with pytest.raises(FileNotFoundError, match=rf"{name} is missing\. Save"):
+            catalog.check_model(copy)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda data: data[:-1], "instead of the"),
+        (lambda data: data + b"x", "instead of the"),
+        (lambda data: data[:5], "no safetensors header"),
+        (lambda data: b"", "no safetensors header"),
+        (lambda data: b"<html>404</html>" * 99, "no safetensors header"),
+    ],
+)
+def test_broken_weights_are_named(own_clay, spoil, said):
+    path = own_clay / "unet/diffusion_pytorch_model.safetensors"
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(OSError, match=f"unet/diffusion_pytorch_model.safetensors is broken.*{said}.*git checkout"):
+        catalog.load(lane="clay")
+
+
+def test_broken_settings_are_named(own_clay):
+    for name in ("unet/config.json", "model_index.json"):
+        (own_clay / name).write_text("{")
+        with pytest.raises(OSError, match=f"{name} is broken.*git checkout"):
+            catalog.load(lane="clay")
+
+
+def test_shipped_files_are_held_against_their_hash(own_clay):
+    path = own_clay / "vae/diffusion_pytorch_model.safetensors"
+    listed = asset_list.manifest(env.ASSETS)
+    (env.ASSETS / "manifest.json").write_text(json.dumps({"files": listed}))
+    catalog.load(lane="clay")
+    catalog.release()
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1  # the right size and a whole header: only the hash tells
+    path.write_bytes(data)
+    with pytest.raises(OSError, match="vae/.*SHA-256 .* instead of .*git checkout"):
+        catalog.load(lane="clay")
+
+
+def test_pickles_are_refused(own_clay):
+    path = own_clay / "unet/diffusion_pytorch_model.safetensors"
+    path.rename(path.with_suffix(".bin"))
+    with pytest.raises(ValueError, match=r"diffusion_pytorch_model\.bin is refused.*\.safetensors"):
+        catalog.load(lane="clay")
+
+
+# The sd15 lane, from a Hub cache
+
+
+def test_sd15_comes_from_the_cache_with_its_safety_checker(sd15, capfd):
+    pipe = catalog.load(lane="sd15")
+    assert type(pipe.safety_checker).__name__ == "StableDiffusionSafetyChecker" and pipe.config.requires_safety_checker
+    assert type(catalog.load("img2img", lane="sd15").safety_checker) is type(pipe.safety_checker)
+    assert (pipe.vae_scale_factor, pipe.tokenizer.model_max_length) == (8, 77)
+    assert paint(pipe).shape == (64, 96, 3)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_dtype_reaches_every_part(sd15, monkeypatch, dtype):
+    monkeypatch.setattr(env, "choose_dtype", lambda lane: dtype)
+    pipe = catalog.load("controlnet", lane="sd15", control="canny")
+    parts = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
+    assert len(parts) == 5 and {part.dtype for part in parts} == {dtype}
+
+
+@pytest.mark.parametrize(("version", "word"), [("0.39.0", "torch_dtype"), ("0.40.0", "dtype"), ("0.42.1", "dtype")])
+def test_dtype_keyword_follows_the_version(monkeypatch, version, word):
+    monkeypatch.setattr(env, "installed", lambda name: version)
+    assert catalog.dtype_keyword() == word
+
+
+def test_download_is_announced_with_its_gigabytes(sd15, capsys):
+    entry = catalog.checkpoint("inpaint", "sd15")
+    with pytest.raises(OSError, match=f"{entry.id} at revision {entry.revision} is not on this computer.*COURSE_LANE"):
+        catalog.load("inpaint", lane="sd15")
+    assert capsys.readouterr().out == f"{catalog.announcement(entry)}\n"
+    assert "2.7 GB" in catalog.announcement(entry) and entry.licence in catalog.announcement(entry)
+
+
+def test_another_revision_does_not_do(own_sd15):
+    own_sd15.rename(own_sd15.with_name("0" * 40))
+    assert hub.cached(catalog.checkpoint("base", "sd15")) is None
+
+
+def test_half_a_download_is_continued(own_sd15, capsys):
+    (own_sd15 / "vae/diffusion_pytorch_model.fp16.safetensors").unlink()
+    with pytest.raises(OSError):
+        catalog.load(lane="sd15")
+    assert capsys.readouterr().out.startswith("Downloading")
+
+
+def test_broken_download_says_what_to_delete(own_sd15):
+    blob = (own_sd15 / "unet/diffusion_pytorch_model.fp16.safetensors").resolve()
+    blob.write_bytes(blob.read_bytes()[:-100])
+    with pytest.raises(OSError, match="is broken.*Delete .*models--stable-diffusion-v1-5.* downloaded anew"):
+        catalog.load(lane="sd15")
+
+
+def test_only_wanted_files_are_asked_for():
+    base, annotators = (catalog.checkpoint(use, "sd15") for use in ("base", "annotators"))
+    names = ["unet/x.fp16.safetensors", "unet/x.safetensors", "v1-5.safetensors", "x.ckpt", "vae/x.fp16.bin"]
+    wanted = [name for name in names if any(Path(name).match(pattern) for pattern in hub.patterns(base))]
+    assert wanted == ["unet/x.fp16.safetensors"]
+    assert not any(Path("body_pose_model.pth").match(pattern) for pattern in hub.patterns(annotators))
+
+
+# Schedulers
+
+
+@pytest.mark.parametrize("name", catalog.samplers.NAMES)
+def test_every_scheduler_paints_and_gives_way(clay, caplog, name):
+    pipe = catalog.load()
+    before = paint(pipe)
+    assert catalog.with_scheduler(pipe, name) is pipe
+    assert type(pipe.scheduler) is catalog.schedulers()[name]
+    assert (pipe.scheduler.config.beta_end, pipe.scheduler.config.prediction_type) == (0.012, "epsilon")
+    assert np.isfinite(paint(pipe)).all()
+    assert np.array_equal(paint(catalog.with_scheduler(pipe, "ddim")), before)
+    assert not caplog.messages
+
+
+def test_unknown_scheduler_is_refused(clay):
+    with pytest.raises(ValueError, match="name='ddpm++'.*'ddim'".replace("+", r"\+")):
+        catalog.with_scheduler(catalog.load(), "ddpm++")
+
+
+# Words and calls
+
+
+def test_known_words_are_those_of_the_captions():
+    from course_utils.clay import captions, sample
+
+    scenes = [sample(9, index) for index in range(150)]
+    said = {word for index, scene in enumerate(scenes) for word in caption_words(captions, scene, index)}
+    assert said <= calls.known_words(), said - calls.known_words()
+    source = Path(captions.__file__).read_text()
+    assert not [word for word in calls.SAID if not re.search(rf"\b{word}\b", source)]
+
+
+def caption_words(captions, scene, index):
+    return calls.WORD.findall(captions.caption(scene, np.random.default_rng(index)).text.lower())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "unknown"),
+    [
+        ("A grey elephant and an Orange bow, on the beach", []),
+        ("a robot with a teapot, a robot", ["robot", "teapot"]),
+        ("a close-up of a lady's cat", ["lady's"]),
+        ("Ein Bär 犬 🐈", ["ein", "bär", "犬"]),
+        ("", []),
+    ],
+)
+def test_unknown_words(prompt, unknown):
+    assert catalog.unknown_words(prompt, "clay") == unknown
+    assert catalog.unknown_words(prompt, "sd15") == []
+
+
+def test_notes_on_prompts(clay):
+    pipe = catalog.load()
+    assert catalog.prompt_notes("a red cat on the beach", "clay", pipe) == []
+    assert "model's own choice" in catalog.prompt_notes(" ", "clay", pipe)[0]
+    assert catalog.prompt_notes("a robot", "clay") == ["The clay model does not know: robot."]
+    assert "and 22 more" in catalog.prompt_notes(" ".join(f"x{chr(97 + n)}" for n in range(30)), "clay")[0]
+    with pytest.raises(TypeError, match="prompt=7 is an int"):
+        catalog.prompt_notes(7, "clay")
+
+
+def test_long_prompts_are_cut_where_the_note_says(clay):
+    pipe = catalog.load()
+    prompt = ("a red cat and a dog on a bench " * 400)[:10_000]
+    (note,) = catalog.prompt_notes(prompt, "clay", pipe)
+    assert "reads 30" in note and 'all after "...' in note
+    last = re.search(r'"\.\.\.(.*)"', note)[1]
+    read = " ".join(prompt.split()[:30])  # these words are one token each
+    assert read.endswith(last)
+    assert np.array_equal(paint(pipe, prompt=prompt), paint(pipe, prompt=read))
+
+
+def test_empty_prompt_paints(clay):
+    assert np.isfinite(paint(catalog.load(), prompt="")).all()
+
+
+@pytest.mark.parametrize("lane", env.LANES)
+def test_defaults_pass_their_own_check(lane):
+    catalog.defaults(lane)["height"] = 3
+    catalog.check_call(lane, prompt="a cat", negative_prompt=None, seed=0, **catalog.defaults(lane))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        ({"num_inference_steps": -3}, ValueError, "num_inference_steps=-3.*1 to 1000"),
+        ({"num_inference_steps": 0}, ValueError, "1 to 1000"),
+        ({"num_inference_steps": 2.5}, TypeError, "num_inference_steps=2.5 is a float; use a whole number"),
+        ({"guidance_scale": float("nan")}, ValueError, "guidance_scale=nan"),
+        ({"guidance_scale": float("inf")}, ValueError, "guidance_scale=inf"),
+        ({"guidance_scale": "high"}, TypeError, "guidance_scale='high' is a str; use a number"),
+        ({"strength": 1.01}, ValueError, "strength=1.01.*0 to 1"),
+        ({"seed": -1}, ValueError, "seed=-1"),
+        ({"seed": True}, TypeError, "seed=True is a bool"),
+        ({"height": 250}, ValueError, "height=250 is not a multiple of 16.*240 or 256"),
+        ({"width": 0}, ValueError, "width=0 is out of range; use 64 to 1024"),
+        ({"width": 25600}, ValueError, "width=25600"),
+        ({"height": 256.0}, TypeError, "height=256.0 is a float"),
+        ({"prompt": None}, TypeError, "prompt=None.*not a NoneType"),
+        ({"prompt": ["a cat", 3]}, TypeError, "prompt=.*not an int"),
+        ({"prompt": []}, TypeError, "prompt=.*not a list"),
+        ({"negative_prompt": 3}, TypeError, "negative_prompt=3"),
+    ],
+)
+def test_bad_calls_are_refused(arguments, error, said):
+    with pytest.raises(error, match=said):
+        catalog.check_call("clay", **arguments)
+
+
+def test_good_calls_pass():
+    catalog.check_call(
+        "clay", prompt=["a cat", ""], height=np.int64(64), width=96, guidance_scale=np.float32(1), eta=9
+    )
+    catalog.check_size(248, 256, "sd15")
+    catalog.check_size(lane="clay")
+
+
+# Around it
+
+
+def test_importing_is_light():
+    code = "import sys, course_utils.catalog; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"torch", "diffusers", "transformers", "numba", "numpy", "huggingface_hub"} & set(loaded)
+
+
+def test_online_script_is_content_with_what_the_hub_should_hold(sd15):
+    entry = catalog.checkpoint("base", "sd15")
+    snapshot = hub.cached(entry)
+    held = {path.relative_to(snapshot).as_posix(): 10**9 for path in snapshot.rglob("*") if path.is_file()}
+    assert check_hub.complaints(entry, held) == []
+    assert check_hub.complaints(entry, {"model_index.json": 1}) == ["no file *.fp16.safetensors"]
+    assert check_hub.complaints(entry, {}) == [
+        "no file *.fp16.safetensors",
+        "neither model_index.json nor config.json",
+    ]
+    fitting = {"unet/x.fp16.safetensors": int(entry.size_gb * 1e9), "unet/x.safetensors": 10**12}
+    assert check_hub.remarks(entry, fitting, entry.revision, "creativeml-openrail-m") == []
+    assert len(check_hub.remarks(entry, held, "f" * 40, "mit")) == 3
+
+
+def test_online_script_says_when_it_cannot_ask(capsys):
+    assert check_hub.main() == 1
+    said = capsys.readouterr().out
+    assert "DEAD" not in said and said.count("not asked") == len(catalog.CHECKPOINTS["sd15"])
+
+
+def test_every_asset_has_a_source():
+    assert asset_list.origin("models/clay-base/unet/config.json") == ("`make models`", "CC BY 4.0")
+    with pytest.raises(ValueError, match="assets/songs/a.mp3 has no source and licence"):
+        asset_list.origin("songs/a.mp3")

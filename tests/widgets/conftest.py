@@ -1,0 +1,41 @@
+"""Fixtures of the panels: a tiny pipeline, and JupyterLab in a real Chromium."""
+
+import pytest
+
+from tests.tiny import models
+from tests.widgets.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory):
+    """A tiny random clay base on disk."""
+    return models.build_clay_folder(tmp_path_factory.mktemp("tiny") / "clay-base")
+
+
+@pytest.fixture(scope="session")
+def pipe(tiny_folder):
+    from course_utils import catalog
+
+    return catalog.load("text2img", lane="clay", folder=tiny_folder)
+
+
+@pytest.fixture(scope="module")
+def page(chromium):
+    """A page of a fresh browser."""
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+    quiet += ["--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=quiet)
+        page = browser.new_page(viewport={"width": 1280, "height": 1100}, accept_downloads=True)
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """JupyterLab on an empty folder, with folders of its own for everything that it writes."""
+    with Lab(tmp_path) as lab:
+        yield lab
