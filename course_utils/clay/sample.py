@@ -68,19 +68,19 @@ def _full(rng: np.random.Generator, mix: Mix) -> tuple[Thing, ...]:
         word = _word(rng, mix)
         if word not in chosen and not any(unseen_pair(word, other) for other in chosen):
             chosen.append(word)
-    return layout.line_up([_thing(word, rng, mix) for word in chosen], rng)
+    return layout.line_up([draw_thing(word, rng, mix) for word in chosen], rng)
 
 
 def _portrait(rng: np.random.Generator, mix: Mix) -> tuple[Thing, ...]:
     word = str(rng.choice(words.PEOPLE if rng.random() < 0.55 else words.ANIMALS))
-    thing = _thing(word, rng, mix)
+    thing = draw_thing(word, rng, mix)
     if rng.random() < 0.55:
         thing = replace(thing, wears=_wears(word, rng, moustache=0.3))
     return layout.line_up([replace(thing, yaw=float(rng.normal(0, 0.25)))], rng)
 
 
 def _half_body(rng: np.random.Generator, mix: Mix) -> tuple[Thing, ...]:
-    thing = _thing(str(rng.choice(words.PEOPLE)), rng, mix)
+    thing = draw_thing(str(rng.choice(words.PEOPLE)), rng, mix)
     pose = random_pose(rng, "raised hand")
     return layout.line_up([replace(thing, pose=pose, yaw=float(rng.normal(0, 0.15)))], rng)
 
@@ -108,7 +108,8 @@ def _word(rng: np.random.Generator, mix: Mix) -> str:
     return str(rng.choice(PAIRED))
 
 
-def _thing(word: str, rng: np.random.Generator, mix: Mix) -> Thing:
+def draw_thing(word: str, rng: np.random.Generator, mix: Mix) -> Thing:
+    """Draw how one thing looks: colour, variant, turn, pose, what it wears and shows."""
     natural = words.NATURAL.get(word)
     if natural and rng.random() > mix.dyed:
         colour = natural[0] if rng.random() < 0.5 else str(rng.choice(natural))
@@ -143,7 +144,7 @@ def _wears(word: str, rng: np.random.Generator, moustache: float = 0.12) -> tupl
 def _picture(rng: np.random.Generator, mix: Mix) -> Scene:
     """Paint what a painting shows: one thing, clay or cubist."""
     word = str(rng.choice([*words.ANIMALS, "apple", "car", "tree", "house", "mushroom", "balloon"]))
-    thing = replace(_thing(word, rng, replace(mix, wears=0.0)), wears=())
+    thing = replace(draw_thing(word, rng, replace(mix, wears=0.0)), wears=())
     style = "cubist" if rng.random() < mix.cubist_painting else "clay"
     scene = Scene(
         layout.line_up([thing], rng), str(rng.choice(words.PLACES)), style, light=Light(phase=float(rng.uniform(0, 6)))

@@ -86,7 +86,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Light:
-    """The sun's direction (towards it); ``shade`` -0.1..0.1 and ``phase`` move the backdrop's tone, hills and houses."""
+    """The sun's direction (towards it); ``shade`` -0.1..0.1 and ``phase`` move the backdrop's tone and hills."""
 
     azimuth: float = 0.5
     height: float = 0.9

@@ -186,7 +186,8 @@ def outline_spheres(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def parts(rows: np.ndarray) -> np.ndarray:
     """Group consecutive rows by part: [n_parts, 8].
 
-    Columns: first row, end row, sphere centre (3), radius, blend, 1 / (4 blend). Also fills the rows' ``INVERSE`` columns, so that the tracer never divides.
+    Columns: first row, end row, sphere centre (3), radius, blend, 1 / (4 blend). Also fills
+    the rows' ``INVERSE`` columns, so that the tracer never divides.
     """
     length = ((rows[:, SIZE] - rows[:, CENTRE]) ** 2).sum(1, keepdims=True)
     capsule = rows[:, [TYPE]] == CAPSULE
