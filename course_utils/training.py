@@ -177,6 +177,7 @@ class Loop:
                 group["lr"] = self.plan.rate * self.plan.factor(self.step)
         self.accelerator.backward(loss)
         params = [p for m in self.modules.values() for p in m.parameters() if p.grad is not None]
+        self._share([p.grad for p in params])
         self.accelerator.clip_grad_norm_(params, self.plan.clip)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -184,6 +185,15 @@ class Loop:
         self.step += 1
         self._average()
         return float(loss.detach())
+
+    @torch.no_grad()
+    def _share(self, grads: list[torch.Tensor]) -> None:
+        """Average the gradients over the processes, in one message."""
+        if self.accelerator.num_processes == 1:
+            return
+        flat = self.accelerator.reduce(torch.cat([g.flatten() for g in grads]), "mean")
+        for grad, mean in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
+            grad.copy_(mean.view_as(grad))
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -194,7 +204,13 @@ class Loop:
             for a, b in zip(self.average[name].buffers(), module.buffers(), strict=True):
                 a.copy_(b)
 
+    def generator(self) -> torch.Generator:
+        """Give this process's own stream of chance, different after every restart."""
+        return torch.Generator().manual_seed(1_000_003 * self.step + self.accelerator.process_index)
+
     def log(self, **figures) -> None:
         """Append a line of figures to the log."""
+        if not self.accelerator.is_main_process:
+            return
         with open(self.folder / "log.jsonl", "a") as f:
             f.write(json.dumps({"time": round(time.time()), **figures}) + "\n")

@@ -55,7 +55,7 @@ def noise_from_a_seed(noise: Any) -> str:
     if torch.equal(once, ask(noise, other, SHAPE)):
         raise NotYet(f"Seeds {first} and {other} gave the same noise: start the generator from `seed`.")
     if not torch.equal(once, torch.randn(SHAPE, generator=torch.Generator().manual_seed(first))):
-        raise NotYet("It is not the noise that a pipeline draws: use torch.randn, which is normal, mean 0, deviation 1.")
+        raise NotYet("A pipeline draws other noise: use torch.randn, which is normal, with mean 0 and deviation 1.")
     return "Same seed, same noise, same picture; and no other cell is disturbed."
 
 

@@ -62,7 +62,7 @@ def came_true(all_there: Any) -> str:
     for shown, true, seen in cases:
         given = ask(all_there, _sight(seen), wanted)
         if bool(given) != true:
-            raise NotYet(f"With wanted={wanted} a picture that shows {shown} should give {true}; this gives {given!r}.")
+            raise NotYet(f"With wanted={wanted} a picture of {shown} should give {true}; this gives {given!r}.")
     return "Every thing must be there, and a colour counts only on the thing that it was said of."
 
 
@@ -96,8 +96,8 @@ def how_many_tickets(tickets: Any) -> str:
         if math.ceil(given) == wanted:
             raise NotYet(f"You cannot draw {given:.2f} pictures: round up to a whole number.")
         raise NotYet(
-            f"With p={p} and sure={sure} it should give {wanted}: "
-            f"{wanted} pictures all fail with chance {1 - p:g}**{wanted} = {(1 - p) ** wanted:.3f}; this gives {given}."
+            f"With p={p} and sure={sure} it should give {wanted}, not {given}: "
+            f"{wanted} pictures all fail with chance {1 - p:g}**{wanted} = {(1 - p) ** wanted:.3f}."
         )
     return "That is what a prompt costs. A control is worth what it saves of this."
 

@@ -132,16 +132,14 @@ class Objective:
 
 def train(minutes: float, plan: Plan = PLAN, compiled: bool = False) -> Path:
     """Train or go on; give the folder with the checkpoint."""
-    from transformers import CLIPTokenizer
-
     torch.manual_seed(0)
-    tokenizer = CLIPTokenizer.from_pretrained(data.cache() / "tokenizer")
+    tokenizer = corpus.tokenizer()
     encoder = frozen_encoder(len(tokenizer))
     unet = build().to(memory_format=torch.channels_last)
     loop = Loop(data.cache() / "base", {"unet": unet}, plan)
     objective = Objective(unet, encoder, tokenizer, forward=torch.compile(unet) if compiled else None)
     world = latents.load(tokenizer)
-    draw = torch.Generator().manual_seed(2000 + loop.step)
+    draw = loop.generator()
     loop.run(
         lambda _: objective(world.draw(BATCH, draw), draw),
         minutes,

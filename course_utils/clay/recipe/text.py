@@ -82,14 +82,12 @@ def filip(
 
 def train(minutes: float, plan: Plan = PLAN) -> Path:
     """Train or go on; give the folder with the checkpoint."""
-    from transformers import CLIPTokenizer
-
     torch.manual_seed(0)
-    tokenizer = CLIPTokenizer.from_pretrained(data.cache() / "tokenizer")
+    tokenizer = corpus.tokenizer()
     encoder, matcher = build(len(tokenizer)), Matcher()
     loop = Loop(data.cache() / "text", {"encoder": encoder, "matcher": matcher}, plan)
     world = latents.load(tokenizer)
-    draw = torch.Generator().manual_seed(1000 + loop.step)
+    draw = loop.generator()
     right = [0.0]
 
     def step(number: int) -> torch.Tensor:

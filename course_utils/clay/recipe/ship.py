@@ -1,0 +1,56 @@
+"""Put the trained parts together as an ordinary diffusers folder: ``assets/models/clay-base``."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline
+
+from ...env import ASSETS
+from . import autoencoder, base, corpus, data
+
+FOLDER = ASSETS / "models" / "clay-base"
+
+
+def trained_vae() -> torch.nn.Module:
+    """Load the autoencoder that stage ``autoencoder`` left (its moving average)."""
+    vae = autoencoder.build()
+    kept = torch.load(data.cache() / "autoencoder" / "checkpoint.pt", weights_only=True)
+    vae.load_state_dict(kept["average"]["vae"])
+    return vae.eval().requires_grad_(False)
+
+
+def trained_unet(name: str = "base") -> torch.nn.Module:
+    """Load the UNet that stage ``base`` left (its moving average)."""
+    unet = base.build()
+    kept = torch.load(data.cache() / name / "checkpoint.pt", weights_only=True)
+    unet.load_state_dict(kept["average"]["unet"])
+    return unet.eval().requires_grad_(False)
+
+
+def pipeline() -> StableDiffusionPipeline:
+    """Assemble the base from the recipe's checkpoints, in float32."""
+    tokenizer = corpus.tokenizer()
+    return StableDiffusionPipeline(
+        vae=trained_vae(), text_encoder=base.frozen_encoder(len(tokenizer)), tokenizer=tokenizer, unet=trained_unet(),
+        scheduler=DDIMScheduler(**base.SCHEDULE, clip_sample=False, set_alpha_to_one=False, steps_offset=1),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+
+
+def save(folder: Path = FOLDER) -> Path:
+    """Write the base as float16 safetensors."""
+    pipe = pipeline().to(torch.float16)
+    pipe.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def base_hash(folder: Path = FOLDER) -> str:
+    """Give the SHA-256 over the base's weights: what every dependent model's card names."""
+    digest = hashlib.sha256()
+    for part in ("text_encoder", "unet", "vae"):
+        for file in sorted((folder / part).glob("*.safetensors")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()

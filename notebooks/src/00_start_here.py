@@ -1,0 +1,382 @@
+# %% [markdown]
+# {{badges}}
+#
+# # 00 · Start here
+#
+# In one minute you have a picture that this computer made from words. Then you know where you are, what the course
+# is built of, and where it leads.
+
+# %% [markdown]
+# **You will**
+# - make a first picture, and another, and the same one again;
+# - see what this computer offers, and ask the doctor whether anything is wrong;
+# - look into a small world whose truth is known exactly;
+# - see the whole road, and how exercises and checks work.
+#
+# **You need** nothing but this notebook. On a computer with two cores it runs in about a minute and takes 2 GB of
+# memory. On a Colab T4 add a few minutes if you go on to the large model, which is downloaded once.
+
+# %% tags=["setup"]
+# {{setup}}
+
+# %% [markdown]
+# ## A picture, before anything else
+#
+# Run the cells in order: press **Shift + Enter** in each, or *Run All* in the menu. The next cell looks around and
+# says in one line where you are. We will come back to that line.
+
+# %% tags=["nbval-ignore-output"]
+import numpy as np
+
+from course_utils import catalog, checks, clay, env, judge, plots, widgets
+
+room = env.start(seed=0, lane="clay")
+
+# %% [markdown]
+# The course carries a model of its own. It is small, about 40 MB, so it needs no graphics card and no network. It is
+# built exactly like Stable Diffusion, from the same parts. `catalog.load` makes it ready; `settings` are the four
+# numbers that it works well with.
+
+# %%
+pipe = catalog.load("text2img", lane=room.lane)
+settings = catalog.defaults(room.lane)
+settings
+
+# %% [markdown]
+# And now a picture. Words go in, and one number, the **seed**.
+
+# %%
+def paint(prompt, seed=0):
+    return pipe(prompt, generator=room.generator(seed), **settings).images[0]
+
+first = paint("a black cat on the beach")
+plots.described(first, "The first picture: made by the clay model from the words 'a black cat on the beach'.")
+
+# %% [markdown]
+# No photograph of a cat was copied: there is none in this course. The model began with noise, like the snow of an old
+# television, and took the noise away in twenty steps. What was left is a picture.
+#
+# Now other words. **Change them**, run the cell again, and see what you get.
+
+# %%
+prompts = ["a lion in the snow", "a red car on the street", "a yellow balloon in a room", "a woman in a green dress"]
+plots.described(
+    plots.strip([paint(prompt) for prompt in prompts], prompts, size=(192, 192)),
+    "Four pictures of the clay model, one for each prompt: a lion, a red car, a yellow balloon, a woman.",
+)
+
+# %% [markdown]
+# The words stay, the seed changes: each seed is another noise to begin with, and so another picture.
+
+# %%
+seeds = {seed: paint("a black cat on the beach", seed) for seed in range(4)}
+plots.described(
+    plots.strip(list(seeds.values()), [f"seed {seed}" for seed in seeds], size=(192, 192)),
+    "Four pictures from the same words and four seeds: the cat, its place and the light change with the seed.",
+)
+
+# %% [markdown]
+# The same words and the same seed give the same picture, every time. That is what makes a picture repeatable, and a
+# comparison fair. A cell like the next one holds the course to its word: it is tagged `check`, and it fails if what
+# was just said is not so.
+
+# %% tags=["check"]
+assert np.array_equal(paint("a black cat on the beach", seed=2), seeds[2])
+assert not np.array_equal(seeds[2], seeds[3])
+
+# %% [markdown]
+# ## Where am I?
+#
+# The line at the top said it: the **lane** (which family of models), the place (Colab or your own computer), the
+# device, the memory, the kind of numbers that the model calculates with, and the versions of the libraries.
+#
+# If anything is missing or does not fit, the **doctor** names it, and says below it what mends it. When a lesson
+# behaves strangely, come back here and ask.
+
+# %% tags=["check", "nbval-ignore-output"]
+findings = env.doctor(room.lane)
+assert all(finding.ok or finding.fix for finding in findings)
+
+# %% [markdown]
+# ## A world whose truth is known
+#
+# Nobody knows the true depth of a photograph, so nobody can say how wrong a depth map of it is. So we made a world
+# where everything is known: toys of clay, in seven places. A **scene** is plain data: these things, in these colours,
+# there. Let us put a red clock and a blue bench on the beach. Remember the two. They will give us trouble.
+
+# %%
+from course_utils.clay import layout
+
+rng = np.random.default_rng(4)
+things = layout.line_up([clay.Thing("clock", "red"), clay.Thing("bench", "blue")], rng)
+scene = clay.Scene(things, place="beach")
+scene = scene.with_(camera=layout.frame(scene, rng))
+
+# %% [markdown]
+# `clay.render` turns the scene into a picture, and into everything that is true of it. This is no model and no guess:
+# it is geometry.
+
+# %%
+from course_utils.clay import control_maps
+
+made = clay.render(scene, height=256, width=256)
+maps = [made.image, *(control_maps.MAPS[name](made) for name in ("depth", "normal", "seg"))]
+plots.described(
+    plots.strip(maps, ["picture", "depth", "normals", "classes"], size=(192, 192)),
+    "A red alarm clock beside a blue bench on a beach; then its depth, near is bright; its normals; its classes.",
+)
+
+# %% [markdown]
+# - **Depth**: how far away each pixel is, near is bright. Lesson 03 keeps it and changes all else.
+# - **Normals**: which way each surface faces, written as a colour.
+# - **Classes**: what each pixel belongs to, one colour a class. Sand, sea, sky, clock, bench.
+#
+# Such maps are what a picture can be *controlled* with. Here we have them exactly, and for as many scenes as we like.
+
+# %%
+from course_utils.clay import truth
+
+for thing in truth.things_seen(made):
+    print(f"{thing['colour']} {thing['word']}: {thing['share']:.0%} of the picture")
+
+# %% tags=["check"]
+assert made.depth.shape == made.klass.shape == (256, 256) and made.image.shape == (256, 256, 3)
+assert [(thing["word"], thing["colour"]) for thing in truth.things_seen(made)] == [("clock", "red"), ("bench", "blue")]
+assert np.allclose(np.linalg.norm(made.normal[made.instance >= 0], axis=-1), 1, atol=1e-3)
+
+# %% [markdown]
+# The clay model learned from pictures of this world and from sentences about them, as Stable Diffusion learned from
+# pictures of the web. So it knows few words. These are the nouns, the colours and the places; of any other word the
+# catalogue says that the model never met it.
+
+# %%
+from course_utils.clay import vocabulary as words
+
+print("things: ", ", ".join(word for word in words.THINGS if word not in words.HELD_OUT))
+print("colours:", ", ".join(words.COLOURS))
+print("places: ", ", ".join(words.PLACES))
+print("never met:", catalog.unknown_words("a giraffe with a hat on the moon", lane="clay"))
+
+# %% [markdown]
+# ## Somebody who looks
+#
+# One more thing is needed before anything can be measured: somebody who looks at a picture and says what is in it. We
+# call it the **judge**. It is a network of its own. It learned from the truth of the clay world alone and never saw a
+# picture that a model had made. It names the things, how much of the picture each takes, and its colour.
+
+# %% tags=["nbval-ignore-output"]
+for name, picture in {"the rendered scene": made.image, "our first picture": first}.items():
+    sight = judge.look(picture)
+    print(f"{name}: " + ", ".join(f"{seen.colour} {seen.word} ({seen.share:.0%})" for seen in sight.things))
+
+# %% tags=["check"]
+assert judge.look(made.image).has("clock", "red") and judge.look(made.image).has("bench", "blue")
+assert judge.look(first).has("cat", "black")
+
+# %% [markdown]
+# ## Two lanes
+#
+# | lane | model | picture | where | truth |
+# |---|---|---|---|---|
+# | `clay` | the course's own, in the folder `assets` | 256 x 256, about a second | everywhere | known |
+# | `sd15` | Stable Diffusion 1.5 | 512 x 512, some seconds on a GPU | a GPU, such as Colab's T4 | not known |
+#
+# The cells are the same on both. What is *measured* is measured on clay; where a number cannot be known on `sd15`,
+# the lesson says so. If you have a GPU, `sd15` is what you get from here on, and this is what it downloads, once:
+
+# %% tags=["nbval-ignore-output"]
+base = catalog.checkpoint("base", "sd15")
+minutes = base.size_gb * 8 / 0.2 / 60
+print(f"{base.id}: {base.size_gb} GB, about {minutes:.0f} minutes at 200 Mbit/s. Licence: {base.licence}.")
+print("Lane from here on:", env.choose_lane())
+
+# %% [markdown]
+# Another lane? Choose it in the list, then run the cells below it. That holds for this notebook. In another one write
+# `env.start(lane="clay")` in its second cell, or set the environment variable `COURSE_LANE` before you start Jupyter,
+# as `make lab` does.
+
+# %% tags=["widget", "nbval-ignore-output"]
+import os
+
+import ipywidgets
+
+lane = ipywidgets.Dropdown(options=env.LANES, value=env.choose_lane(), description="lane")
+lane.observe(lambda change: os.environ.update(COURSE_LANE=change.new), "value")
+lane
+
+# %% [markdown]
+# The same words once more, in the lane that you have chosen. On `clay` you see the first picture again.
+
+# %% tags=["nbval-ignore-output"]
+room = env.start(seed=0)
+pipe, settings = catalog.load("text2img", lane=room.lane), catalog.defaults(room.lane)
+plots.described(paint("a black cat on the beach"), "A black cat on the beach, in the lane that was chosen.")
+
+# %% [markdown]
+# ## The road
+#
+# A model that makes any picture is a wonder for an evening. Then you want *one* picture: put a funny moustache on
+# this gentleman. You ask, and you get a moustache, and another gentleman. Without control the game is soon over.
+#
+# There are three roads to control, and this course walks them all.
+#
+# **Pictures.** Show the model what you mean. Image to image keeps the colours too well: a grey photo of a pose,
+# asked for a beach, stays grey. Depth keeps the shape and frees the colour. ControlNet does it for edges, lines,
+# scribbles, poses, classes, depth, normals, and anything else that you can think of: copy the network, lock the
+# original, train the copy. What had taken 12 million pictures and 2,000 hours of large GPUs then took 200,000
+# pictures and less than a week on one card.
+#
+# **Words.** A list of things is a lottery: the lion forgets its crown, the cat and the dog become a cat-dog, the
+# clock and the bench swap their colours. Look at what each word does inside the model, then make it keep its promise.
+#
+# **Retraining.** Teach the model your own toy or your own style: an hour and 2 GB with DreamBooth, minutes and a few
+# MB with LoRA.
+
+# %%
+from matplotlib.figure import Figure
+
+from course_utils.plots.style import FAMILY, GREY, HUES
+
+roads = {
+    "pictures": ["02 image to image", "03 depth", "04 ControlNet", "05 several at once", "10 pose, hands", "11 video"],
+    "words": ["06 attention maps", "07 Attend-and-Excite"],
+    "retraining": ["08 LoRA", "09 train a ControlNet"],
+}
+figure = Figure(figsize=(9.4, 2.3), layout="constrained")
+axes = figure.add_subplot(xlim=(-1.9, 6.8), ylim=(-2.6, 0.6))
+axes.axis("off")
+stops = [(-1.3, -1, "01 the lottery", GREY), (6.2, -1, "12 the studio", GREY)]
+for row, (road, lessons) in enumerate(roads.items()):
+    axes.plot([-1.3, 0, 5.2, 6.2], [-1, -row, -row, -1], color=HUES[row], linewidth=1.5, zorder=0)
+    axes.text(-0.55, 0.33 - row, road, color=HUES[row], fontfamily=FAMILY, fontsize=9, style="italic")
+    stops += [(0.25 + step, -row, name, HUES[row]) for step, name in enumerate(lessons)]
+for x, y, name, hue in stops:
+    label = name.replace(" ", "\n", 1)
+    box = {"boxstyle": "round,pad=0.4", "facecolor": hue, "edgecolor": "white"}
+    axes.text(x, y, label, color="white", fontfamily=FAMILY, fontsize=7, ha="center", va="center", bbox=box)
+plots.described(
+    figure,
+    "Map of the course. From 01, the lottery, three roads lead to 12, the studio: pictures (02 to 05, 10, 11), words "
+    "(06, 07) and retraining (08, 09).",
+)
+
+# %% [markdown]
+# All three end in **12**: one panel in a notebook with every control in it. The preprocessor and the model come in
+# pairs, a hand is asked for its fingers, a doll is posed, a clip is painted frame by frame without flicker: each is a
+# lesson on the way. Lessons that are not in your folder yet are still being written.
+
+# %% [markdown]
+# ## Exercises and checks
+#
+# Each exercise has a number, a difficulty from 1 to 5, a cell to fill in, and a line that calls `checks.check`. The
+# check tries your answer. If something is wrong it says what, and why. It never stops the notebook, so *Run All* works
+# with every exercise still open. A hint and a solution are folded below. This is what a check says to a wrong answer:
+
+# %%
+checks.check("00.1", "a giraffe with a hat on the moon");
+
+# %% [markdown]
+# ### Exercise 00.1 · Words that the model knows (difficulty 1, 3 minutes)
+#
+# Write a prompt with **two things**, a **colour right before each**, and a **place**. Then look whether all came.
+
+# %% tags=["exercise"]
+own = "a cat"
+checks.check("00.1", own)
+plots.described(paint(own), f"The picture that the model made from your words: {own}")
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# The nouns, colours and places that clay knows were printed above. "on the beach", "in the snow", "at night".
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# own = "a green frog and a pink balloon in the snow"
+# ```
+# </details>
+
+# %% [markdown]
+# ### Exercise 00.2 · Noise from a seed (difficulty 2, 5 minutes)
+#
+# A picture begins with noise, and a seed stands for one noise. Write `noise(seed, shape)`: the same seed must always
+# give the same noise, whatever ran before, and no other cell may be disturbed.
+
+# %% tags=["exercise"]
+import torch
+
+def noise(seed, shape):
+    return torch.randn(shape)  # mend this line
+
+checks.check("00.2", noise);
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `torch.manual_seed` sets the one generator that everything draws from. Make one of your own instead:
+# `torch.Generator().manual_seed(seed)`. `torch.randn` takes a `generator=`.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def noise(seed, shape):
+#     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+# ```
+# </details>
+
+# %% [markdown]
+# ### Exercise 00.3 · Read the truth (difficulty 2, 5 minutes)
+#
+# `made.klass` holds for each pixel the number of its class, and `words.CLASS_ID["clock"]` is the number of "clock".
+# Write `share(made, word)`: how much of the picture belongs to a class, from 0 to 1.
+
+# %% tags=["exercise"]
+def share(made, word):
+    return None  # your line
+
+checks.check("00.3", share);
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `made.klass == number` is an array of True and False, and the mean of that is a share.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def share(made, word):
+#     return (made.klass == words.CLASS_ID[word]).mean()
+# ```
+# </details>
+
+# %% [markdown]
+# ## The panel
+#
+# The same call, with knobs: type, press **Generate**, watch the picture form, press **Stop** if you have seen enough.
+# Below the picture stands the Python that makes it again. The code presses the button once for you.
+
+# %% tags=["widget", "nbval-ignore-output"]
+panel = widgets.text2img_panel(pipe, room, prompt="a lion with a crown in the garden")
+panel.generate.click()
+panel.wait()
+panel
+
+# %% tags=["nbval-ignore-output"]
+plots.described(panel.picture(), "The panel, drawn: fields and sliders for prompt, seed, steps, guidance; a picture.")
+
+# %% [markdown]
+# Did the lion get its crown? If not, try another seed. And another. You are playing the lottery, and that is where
+# the next lesson begins.
+
+# %% [markdown]
+# ## To take with you
+#
+# - Words and a seed make a picture; the same words and the same seed make the same picture.
+# - The clay world has a truth, the judge reads pictures, so in this course a claim is a number.
+# - `clay` runs everywhere; `sd15` is for a GPU; the cells are the same.
+#
+# **Next:** [01 · Text to image](01_text_to_image.ipynb), the lottery.
+
+# %%
+env.release()

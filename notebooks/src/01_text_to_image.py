@@ -1,0 +1,516 @@
+# %% [markdown]
+# {{badges}}
+#
+# # 01 · Text to image: the lottery
+#
+# You will take the machine apart that makes a picture from words, put it together again in a dozen lines, and then
+# count how often it does what it is told. That number is what every later lesson has to beat.
+
+# %% [markdown]
+# **You will**
+# - watch a picture come out of noise, step by step, in a loop that you can read;
+# - turn one knob at a time: guidance, steps, scheduler, seed;
+# - count with the judge how often "a red clock and a blue bench" comes true, and say how sure you are;
+# - see why nothing in a prompt ties a colour to a thing.
+#
+# **You need** lesson 00. About a minute and a half on two cores and 2 GB of memory; about five minutes on a Colab T4.
+
+# %% tags=["setup"]
+# {{setup}}
+
+# %% tags=["nbval-ignore-output"]
+from collections import Counter
+
+import numpy as np
+import torch
+
+from course_utils import catalog, checks, clay, env, judge, metrics, plots, widgets
+
+room = env.start(seed=0)
+
+# %% [markdown]
+# ## One call
+#
+# In plain diffusers these lines make a picture. `catalog.load` does the same, and knows the folder, the number format
+# of your device and the quirks of the versions.
+#
+# ```python
+# from diffusers import StableDiffusionPipeline
+# pipe = StableDiffusionPipeline.from_pretrained("assets/models/clay-base")
+# image = pipe("a red clock", num_inference_steps=20, guidance_scale=4.0).images[0]
+# ```
+
+# %%
+pipe = catalog.with_scheduler(catalog.load("text2img", lane=room.lane), "ddim")  # the plainest way to walk
+settings = catalog.defaults(room.lane)
+
+def paint(prompt, seed, **changes):
+    return pipe(prompt, generator=room.generator(seed), **(settings | changes)).images[0]
+
+prompt = "a red clock and a blue bench"
+plots.described(paint(prompt, seed=0), "What the model made of 'a red clock and a blue bench' with seed 0.")
+
+# %% [markdown]
+# Look closely. Is the clock there, and red? Is the bench there, and blue? Keep the answer in mind. First we want to
+# know what happened in that call.
+
+# %% [markdown]
+# ## The idea
+#
+# Take a picture. Shrink it with an **autoencoder** to a small block of numbers, the **latents**: here the model lives,
+# because there is far less to calculate. Now add noise, little by little, until nothing but noise is left. At noise
+# step $t$ the latents are
+#
+# $$x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon$$
+#
+# where $x_0$ is the clean picture, $\varepsilon$ the noise, and $\bar\alpha_t$ falls from 1 to nearly 0. A network,
+# the **UNet**, has seen a great many of such noisy latents, each with a caption, and learned one thing: to guess
+# $\varepsilon$. Run it backwards, from pure noise, and there is a picture that nobody has painted.
+
+# %%
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import retrieve_latents
+from PIL import Image
+
+@torch.no_grad()
+def decode(latents):
+    pixels = pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample
+    return pipe.image_processor.postprocess(pixels)[0]
+
+@torch.no_grad()
+def encode(picture):
+    pixels = pipe.image_processor.preprocess(picture).to(room.device, room.dtype)
+    return retrieve_latents(pipe.vae.encode(pixels), sample_mode="argmax") * pipe.vae.config.scaling_factor
+
+# %%
+def noise(seed):
+    height, width = (settings[side] // pipe.vae_scale_factor for side in ("height", "width"))
+    shape = (1, pipe.unet.config.in_channels, height, width)
+    return torch.randn(shape, generator=room.generator(seed), dtype=room.dtype).to(room.device)
+
+made = clay.render(clay.sample(seed=7, index=2), settings["height"], settings["width"])
+clean, levels = encode(Image.fromarray(made.image)), torch.tensor([0, 200, 400, 600, 800, 999])
+noised = [pipe.scheduler.add_noise(clean, noise(0), level[None]) for level in levels]
+plots.described(
+    plots.strip([decode(latents) for latents in noised], [f"t = {t}" for t in levels.tolist()], size=(150, 150)),
+    "A green turtle with a crown drowns in noise from left to right, until at t = 999 nothing of it is left.",
+)
+
+# %% tags=["check"]
+assert clean.shape == noise(0).shape and made.image.size >= 48 * clean.numel()
+shares = pipe.scheduler.alphas_cumprod
+assert shares[0] > 0.99 and shares[-1] < 0.01 and bool((shares.diff() < 0).all())
+
+# %% [markdown]
+# On the clay lane the latents hold 64 times fewer numbers than the picture, on sd15 48 times fewer. A network that is
+# asked dozens of times for each picture feels that.
+
+# %% [markdown]
+# ## The loop, by hand
+#
+# Words first. The **tokenizer** cuts the prompt into pieces, the **text encoder** turns each piece into a vector.
+# Start, end and empty places are pieces too.
+
+# %%
+pieces = pipe.tokenizer(prompt).input_ids
+words, nothing = pipe.encode_prompt(prompt, room.device, 1, True)  # of the prompt, and of the empty prompt
+print(pipe.tokenizer.convert_ids_to_tokens(pieces))
+print(f"{words.shape[1]} places, {words.shape[2]} numbers each")
+
+# %% [markdown]
+# Now the loop. It is all there is:
+#
+# 1. begin with noise;
+# 2. let the UNet guess the noise twice, once without the prompt and once with it;
+# 3. go from the first guess towards the second, and further: that is **guidance**;
+# 4. let the **scheduler** take a little of that noise away;
+# 5. again, twenty times; then decode.
+
+# %%
+@torch.no_grad()
+def walk(prompt, seed, steps=settings["num_inference_steps"], scale=settings["guidance_scale"]):
+    words, nothing = pipe.encode_prompt(prompt, room.device, 1, True)
+    pipe.scheduler.set_timesteps(steps, device=room.device)
+    latents, trail = noise(seed) * pipe.scheduler.init_noise_sigma, []
+    for t in pipe.scheduler.timesteps:
+        uncond = pipe.unet(latents, t, nothing).sample
+        cond = pipe.unet(latents, t, words).sample
+        eps = uncond + scale * (cond - uncond)
+        step = pipe.scheduler.step(eps, t, latents)
+        trail.append((latents, step.pred_original_sample))
+        latents = step.prev_sample
+    return decode(latents), trail
+
+by_hand, trail = walk(prompt, seed=0)
+
+# %% [markdown]
+# Is this really what the pipeline does? The same seed must then give the same picture.
+
+# %% tags=["check"]
+gap = np.abs(np.asarray(by_hand, float) - np.asarray(paint(prompt, seed=0), float)).mean()
+assert gap < 2, f"by hand and by pipeline differ by {gap:.1f} of 255"
+
+# %% [markdown]
+# It is. From now on `paint` does the work, and you know what is inside.
+#
+# ### What the model believes on the way
+#
+# At each step the guess of the noise is also a guess of the picture: take all of that noise away at once. Upper row:
+# the latents as they are. Lower row: the picture that the model expects at that moment, $\hat x_0$.
+
+# %% tags=["check"]
+stops = [0, 2, 4, 7, 11, len(trail) - 1]
+rows = [[decode(trail[step][which]) for step in stops] for which in (0, 1)]
+shift = [float((trail[step][1] - trail[-1][1]).float().square().mean()) for step in stops]
+assert shift[0] > shift[2] > shift[4] > shift[5] == 0
+plots.described(
+    plots.sweep(rows, ["now", "expected"], [f"step {step + 1}" for step in stops], size=(150, 150)),
+    "Above, noise turns into a picture over the steps. Below, what the model expects: blurred shapes at first, which "
+    "sharpen; large things are settled in the first steps.",
+)
+
+# %% [markdown]
+# The large things are settled first: where something stands, and what it will roughly be. The last steps only polish.
+# Whoever wants to steer has to come early. Many later lessons live on this one row of pictures.
+
+# %% [markdown]
+# ## Guidance
+#
+# One knob at a time, the seed fixed. **Guidance** says how far the loop goes from "any picture" towards "a picture of
+# these words". 1 is the plain guess with the prompt. Above that the words are exaggerated.
+
+# %% tags=["check"]
+scales = [1, 2, settings["guidance_scale"], 9, 15]
+guided = {scale: paint(prompt, seed=1, guidance_scale=scale) for scale in scales}
+away = [np.abs(np.asarray(image, float) - np.asarray(guided[1], float)).mean() for image in guided.values()]
+assert away[0] == 0 and away[1] < away[2] and away[1] < away[4]
+plots.described(
+    plots.strip(list(guided.values()), [f"guidance {scale:g}" for scale in scales], size=(180, 180)),
+    "One seed at guidance 1 to 15: vague at first, clear in the middle, hard and over-coloured at the end.",
+)
+
+# %% [markdown]
+# Too little, and the words are hardly heard. Too much, and colours burn and shapes harden. In between lies a plain of
+# good values: Stable Diffusion 1.5 is mostly run at 7.5, the clay model at 4. More guidance is not more control. It
+# shouts the whole sentence louder; it does not say which colour belongs to what.
+
+# %% [markdown]
+# ## Steps, and the scheduler
+#
+# The **steps** are how many stops the walk from noise to picture makes. Each costs two calls of the UNet.
+
+# %% tags=["check"]
+counts = [2, 4, 8, 20, 40]
+stepped = {count: np.asarray(paint(prompt, seed=1, num_inference_steps=count), float) for count in counts}
+error = {count: np.abs(image - stepped[40]).mean() for count, image in stepped.items()}
+assert error[20] < error[8] < error[2]
+images = [image.astype(np.uint8) for image in stepped.values()]
+plots.described(
+    plots.strip(images, [f"{count} steps" for count in counts], size=(180, 180)),
+    "One seed with 2, 4, 8, 20 and 40 steps: mush, then shapes, then a picture that hardly changes any more.",
+)
+
+# %% [markdown]
+# After some twenty steps little changes. The **scheduler** decides how long the strides are and how a stride uses what
+# the ones before have found. Clever ones need fewer steps. Here each gets only eight. Those called "a" (ancestral) add
+# fresh noise on the way, so they end somewhere else.
+
+# %%
+names = ["ddim", "pndm", "euler", "dpm++ 2m", "unipc", "euler a"]
+walked = [catalog.with_scheduler(pipe, name) and paint(prompt, seed=1, num_inference_steps=8) for name in names]
+catalog.with_scheduler(pipe, "ddim")
+plots.described(
+    plots.strip(walked, names, size=(150, 150)),
+    "One seed, eight steps, six schedulers: mostly the same composition, more or less finished.",
+)
+
+# %% [markdown]
+# A better walk, a finer picture; but the same clock and the same bench, or the same mistake. A scheduler does not
+# read.
+
+# %% [markdown]
+# ## The seed: draw your ticket
+#
+# Now the knob that changes everything. Sixteen seeds, one prompt, nothing else touched. Count for yourself before you
+# go on: in how many of them do you see a **red** clock *and* a **blue** bench?
+
+# %%
+tickets = {seed: paint(prompt, seed) for seed in range(16)}
+plots.described(
+    plots.grid(list(tickets.values()), [f"seed {seed}" for seed in tickets], columns=8, size=(120, 120)),
+    "Sixteen pictures from one prompt: some show a red clock and a blue bench; in others one is missing or a colour "
+    "is wrong.",
+)
+
+# %% [markdown]
+# Such a list of things is a lottery. The people who made these models knew it, and everyone who has used one knows it:
+# you write two things and get one. You write a red clock and a blue bench, and the clock is blue.
+#
+# Anybody can show you the good ones. We count. The judge looks at each picture, and each gets one of four verdicts.
+
+# %%
+def verdict(picture):
+    if room.lane != "clay":
+        return "unknown"  # the judge was trained on clay; of photographs it knows nothing
+    sight = judge.look(picture)
+    clock, bench = sight.get("clock"), sight.get("bench")
+    if not (clock and bench):
+        return "missing"
+    colours = clock.colour, bench.colour
+    return {("red", "blue"): "right", ("blue", "red"): "swapped"}.get(colours, "leaked")
+
+verdicts = {seed: verdict(picture) for seed, picture in tickets.items()}
+
+# %% [markdown]
+# - **right**: both there, both in their colour;
+# - **missing**: one of the two is not there, or neither;
+# - **swapped**: both there, the clock blue and the bench red;
+# - **leaked**: both there, and a colour on the wrong thing, such as two red ones.
+
+# %% tags=["nbval-ignore-output"]
+print(dict(Counter(verdicts.values())))
+plots.described(
+    plots.grid(list(tickets.values()), [f"{seed}: {name}" for seed, name in verdicts.items()], 8, (120, 120)),
+    "The sixteen pictures again, each with the judge's verdict: right, missing, swapped or leaked.",
+)
+
+# %% [markdown]
+# ### How sure are we?
+#
+# Sixteen tickets are few. With another sixteen the share would be another one. The **Wilson interval** says which true
+# rates would make what we saw believable, with 95 % confidence. Read the interval, not the number.
+
+# %% tags=["nbval-ignore-output"]
+groups = {
+    "both there": {"right", "swapped", "leaked"},
+    "all right": {"right"},
+    "swapped": {"swapped"},
+    "leaked": {"leaked"},
+}
+
+def rates(verdicts):
+    return {name: metrics.rate([one in group for one in verdicts]) for name, group in groups.items()}
+
+def drawn(rates, title):
+    ends = {name: (rate.low, rate.high) for name, rate in rates.items()}
+    return plots.bars({name: rate.value for name, rate in rates.items()}, ends, title=title, form="{:.0%}")
+
+lottery = rates(verdicts.values()) if room.lane == "clay" else {}
+plots.described(
+    drawn(lottery, f"{prompt}, {len(tickets)} seeds"),
+    "Bars with intervals, in per cent of the sixteen pictures: "
+    + ", ".join(f"{name} {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})" for name, rate in lottery.items()),
+) if lottery else "Not known on this lane: the judge reads clay."
+
+# %% [markdown]
+# **This is the baseline.** Whatever promises control in this course, an edge map, a pose, attention, a ControlNet, has
+# to beat it on the same prompt and the same seeds, with the same judge. (Clay scenes are simpler than photographs, and
+# their truth is exact. The metric is the one that papers use; the number is this model's own.)
+
+# %% [markdown]
+# ## Why it fails
+#
+# Perhaps the model does not know what a red clock is? Ask for the two alone.
+
+# %% tags=["nbval-ignore-output"]
+alone = {
+    (word, colour): [paint(f"a {colour} {word}", seed) for seed in range(5)]
+    for word, colour in (("clock", "red"), ("bench", "blue"))
+}
+single = [
+    judge.look(image).has(word, colour)
+    for (word, colour), images in alone.items() for image in images if room.lane == "clay"
+]  # fmt: skip
+print("right when asked for alone:", metrics.rate(single) if single else "not known on this lane")
+plots.described(
+    plots.strip(sum(alone.values(), []), size=(100, 100)),
+    "Five pictures of a red clock and five of a blue bench, each asked for alone: nearly all are right.",
+)
+
+# %% tags=["check"]
+assert len(verdicts) == 16 and set(verdicts.values()) <= {"right", "missing", "swapped", "leaked", "unknown"}
+if room.lane == "clay":
+    assert metrics.rate(single).value >= 0.8 > lottery["all right"].value > 0
+    assert lottery["both there"].value > lottery["all right"].value
+
+# %% [markdown]
+# Alone they come out nearly always. So it knows the words. It is the *sentence* that gets lost. Exchange the two
+# colours in the prompt, keep the seeds, and look at the same noise once more:
+
+# %%
+exchanged = "a blue clock and a red bench"
+pairs = [[tickets[seed] for seed in range(4)], [paint(exchanged, seed) for seed in range(4)]]
+asked = ["red clock, blue bench", "blue clock, red bench"]
+plots.described(
+    plots.sweep(pairs, asked, [f"seed {seed}" for seed in range(4)], size=(150, 150)),
+    "Four seeds, above with a red clock and a blue bench asked for, below with the colours exchanged. If the sentence "
+    "bound the colours, each lower picture would be the upper one with its colours exchanged.",
+)
+
+# %% [markdown]
+# Nothing in the machine ties a colour to a thing. The words come in as a row of vectors, and every place of the
+# picture may look at every one of them. "Red" is looked at by the clock, and by whatever else is near. If the bench
+# looks too, it turns red: the colour has **leaked**. And if one thing has taken the whole picture in the first steps,
+# the other finds no place any more: it is **missing**, and nobody in the loop notices. No rule, no second look.
+#
+# The pictures of the web have taught this too. Most show one thing, and of two things the caption often names one.
+#
+# What helps? More steps do not. More guidance does not. A longer prompt makes it worse. You may draw again until you
+# win, and pay for each ticket. Or you take **control**: that is the rest of the course.
+
+# %% [markdown]
+# ## The panel
+#
+# All knobs of this lesson in one place. Try a **negative** prompt: it takes the place of the empty prompt in the loop,
+# so guidance walks away from it. The code presses the button once for you.
+
+# %% tags=["widget", "nbval-ignore-output"]
+panel = widgets.text2img_panel(pipe, room, prompt="a red clock and a blue bench in the garden")
+panel.generate.click()
+panel.wait()
+panel
+
+# %% tags=["nbval-ignore-output"]
+plots.described(panel.picture(), "The panel, drawn: fields and sliders for prompt, seed, steps, guidance; a picture.")
+
+# %% [markdown]
+# ## Exercises
+#
+# ### 01.1 · Guidance (difficulty 1, 3 minutes)
+#
+# Without scrolling up: write `cfg(uncond, cond, scale)`. At 0 the prompt is not heard, at 1 it is heard, at 4 it is
+# exaggerated.
+
+# %% tags=["exercise"]
+def cfg(uncond, cond, scale):
+    return None  # your line
+
+checks.check("01.1", cfg);
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# It is a straight line through the two guesses. Where do you start, and in which direction do you go?
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def cfg(uncond, cond, scale):
+#     return uncond + scale * (cond - uncond)
+# ```
+# </details>
+#
+# ### 01.2 · The expected picture (difficulty 2, 5 minutes)
+#
+# The scheduler gave us $\hat x_0$ as `pred_original_sample`. Work it out yourself: from the noisy latents, the guess
+# of the noise and $\bar\alpha_t$, by the formula at the top of this lesson.
+
+# %% tags=["exercise"]
+def predict_x0(x_t, eps, alpha_bar):
+    return None  # your line; alpha_bar is a tensor with one number
+
+checks.check("01.2", predict_x0);
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# First take the noise away, in the strength in which it was added. What is left is the picture, too dark by a factor.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def predict_x0(x_t, eps, alpha_bar):
+#     return (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
+# ```
+# </details>
+#
+# ### 01.3 · A verdict for any prompt (difficulty 2, 5 minutes)
+#
+# `verdict` knows one prompt. Write `all_there(sight, wanted)` for any: `wanted` is a dict such as
+# `{"cat": "black", "crown": None}`, where None means that the colour does not matter. `sight.has(word, colour)` asks
+# the judge.
+
+# %% tags=["exercise"]
+def all_there(sight, wanted):
+    return None  # your line
+
+checks.check("01.3", all_there);
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# Python's `all(...)` over `wanted.items()`. With None as its colour, `sight.has` asks for the thing alone.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def all_there(sight, wanted):
+#     return all(sight.has(word, colour) for word, colour in wanted.items())
+# ```
+# </details>
+#
+# ### 01.4 · Which seeds fail, and how? (difficulty 2, 5 minutes)
+#
+# Write `failures(verdicts)`: from `{seed: verdict}` to `{verdict: [seeds]}`, those that are right left out. Then look
+# at `failures(verdicts)` of this lesson: these seeds are the patients of lessons 04 and 07.
+
+# %% tags=["exercise"]
+def failures(verdicts):
+    return None  # your lines
+
+checks.check("01.4", failures);
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# Go through `verdicts.items()`. `found.setdefault(name, [])` gives the list of a name, and makes it if there is none.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def failures(verdicts):
+#     found = {}
+#     for seed, name in verdicts.items():
+#         if name != "right":
+#             found.setdefault(name, []).append(seed)
+#     return found
+# ```
+# </details>
+#
+# ### 01.5 · What a prompt costs (difficulty 3, 10 minutes)
+#
+# A prompt comes true with chance `p`. How many pictures must you draw to be `sure` (0.95, say) that at least one is
+# right? Put the rate of this lesson in, and you know what control is worth.
+
+# %% tags=["exercise"]
+def tickets_needed(p, sure):
+    return None  # your lines
+
+checks.check("01.5", tickets_needed);
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# All of n pictures fail with chance $(1-p)^n$. That shall be at most $1 - $ `sure`. Solve for n with logarithms, round
+# up, and think of p = 1.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# import math
+#
+# def tickets_needed(p, sure):
+#     return 1 if p == 1 else math.ceil(math.log(1 - sure) / math.log(1 - p))
+# ```
+# </details>
+
+# %% [markdown]
+# ## To take with you
+#
+# - A picture is noise from which a UNet takes the noise away, in small steps, pulled towards the words by guidance.
+# - Steps, scheduler and guidance change how well a picture is painted. The seed decides what is on it.
+# - A prompt with two things and two colours is a lottery. You know the odds, with their interval: the baseline.
+#
+# **Next:** lesson 02, image to image. If words are not enough, show a picture.
+
+# %%
+env.release()
