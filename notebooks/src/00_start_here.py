@@ -248,7 +248,7 @@ axes.axis("off")
 stops = [(-1.3, -1, "01 the lottery", GREY), (6.2, -1, "12 the studio", GREY)]
 for row, (road, lessons) in enumerate(roads.items()):
     axes.plot([-1.3, 0, 5.2, 6.2], [-1, -row, -row, -1], color=HUES[row], linewidth=1.5, zorder=0)
-    axes.text(-0.55, 0.33 - row, road, color=HUES[row], fontfamily=FAMILY, fontsize=9, style="italic")
+    axes.text(0.25, 0.35 - row, road, color=HUES[row], fontfamily=FAMILY, fontsize=9, style="italic", ha="center")
     stops += [(0.25 + step, -row, name, HUES[row]) for step, name in enumerate(lessons)]
 for x, y, name, hue in stops:
     label = name.replace(" ", "\n", 1)

@@ -57,7 +57,8 @@ def test_depth_and_projection_agree():
     view = made.view
     u, v = ((column + 0.5) / 64 * 2 - 1) * view.tan, (1 - (row + 0.5) / 64 * 2) * view.tan
     point = view.eye + made.depth[row, column] * (view.basis[2] + u * view.basis[0] + v * view.basis[1])
-    assert np.allclose(view.project(point[None], 64, 64)[0], (column + 0.5, row + 0.5, made.depth[row, column]), atol=1e-3)
+    seen = view.project(point[None], 64, 64)[0]
+    assert np.allclose(seen, (column + 0.5, row + 0.5, made.depth[row, column]), atol=1e-3)
 
 
 def test_normals_are_unit_and_face_the_viewer():

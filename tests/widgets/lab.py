@@ -22,6 +22,9 @@ class Lab:
     def __init__(self, folder: Path, **environment: str):
         self.folder, self.notebooks = folder, folder / "notebooks"
         self.notebooks.mkdir()
+        silent = folder / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+        silent.parent.mkdir(parents=True)
+        silent.write_text('{"fetchNews": "false", "checkForUpdates": false}')
         own = {"HOME": "home", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "IPYTHONDIR": "ipython"}
         own |= {"JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings"}
         own |= {"JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
@@ -30,9 +33,7 @@ class Lab:
 
     def __enter__(self) -> "Lab":
         command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--port=0"]
-        command += ["--allow-root", f"--ServerApp.root_dir={self.notebooks}", "--LabApp.news_url=None"]
-        command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-        command += ["--LabApp.extension_manager=readonly"]
+        command += ["--allow-root", f"--ServerApp.root_dir={self.notebooks}", "--LabApp.extension_manager=readonly"]
         self._log = (self.folder / "lab.log").open("w")
         self._server = subprocess.Popen(
             command, env=self._environment, stdout=self._log, stderr=self._log, start_new_session=True
@@ -69,7 +70,7 @@ class Lab:
         """Open a notebook and wait for its kernel."""
         page.goto(f"{self._info['url']}lab/tree/{name}?token={self._info['token']}&reset", timeout=START * 1000)
         page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=START * 1000)
-        page.locator('.jp-NotebookPanel-toolbar [data-status="idle"]').wait_for(timeout=START * 1000)
+        page.get_by_text(re.compile(r"^Python 3.* \| Idle$")).wait_for(timeout=START * 1000)
 
     def run_all(self, page: Page) -> None:
         """Run All Cells through the menu, and wait until the last code cell has run."""

@@ -19,7 +19,7 @@ from . import data
 
 WIDTH, LATENT = 64, 12
 CROP, BATCH = 128, 8
-PLAN = Plan(steps=9_000, rate=2e-3, warmup=100, decay=0.6, memory=300)
+PLAN = Plan(steps=11_000, rate=2e-3, warmup=100, decay=0.6, memory=300)
 
 
 def build() -> AutoencoderTiny:

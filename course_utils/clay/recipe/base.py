@@ -60,8 +60,9 @@ def listen(unet: UNet2DConditionModel) -> list[Recorder]:
     chosen = {
         n: Recorder() if n.startswith("up_blocks") and "attn2" in n else AttnProcessor() for n in unet.attn_processors
     }
-    unet.set_attn_processor(chosen)
-    return [p for p in chosen.values() if isinstance(p, Recorder)]
+    recorders = [p for p in chosen.values() if isinstance(p, Recorder)]
+    unet.set_attn_processor(chosen)  # which empties the dict
+    return recorders
 
 
 def owner_masks(instance: torch.Tensor, owners: torch.Tensor, side: int) -> torch.Tensor:

@@ -9,7 +9,8 @@ import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
 
-from ..captions import SAYS, Says, caption
+from .. import vocabulary as words
+from ..captions import NUMBERS, PLACE_WORDS, SAYS, SYNONYMS, Says, caption
 from ..scene import Scene
 from . import data
 
@@ -18,9 +19,13 @@ VARIANTS = 4  # captions kept for each scene
 SEED = 17
 # Words that people type and the captions lack; they become whole tokens, so that a lesson's sentence stays short.
 EXTRA = (
-    "the is are on of to at under over from my your big small little two three happy sunny blurry bad quality "
-    "robot dragon teapot anime blueprint pixel art pencil style sks clay person animal"
+    "the is are of to at under over from my your big small little happy sunny blurry bad quality "
+    "pixel art style sks clay person animal"
 ).split()
+WORLD = (
+    *words.THINGS, *words.COLOURS, *words.STYLES, *words.HELD_OUT_STYLES, *NUMBERS,
+    *(word for many in (*SYNONYMS.values(), *PLACE_WORDS.values()) for word in many),
+)  # fmt: skip
 
 
 def captions(seed: int, number: int, says: Says = SAYS, variants: int = VARIANTS) -> list[list]:
@@ -46,10 +51,11 @@ def train_tokenizer(texts: list[str], folder: Path) -> CLIPTokenizer:
     )
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     counts = Counter(word for t in texts for word in t.lower().replace(",", " ").split())
-    words = [w for w, n in sorted(counts.items()) for _ in range(min(n, 50) + 3)] + EXTRA * 3
+    said = [w for w, n in sorted(counts.items()) for _ in range(min(n, 50) + 3)]
+    known = [w for phrase in (*EXTRA, *WORLD) for w in phrase.split()]
     trainer = trainers.BpeTrainer(vocab_size=3000, min_frequency=2, initial_alphabet=sorted(alphabet),
                                   end_of_word_suffix="</w>", show_progress=False)  # fmt: skip
-    model.train_from_iterator(words, trainer)
+    model.train_from_iterator(said + known * 3, trainer)
     folder.mkdir(parents=True, exist_ok=True)
     model.model.save(str(folder))
     return _clip(folder, sorted(alphabet))

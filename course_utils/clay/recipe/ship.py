@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import torch
@@ -44,7 +45,16 @@ def save(folder: Path = FOLDER) -> Path:
     """Write the base as float16 safetensors."""
     pipe = pipeline().to(torch.float16)
     pipe.save_pretrained(folder, safe_serialization=True)
+    # So that a plain from_pretrained(folder) gives float32 throughout and says nothing.
+    _amend(folder / "text_encoder" / "config.json", dtype="float32")
+    _amend(folder / "vae" / "config.json", block_out_channels=None)
     return folder
+
+
+def _amend(file: Path, **fields) -> None:
+    """Set fields of a JSON file; None removes one."""
+    kept = {**json.loads(file.read_text()), **fields}
+    file.write_text(json.dumps({k: v for k, v in kept.items() if k not in fields or v is not None}, indent=2) + "\n")
 
 
 def base_hash(folder: Path = FOLDER) -> str:

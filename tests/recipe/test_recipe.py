@@ -1,0 +1,150 @@
+"""The recipe's stages, each for a few steps on a handful of scenes, and the loop that they share."""
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils.clay.recipe import autoencoder, base, corpus, data, latents, ship, text, word_maps
+from course_utils.training import Loop, Muon, Plan, optimizers
+
+FEW = Plan(steps=2, rate=1e-3, warmup=1)
+
+
+def _problem(seed=0):
+    torch.manual_seed(seed)
+    model = torch.nn.Sequential(torch.nn.Linear(32, 32), torch.nn.Tanh(), torch.nn.Linear(32, 1))
+
+    def loss_of(step):
+        x = torch.randn(16, 32, generator=torch.Generator().manual_seed(step))
+        return (model(x) - x[:, :1]).pow(2).mean()
+
+    return model, loss_of
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
+    plan = Plan(steps=8, rate=1e-2, warmup=2, memory=4)
+    straight, loss_of = _problem()
+    assert Loop(tmp_path / "a", {"m": straight}, plan).run(loss_of)
+    halves, loss_of = _problem()
+    loop = Loop(tmp_path / "b", {"m": halves}, plan)
+    for step in range(4):
+        loop.update(loss_of(step))
+    loop.save()
+    fresh, loss_of = _problem(seed=7)
+    again = Loop(tmp_path / "b", {"m": fresh}, plan)
+    assert again.step == 4
+    assert again.run(loss_of)
+    for a, b in zip(straight.parameters(), fresh.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_loop_learns_and_stops_at_its_minutes(tmp_path):
+    model, loss_of = _problem()
+    before = loss_of(0).item()
+    loop = Loop(tmp_path, {"m": model}, Plan(steps=60, rate=1e-2, warmup=5))
+    assert not loop.run(loss_of, minutes=0)
+    loop.run(loss_of)
+    assert loss_of(0).item() < 0.5 * before
+
+
+def test_the_rate_rises_stays_and_falls():
+    plan = Plan(steps=1000, warmup=10, decay=0.5)
+    assert plan.factor(0) < plan.factor(9) == plan.factor(400) == 1
+    assert plan.factor(600) > plan.factor(900) > plan.factor(999) >= plan.floor
+
+
+def test_muon_takes_matrices_and_leaves_the_thin_ones():
+    model = torch.nn.Sequential(torch.nn.Embedding(40, 32), torch.nn.Linear(32, 48), torch.nn.Linear(48, 3))
+    adam, muon = optimizers([model], 1e-3)
+    assert isinstance(muon, Muon)
+    assert [p.shape for p in muon.param_groups[0]["params"]] == [(48, 32)]
+    assert sum(p.numel() for o in (adam, muon) for g in o.param_groups for p in g["params"]) == sum(
+        p.numel() for p in model.parameters()
+    )
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory):
+    """A cache of its own with two tiny shards, trained through for two steps a stage."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("COURSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.setattr(data, "SHARD", 24)
+    patch.setattr(autoencoder, "BATCH", 2)
+    patch.setattr(text, "BATCH", 8)
+    patch.setattr(base, "BATCH", 4)
+    data.make_shard(data.TRAIN, 0)
+    data.make_shard(data.HELD_OUT, 0)
+    autoencoder.train(1, FEW)
+    latents.make(ship.trained_vae(), data.TRAIN, 0)
+    text.train(1, FEW)
+    base.train(1, FEW)
+    yield data.cache()
+    patch.undo()
+
+
+def test_shards_come_back_as_they_were(kitchen):
+    shard = data.read_shard(data.TRAIN, 0)
+    assert len(shard.scenes) == 24 and shard.pictures().shape == (24, 256, 256, 3)
+    assert shard.klass.shape == shard.instance.shape == (24, 64, 64)
+    assert data.shards(data.TRAIN) == [0]
+
+
+def test_every_word_of_the_captions_is_one_token(kitchen):
+    tokenizer = corpus.tokenizer()
+    made = [c for scene in corpus.captions(data.TRAIN, 0) for c in scene]
+    for word in {w for c in made for w in c.text.replace(",", " ").replace("-", " ").split()}:
+        assert len(tokenizer.tokenize(word)) == 1, word
+    odd = tokenizer("Ünïcode zebra 你好")["input_ids"]
+    assert 3 < len(odd) and max(odd) < len(tokenizer)
+    ids, owners = corpus.encode(tokenizer, made)
+    assert ids.shape == owners.shape == (len(made), corpus.LENGTH)
+    for c, row, whose in zip(made, ids, owners, strict=True):
+        told = {tokenizer.decode([int(t)]).strip() for t, o in zip(row, whose, strict=True) if o >= 0}
+        assert told == {w for a, b, _ in c.spans for w in c.text[a:b].split()}
+
+
+def test_a_mirrored_scene_keeps_its_masks(kitchen):
+    world = latents.load(corpus.tokenizer())
+    batch = world.draw(64, torch.Generator().manual_seed(0))
+    assert batch["z"].shape == (64, 12, 16, 16) and batch["ids"].shape == (64, corpus.LENGTH)
+    masks = base.owner_masks(batch["instance"], batch["owners"], 16)
+    owned = batch["owners"] >= 0
+    assert masks.shape == (64, corpus.LENGTH, 16, 16) and (masks[~owned] == 0).all() and masks[owned].max() == 1
+
+
+def test_token_compose_prefers_maps_inside_their_masks():
+    instance = torch.full((1, 64, 64), -1, dtype=torch.int8)
+    instance[:, :32, :32] = 0
+    owners = torch.full((1, corpus.LENGTH), -1, dtype=torch.int8)
+    owners[:, 2] = 0
+    losses = []
+    for inside in (True, False):
+        recorder = base.Recorder()
+        heat = torch.full((1, 16, 16, corpus.LENGTH), 1e-3)
+        heat[:, slice(0, 8) if inside else slice(8, 16), :8, 2] = 0.9
+        recorder.kept = heat.reshape(1, 256, corpus.LENGTH).repeat(4, 1, 1)
+        batch = {"instance": instance, "owners": owners}
+        losses.append(float(base.token_compose([recorder], batch, torch.tensor([True]))))
+    assert losses[0] < 0.2 < losses[1]
+
+
+def test_the_base_ships_as_an_ordinary_diffusers_folder(kitchen, tmp_path):
+    from diffusers import StableDiffusionPipeline
+
+    folder = ship.save(tmp_path / "clay-base")
+    assert not list(folder.rglob("*.bin")) and list(folder.rglob("*.safetensors"))
+    pipe = StableDiffusionPipeline.from_pretrained(folder)
+    pipe.set_progress_bar_config(disable=True)
+    image = pipe("a lion on the beach", num_inference_steps=2, output_type="np").images
+    assert image.shape == (1, 256, 256, 3) and np.isfinite(image).all()
+    assert pipe.tokenizer.model_max_length == corpus.LENGTH
+    assert len(ship.base_hash(folder)) == 64
+
+
+def test_word_maps_are_measured_and_leave_no_trace(kitchen):
+    pipe = ship.pipeline()
+    before = pipe.unet.attn_processors
+    rows = word_maps.measure(pipe, steps=(500,), count=3)
+    assert pipe.unet.attn_processors == before
+    assert rows and all(0 <= v <= 1 for v in rows.values())
+    assert word_maps.best(rows)[0].endswith("attn2.processor")
