@@ -76,10 +76,10 @@ def ratio(before, after, level: float = 0.95, seed: int = 0) -> Interval:
     before, after = _pair("before", before, "after", after)
 
     def statistic(rows):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return after[rows].mean(-1) / before[rows].mean(-1)
+        return after[rows].mean(-1) / before[rows].mean(-1)
 
-    return bootstrap(statistic, len(before), level, seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return bootstrap(statistic, len(before), level, seed)
 
 
 def f1(truth, found) -> float:

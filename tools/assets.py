@@ -19,6 +19,7 @@ ORIGINS = {  # folder: (source, licence); what comes from elsewhere gets a line 
     "pictures": ("the clay renderer", "CC BY 4.0"),
     "figures": ("the lessons and the browser tests", "CC BY 4.0"),
     "results": ("`make results`", "CC BY 4.0"),
+    "data": ("the authors of Attend-and-Excite (2023): yuval-alaluf/Attend-and-Excite, issue 17", "MIT"),
 }
 
 

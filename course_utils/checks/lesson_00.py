@@ -80,14 +80,9 @@ def share_of_a_word(share: Any) -> str:
 @cache
 def clock_and_bench() -> Render:
     """Return the scene of the lesson, small and not square."""
-    import numpy as np
-
     from .. import clay
-    from ..clay import layout
 
-    rng = np.random.default_rng(4)
-    scene = clay.Scene(layout.line_up([clay.Thing("clock", "red"), clay.Thing("bench", "blue")], rng), "beach")
-    return clay.render(scene.with_(camera=layout.frame(scene, rng)), 64, 96)
+    return clay.render(clay.scene(words="a red clock and a blue bench on the beach"), 64, 96)
 
 
 EXERCISES: dict[str, Exercise] = {"00.1": own_words, "00.2": noise_from_a_seed, "00.3": share_of_a_word}

@@ -82,6 +82,7 @@ def _axes(size: tuple[float, float], title: str, xlabel: str, ylabel: str = "") 
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size[::-1], layout="constrained", facecolor=PAPER)
+    figure.get_layout_engine().set(w_pad=0.09, h_pad=0.07)  # inches
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=11, color=INK, fontfamily=FAMILY)
     axes.set_xlabel(xlabel, fontsize=9.5, color=GREY, fontfamily=FAMILY)

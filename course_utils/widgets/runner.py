@@ -7,8 +7,8 @@ stop. So the pipeline runs in a thread of its own, and the handler returns at on
 - torch gives the interpreter's lock up while it computes, so a Stop is read within a step. It sets an event;
   `callback_on_step_end` sees it after the step and sets `pipe._interrupt`, diffusers' own way to skip the rest.
 - Newer JupyterLab with ipykernel 7 reads widget messages on a thread beside the main one. Nothing here asks which.
-- The learner may run other cells meanwhile. So a run works on a shallow copy of the pipeline with a scheduler of
-  its own: the weights are shared, the counters that two calls would tread on are not (`own_pipeline`).
+- The learner may run other cells meanwhile. So a run works on a shallow copy of the pipeline with a scheduler and a
+  tokenizer of its own: the weights are shared, what two calls would tread on is not (`own_pipeline`).
 - From a thread, widget updates reach JupyterLab, VS Code and nbclient, but not Colab (colabtools issue 3373): there
   only what is sent while the kernel answers a browser's message arrives. See `post.py`.
 
@@ -71,8 +71,9 @@ class Runner:
 
 
 def own_pipeline(pipe: DiffusionPipeline, scheduler: str) -> DiffusionPipeline:
-    """Return a pipeline that shares the weights with `pipe`, and neither scheduler, counters nor progress bar."""
+    """Return a pipeline that shares the weights with `pipe`, and nothing that a call changes."""
     own = catalog.with_scheduler(copy.copy(pipe), scheduler)
+    own.tokenizer = copy.deepcopy(pipe.tokenizer)  # two threads in one raise "Already borrowed" in older versions
     own.set_progress_bar_config(disable=True)
     return own
 

@@ -52,7 +52,9 @@ def text2img_panel(
         "negative_prompt": text_field("Negative", negative_prompt, "what it shall not show", rows=1),
         "seed": BoundedIntText(room.seed if room else 0, 0, LARGEST_SEED, description="Seed", style=LABELS),
         "steps": IntSlider(steps, 1, max(60, steps), description="Steps", **wide),
-        "guidance": FloatSlider(start["guidance_scale"], min=1, max=15, step=0.5, description="Guidance", **wide),
+        "guidance": FloatSlider(
+            start["guidance_scale"], min=1, max=15, step=0.5, readout_format=".1f", description="Guidance", **wide
+        ),
         "scheduler": Dropdown(options=list(catalog.schedulers()), description="Scheduler", **wide),
     }
     knobs["seed"].layout.width = "200px"

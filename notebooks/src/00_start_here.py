@@ -105,15 +105,12 @@ assert all(finding.ok or finding.fix for finding in findings)
 # there. Let us put a red clock and a blue bench on the beach. Remember the two. They will give us trouble.
 
 # %%
-from course_utils.clay import layout
-
-rng = np.random.default_rng(4)
-things = layout.line_up([clay.Thing("clock", "red"), clay.Thing("bench", "blue")], rng)
-scene = clay.Scene(things, place="beach")
-scene = scene.with_(camera=layout.frame(scene, rng))
+scene = clay.scene(words="a red clock and a blue bench on the beach")
+for thing in scene.things:
+    print(thing.word, thing.colour, f"at x = {thing.x:.1f} m, {scene.place}")
 
 # %% [markdown]
-# `clay.render` turns the scene into a picture, and into everything that is true of it. This is no model and no guess:
+# `clay.render` turns the scene into a picture, and into everything that is true of it. No model, no guess, no lottery:
 # it is geometry.
 
 # %%

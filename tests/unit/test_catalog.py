@@ -402,19 +402,24 @@ def test_unknown_words(prompt, unknown):
     assert catalog.unknown_words(prompt, "sd15") == []
 
 
+def test_the_papers_prompts_are_all_known(root):
+    lines = (root / "assets/data/attend_excite_prompts.tsv").read_text().splitlines()[1:]
+    assert len(lines) == 276 and not [line for line in lines if catalog.unknown_words(line.split("\t")[1], "clay")]
+
+
 def test_notes_on_prompts(clay):
     pipe = catalog.load()
     assert catalog.prompt_notes("a red cat on the beach", "clay", pipe) == []
     assert "model's own choice" in catalog.prompt_notes(" ", "clay", pipe)[0]
     assert catalog.prompt_notes("a robot", "clay") == ["The clay model does not know: robot."]
-    assert "and 22 more" in catalog.prompt_notes(" ".join(f"x{chr(97 + n)}" for n in range(30)), "clay")[0]
+    assert "and 18 more" in catalog.prompt_notes(" ".join(f"x{chr(97 + n)}" for n in range(26)), "clay")[0]
     with pytest.raises(TypeError, match="prompt=7 is an int"):
         catalog.prompt_notes(7, "clay")
 
 
 def test_long_prompts_are_cut_where_the_note_says(clay):
     pipe = catalog.load()
-    prompt = ("a red cat and a dog on a bench " * 400)[:10_000]
+    prompt = "a red cat and a dog " * 500
     (note,) = catalog.prompt_notes(prompt, "clay", pipe)
     assert "reads 30" in note and 'all after "...' in note
     last = re.search(r'"\.\.\.(.*)"', note)[1]

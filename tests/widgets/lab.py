@@ -1,5 +1,7 @@
 """JupyterLab for a test: on a free port of this machine alone, with its own home, ended when the test ends."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -8,12 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
-from playwright.sync_api import Page, expect
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[2]
-START, RUN = 90, 120  # seconds that JupyterLab and a whole notebook may take on a busy machine
+START, RUN = 240, 300  # seconds that JupyterLab and a whole notebook may take on a busy machine
 
 
 class Lab:
@@ -31,7 +34,7 @@ class Lab:
         self._environment = os.environ | {name: str(folder / part) for name, part in own.items()}
         self._environment |= {"PYTHONPATH": str(ROOT), **environment}
 
-    def __enter__(self) -> "Lab":
+    def __enter__(self) -> Lab:
         command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--port=0"]
         command += ["--allow-root", f"--ServerApp.root_dir={self.notebooks}", "--LabApp.extension_manager=readonly"]
         self._log = (self.folder / "lab.log").open("w")
@@ -62,6 +65,8 @@ class Lab:
 
     def write(self, name: str, *cells: str) -> None:
         """Write a notebook of code cells."""
+        import nbformat
+
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, self.notebooks / name)
@@ -74,6 +79,8 @@ class Lab:
 
     def run_all(self, page: Page) -> None:
         """Run All Cells through the menu, and wait until the last code cell has run."""
+        from playwright.sync_api import expect
+
         page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
         page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
         prompt = page.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt").last

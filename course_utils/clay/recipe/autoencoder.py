@@ -19,14 +19,14 @@ from . import data
 
 WIDTH, LATENT = 64, 12
 CROP, BATCH = 128, 8
-PLAN = Plan(steps=11_000, rate=2e-3, warmup=100, decay=0.6, memory=300)
+PLAN = Plan(steps=11_000, rate=1.5e-3, warmup=100, decay=0.7, memory=300)
 
 
 def build() -> AutoencoderTiny:
     """Give the untrained autoencoder (2.0 M parameters)."""
     return AutoencoderTiny(
         latent_channels=LATENT, encoder_block_out_channels=(WIDTH,) * 5, decoder_block_out_channels=(WIDTH,) * 5,
-        num_encoder_blocks=(0, 0, 1, 2, 4), num_decoder_blocks=(4, 3, 1, 0, 0), scaling_factor=1.0,
+        num_encoder_blocks=(0, 0, 2, 2, 3), num_decoder_blocks=(3, 2, 3, 0, 0), scaling_factor=1.0,
     )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def loss_of(vae: AutoencoderTiny, x: torch.Tensor, weight: torch.Tensor) -> torc
     error = (y - x) * weight
     across = (error[..., 1:] - error[..., :-1]).abs().mean() + (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
     pull = z.mean((0, 2, 3)).pow(2).mean() + (z.std((0, 2, 3)) - 1).pow(2).mean()
-    return error.abs().mean() + 3 * (error * (y - x)).mean() + across + 0.01 * pull
+    return error.abs().mean() + 6 * (error * (y - x)).mean() + across + 0.01 * pull
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import torch
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from ...judge import FOLDER
 from ...judge.network import LABELS, NOTHING, SIZE, UNCOUNTABLE, Judge, crop, prepare
@@ -133,7 +134,7 @@ def train(minutes: float, plan: Plan = PLAN, folder: Path = FOLDER, numbers: lis
         raise FileNotFoundError(
             f"World {data.JUDGE} has no shards beside {RESERVED}; render them first: stage `data`."
         )
-    kept = join([keep(data.JUDGE, n) for n in numbers])
+    kept = join([keep(data.JUDGE, n) for n in tqdm(numbers, desc="prepare", unit="shard")])
     model = Judge().to(memory_format=torch.channels_last)
     loop = Loop(data.cache() / "judge", {"judge": model}, plan)
     lessons = Lessons(kept, loop.step)

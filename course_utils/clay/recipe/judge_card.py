@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -92,13 +93,15 @@ def _colours(sight: Sight, label: np.ndarray, colour: np.ndarray) -> list[bool]:
 
 def write(folder: Path, wide: int, scenes: int) -> None:
     """Measure on the held-out world and on the judge's own shard ``wide``; write the figures and the card."""
-    judge, vae = load(folder), load_autoencoder()
+    judge, trained = load(folder), load_autoencoder()
     shards = [data.read_shard(data.HELD_OUT, n) for n in data.shards(data.HELD_OUT)[:2]]
     truth = join([Truth.of(shard) for shard in shards])
     pictures = np.concatenate([shard.pictures() for shard in shards])
     columns = {"renders": measure(judge, truth, pictures)}
-    if vae is not None:
-        columns["after the autoencoder"] = measure(judge, truth, trip(vae, pictures, np.random.default_rng(0), 0.0))
+    if trained is not None:
+        columns["after the autoencoder"] = measure(
+            judge, truth, trip(trained[0], pictures, np.random.default_rng(0), 0.0)
+        )
     if wide in data.shards(data.JUDGE):
         own = data.read_shard(data.JUDGE, wide)
         columns["with held-out things and styles"] = measure(judge, Truth.of(own), own.pictures())
@@ -121,7 +124,8 @@ def card(columns: dict[str, dict], judge: Trained, scenes: int, size: int) -> st
 
 def mean_f1(measured: dict, least_count: int = 3) -> float:
     """Average the F1 of the words that occur often enough to be measured."""
-    return float(np.mean([measured["f1"][w] for w, n in measured["count"].items() if n >= least_count]))
+    common = [measured["f1"][word] for word, count in measured["count"].items() if count >= least_count]
+    return float(np.mean(common)) if common else math.nan
 
 
 def _cell(measured: dict, word: str) -> str:

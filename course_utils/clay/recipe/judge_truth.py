@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +15,7 @@ from ..compose import compose
 from ..render import View
 from ..scene import Scene
 from ..truth import colour_of
-from . import autoencoder, data
+from . import autoencoder, data, ship
 
 UNKNOWN = 255  # of a label or colour: no answer is wrong there
 COUNTABLE = 40  # least height or width, in pixels at 256, of a hand whose fingers count
@@ -121,9 +120,9 @@ def join(parts: list):
 
 
 def keep(seed: int, number: int) -> Kept:
-    """Prepare a shard, or read what was prepared; with an autoencoder the trips are made once, too."""
-    vae = load_autoencoder()
-    path = data.cache() / "judge" / f"world{seed}-{number:04d}{'-trips' if vae else ''}.npz"
+    """Prepare a shard, or read what was prepared; trips are made anew when the autoencoder has gone on."""
+    vae, step = load_autoencoder() or (None, 0)
+    path = data.cache() / "judge" / f"world{seed}-{number:04d}-trips{step}.npz"
     if path.exists():
         kept = np.load(path)
         return Kept(*(kept[f.name] for f in fields(Kept)))
@@ -152,14 +151,13 @@ def _small(pictures: np.ndarray) -> np.ndarray:
     return np.stack(cut) if cut else np.empty((0, SIZE, SIZE, 3), np.uint8)
 
 
-def load_autoencoder() -> torch.nn.Module | None:
-    """Read the autoencoder's average weights from its checkpoint, if its stage has run."""
-    path: Path = data.cache() / "autoencoder" / "checkpoint.pt"
+def load_autoencoder() -> tuple[torch.nn.Module, int] | None:
+    """Read the autoencoder and the step it is at, if its stage has begun."""
+    path = data.cache() / "autoencoder" / "checkpoint.pt"
     if not path.exists():
         return None
-    vae = autoencoder.build().eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    vae.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"]["vae"])
-    return vae
+    step = torch.load(path, map_location="cpu", weights_only=True)["step"]
+    return ship.trained_vae().to(memory_format=torch.channels_last), step
 
 
 @torch.inference_mode()

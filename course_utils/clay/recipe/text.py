@@ -18,7 +18,7 @@ from ...training import Loop, Plan
 from . import corpus, data, latents
 
 WIDTH = 256
-BATCH = 160
+BATCH = 96
 PLAN = Plan(steps=2_500, rate=1e-3, warmup=100, decay=0.6, memory=300)
 
 
@@ -37,8 +37,7 @@ class _Residual(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.body = nn.Sequential(
-            nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1),
-            nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1),
+            nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1),
         )  # fmt: skip
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -51,8 +50,8 @@ class Matcher(nn.Module):
     def __init__(self, channels: int = 12, width: int = 128):
         super().__init__()
         self.picture = nn.Sequential(
-            nn.Conv2d(channels, 64, 3, padding=1), _Residual(64), nn.Conv2d(64, 128, 3, 2, 1), _Residual(128),
-            _Residual(128), nn.Conv2d(128, 192, 3, padding=1), _Residual(192), _Residual(192),
+            nn.Conv2d(channels, 64, 3, padding=1), nn.SiLU(), nn.Conv2d(64, 128, 3, 2, 1), _Residual(128),
+            _Residual(128), nn.Conv2d(128, 192, 3, padding=1), _Residual(192),
         )  # fmt: skip
         self.patch, self.word = nn.Linear(192, width), nn.Linear(WIDTH, width, bias=False)
         self.scale = nn.Parameter(torch.tensor(2.6))
@@ -73,7 +72,7 @@ def filip(
     similar = torch.einsum("ipd,jtd->ijpt", patches, words)
     count = mask.sum(-1).clamp(min=1)
     by_word = (similar.amax(2) * mask[None]).sum(-1) / count[None]
-    by_patch = similar.masked_fill(~mask[None, :, None, :], -9).amax(3).mean(2)
+    by_patch = (similar - 9.0 * ~mask[None, :, None, :]).amax(3).mean(2)
     target = torch.arange(len(words))
     logits = [scale.exp().clamp(max=100) * m for m in (by_word, by_patch)]
     loss = sum(F.cross_entropy(m, target) + F.cross_entropy(m.T, target) for m in logits) / 4
@@ -94,8 +93,10 @@ def train(minutes: float, plan: Plan = PLAN) -> Path:
         batch = world.draw(BATCH, draw)
         z = batch["z"] + 0.1 * torch.randn(batch["z"].shape, generator=draw)
         mask = (batch["ids"] != tokenizer.bos_token_id) & (batch["ids"] != tokenizer.eos_token_id)
+        longest = int(mask.sum(-1).max()) + 1  # the encoder is causal: padding changes nothing before it
+        mask = mask[:, :longest]
         with torch.autocast("cpu", torch.bfloat16):
-            patches, words = matcher(z, encoder(batch["ids"]).last_hidden_state)
+            patches, words = matcher(z, encoder(batch["ids"][:, :longest]).last_hidden_state)
         loss, share = filip(patches, words, mask, matcher.scale)
         right[0] = 0.95 * right[0] + 0.05 * share
         return loss

@@ -1,0 +1,323 @@
+"""The text2img panel without a browser: knobs are set, buttons pressed, and what changed is looked at."""
+
+import dataclasses
+import io
+import threading
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from course_utils import catalog, env, widgets
+from course_utils.widgets import post, preview, record, runner
+
+LONG = 120  # seconds, far more than a tiny picture takes
+
+
+@pytest.fixture
+def panel(pipe, tmp_path):
+    panel = widgets.text2img_panel(pipe, prompt="a cat", folder=tmp_path / "pictures", num_inference_steps=3)
+    yield panel
+    panel.runner.stop()
+    assert panel.wait(LONG)
+
+
+def make(panel, **knobs):
+    for name, value in knobs.items():
+        panel.knobs[name].value = value
+    panel.generate.click()
+    assert panel.wait(LONG)
+    return panel.shot
+
+
+def pixels(shot):
+    return np.asarray(shot.image)
+
+
+def slowly(pipe, step=None):
+    """Hold the UNet in its `step`-th call until the returned event is set; the other one says it is there."""
+    there, go, calls = threading.Event(), threading.Event(), []
+
+    def hold(*_):
+        calls.append(0)
+        if len(calls) == step:
+            there.set()
+            go.wait(LONG)
+
+    return pipe.unet.register_forward_pre_hook(hold), there, go
+
+
+def test_a_click_makes_a_picture(panel):
+    before = panel.stage.image.value
+    shot = make(panel, prompt="a red clock", seed=5)
+    assert panel.stage.image.value == shot.png != before and panel.stage.image.format == "png"
+    assert (shot.settings.prompt, shot.settings.seed, shot.settings.steps) == ("a red clock", 5, 3)
+    assert shot.image.size == (256, 256)
+    assert panel.history.shots == [shot] and not panel.error.value
+    assert not panel.generate.disabled and panel.stop.disabled and not panel.stage.save.disabled
+
+
+def test_the_click_returns_at_once_and_a_second_one_does_nothing(panel, pipe):
+    hook, there, go = slowly(pipe, step=1)
+    with hook:
+        panel.generate.click()
+        assert there.wait(LONG) and panel.generate.disabled and not panel.stop.disabled
+        panel.generate.click()
+        go.set()
+        assert panel.wait(LONG)
+    assert len(panel.history.shots) == 1
+
+
+def test_stop_leaves_out_the_remaining_steps(panel, pipe):
+    hook, there, go = slowly(pipe, step=2)
+    with hook:
+        panel.generate.click()
+        assert there.wait(LONG)
+        panel.stop.click()
+        go.set()
+        assert panel.wait(LONG)
+    assert "Stopped" in panel.stage.status.value and panel.stage.progress.value == 1
+    assert panel.shot is None and not panel.history.shots and panel.stage.save.disabled
+    assert make(panel) is not None
+
+
+def test_stop_in_the_last_step_keeps_the_picture(panel, pipe):
+    hook, there, go = slowly(pipe, step=3)
+    with hook:
+        panel.generate.click()
+        assert there.wait(LONG)
+        panel.stop.click()
+        go.set()
+        assert panel.wait(LONG)
+    assert panel.shot is not None
+
+
+def test_an_error_is_said_beside_the_button(panel, pipe):
+    def fail(*_):
+        raise RuntimeError("the <model> is broken")
+
+    with pipe.unet.register_forward_pre_hook(fail):
+        assert make(panel) is None
+    assert panel.error.value == "RuntimeError: the &lt;model&gt; is broken"
+    assert isinstance(panel.problem, RuntimeError) and not panel.generate.disabled
+    assert make(panel) and not panel.error.value and panel.problem is None
+
+
+def test_full_memory_is_said_plainly(panel, pipe):
+    def fail(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    with pipe.unet.register_forward_pre_hook(fail):
+        make(panel)
+    assert panel.error.value.startswith("The memory is full.")
+
+
+def test_restore_turns_the_knobs_back(panel):
+    first = make(panel, prompt="a cat", seed=1, steps=2, guidance=3.0, scheduler="euler")
+    second = make(panel, prompt="a dog", negative_prompt="red", seed=2, steps=3, guidance=5.0, scheduler="ddim")
+    assert panel.history.shots == [second, first]
+    panel.history.click(1)
+    assert panel.settings == first.settings and panel.shot == first
+    assert panel.stage.image.value == first.png
+    again = make(panel)
+    assert np.array_equal(pixels(again), pixels(first)) and not np.array_equal(pixels(again), pixels(second))
+
+
+def test_history_keeps_the_newest(panel):
+    shots = [make(panel, seed=seed, steps=1) for seed in range(10)]
+    assert panel.history.shots == shots[:-9:-1]
+    assert all(slot.layout.display is None for slot in panel.history.children)
+
+
+def test_the_shown_call_makes_the_same_picture(panel, pipe, tiny_folder):
+    shot = make(panel, prompt='a "red" bench\nand é', negative_prompt="blue", seed=3, scheduler="dpm++ 2m")
+    code = shot.settings.code()
+    load = "catalog.load('text2img', lane='clay')"
+    assert code.count(load) == 1 and code in panel.code.text.value.replace("&#x27;", "'").replace("&quot;", '"')
+    names = {}
+    exec(code.replace(load, f"catalog.load('text2img', lane='clay', folder={str(tiny_folder)!r})"), names)
+    assert np.array_equal(np.asarray(names["image"]), pixels(shot))
+
+
+def test_the_pipeline_is_left_as_it_was(panel, pipe):
+    scheduler, steps, config = pipe.scheduler, pipe.scheduler.num_inference_steps, dict(pipe.config)
+    make(panel, scheduler="euler")
+    assert pipe.scheduler is scheduler and "step" not in vars(scheduler)
+    assert pipe.scheduler.num_inference_steps == steps and dict(pipe.config) == config
+
+
+def test_the_png_holds_its_settings(panel):
+    shot = make(panel, prompt="a cat with an é", seed=9)
+    assert widgets.from_png(io.BytesIO(shot.png)) == shot.settings
+    with Image.open(io.BytesIO(shot.png)) as image:
+        assert image.text["Description"] == "a cat with an é" and "catalog.load" in image.text["Source"]
+    assert 'download="a-cat-with-an-9.png"' in panel.stage.download.value
+    assert "data:image/png;base64," in panel.stage.download.value
+
+
+def test_another_picture_is_refused():
+    plain = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(plain, "PNG")
+    with pytest.raises(ValueError, match="text2img"):
+        widgets.from_png(plain)
+
+
+def test_save_writes_whole_files_and_overwrites_none(panel):
+    shot = make(panel, seed=4)
+    panel.stage.save.click()
+    panel.stage.save.click()
+    assert sorted(file.name for file in panel.folder.iterdir()) == ["a-cat-4-2.png", "a-cat-4.png"]
+    assert widgets.from_png(panel.folder / "a-cat-4.png") == shot.settings
+    assert "Saved as" in panel.stage.status.value
+
+
+def test_a_full_disk_loses_nothing(panel):
+    resource = pytest.importorskip("resource")
+    make(panel)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # no file may grow beyond 100 bytes
+    try:
+        panel.stage.save.click()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "The disk is full" in panel.error.value and "Nothing is lost" in panel.error.value
+    assert not list(panel.folder.iterdir()) and panel.shot and panel.stage.download.value
+    panel.stage.save.click()
+    assert len(list(panel.folder.iterdir())) == 1 and not panel.error.value
+
+
+def test_a_folder_that_cannot_be_used_is_named(panel):
+    make(panel)
+    panel.folder.write_text("a file in the folder's place")
+    panel.stage.save.click()
+    assert str(panel.folder) in panel.error.value and "cannot be used" in panel.error.value
+    assert "cannot be written to" in record._reason(PermissionError(13, "denied"), panel.folder)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [("", "empty"), ("a zebra", "zebra"), ("cat " * 2500, "cut off"), ("a cat", "")],
+)
+def test_prompts_are_commented(panel, prompt, said):
+    shot = make(panel, prompt=prompt, steps=1)
+    assert shot and (said in panel.notes.value if said else panel.notes.value == "")
+
+
+def test_impossible_arguments_are_refused(pipe):
+    for wrong in ({"height": 250}, {"num_inference_steps": -3}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            widgets.text2img_panel(pipe, **wrong)
+    with pytest.raises(TypeError, match="step"):
+        widgets.text2img_panel(pipe, step=3)
+
+
+def test_not_square(pipe):
+    panel = widgets.text2img_panel(pipe, height=128, width=192, num_inference_steps=2)
+    assert make(panel).image.size == (192, 128)
+    assert panel.picture().width > panel.picture().height
+
+
+def test_dice_throws_another_seed(panel):
+    from ipywidgets import Button, HBox
+
+    rows = panel.children[1].children[0].children
+    (dice,) = (part for row in rows if isinstance(row, HBox) for part in row.children if isinstance(part, Button)
+               and part.description == "⚄")  # fmt: skip
+    thrown = []
+    for _ in range(5):
+        dice.click()
+        thrown.append(panel.settings.seed)
+    assert len(set(thrown)) > 1
+
+
+def test_a_run_shares_only_what_no_call_changes(pipe):
+    own = runner.own_pipeline(pipe, "euler")
+    assert own.unet is pipe.unet and own.vae is pipe.vae and own.text_encoder is pipe.text_encoder
+    assert own.scheduler is not pipe.scheduler and own.tokenizer is not pipe.tokenizer
+    assert pipe.config["scheduler"][1] == type(pipe.scheduler).__name__
+
+
+def test_two_panels_on_one_pipeline_do_not_disturb_each_other(pipe):
+    alone = [
+        make(widgets.text2img_panel(pipe, num_inference_steps=4), seed=seed, scheduler="euler") for seed in (1, 2)
+    ]
+    both = [widgets.text2img_panel(pipe, num_inference_steps=4) for _ in (1, 2)]
+    for seed, panel in enumerate(both, start=1):
+        panel.knobs["seed"].value, panel.knobs["scheduler"].value = seed, "euler"
+        panel.generate.click()
+    assert all(panel.wait(LONG) for panel in both)
+    for panel, shot in zip(both, alone, strict=True):
+        assert np.allclose(pixels(panel.shot).astype(int), pixels(shot), atol=1)
+
+
+def test_on_colab_nothing_is_sent_before_a_heartbeat(pipe, monkeypatch):
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "a rehearsal")
+    panel = widgets.text2img_panel(pipe, num_inference_steps=2)
+    assert env.place() == "colab" and panel._heart.beating is False
+    before = panel.stage.image.value
+    panel.generate.click()
+    assert panel._heart.beating and panel.generate.disabled
+    assert panel.runner.wait(LONG)
+    assert panel.stage.image.value == before and panel.generate.disabled
+    panel._heart.beats += 1
+    assert panel.stage.image.value == panel.shot.png and not panel.generate.disabled
+    assert panel._heart.beating is False
+
+
+def test_the_newest_letter_counts():
+    from ipywidgets import Label
+
+    letters, label = post.Post(wait=True), Label("old")
+    for value in "123":
+        letters(label, value=value)
+    assert label.value == "old"
+    letters.deliver()
+    assert label.value == "3"
+
+
+@pytest.mark.parametrize("scheduler", ["ddim", "euler", "heun", "dpm++ 2m", "lms"])
+def test_preview_solves_for_x0(pipe, scheduler):
+    """Whatever the scheduler: noise the known latents as it does, answer with the very noise, get the latents back."""
+    own = runner.own_pipeline(pipe, scheduler)
+    own.scheduler.set_timesteps(10)
+    watch = preview.Preview(own)
+    clean, noise = (torch.randn(1, 12, 4, 4, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    timestep = own.scheduler.timesteps[4]
+    if hasattr(own.scheduler, "set_begin_index"):
+        own.scheduler.set_begin_index(4)
+    noisy = own.scheduler.add_noise(clean, noise, timestep[None])
+    own.scheduler.step(noise, timestep, noisy)
+    assert torch.allclose(watch.x0(), clean, atol=2e-2)  # Euler's steps lie between the whole ones
+
+
+def test_previews_cost_a_share_of_the_time(pipe):
+    own = runner.own_pipeline(pipe, "ddim")
+    own.scheduler.set_timesteps(10)
+    watch = preview.Preview(own, share=1e-6)
+    assert watch.picture() is None
+    latents = torch.zeros(1, 12, 16, 16)
+    own.scheduler.step(latents, own.scheduler.timesteps[0], latents)
+    assert watch.picture().size == (256, 256)
+    assert watch.picture() is None, "too soon for another one"
+
+
+def test_log_lines_stay_out_of_the_cells(panel, capfd):
+    make(panel, prompt="cat " * 100, steps=1)
+    out, err = capfd.readouterr()
+    assert "truncated" not in out + err and "it/s" not in err
+
+
+def test_drawing_shows_the_panel_as_it_stands(panel):
+    empty = panel.picture()
+    make(panel)
+    full = panel.picture()
+    assert full.height > empty.height and full.width == empty.width
+    stage = (slice(40, 400), slice(-400, -40))
+    assert np.asarray(full)[stage].std() != np.asarray(empty)[stage].std(), "the picture stands on the stage"
+
+
+def test_settings_are_plain_data(panel):
+    settings = panel.settings
+    assert dataclasses.replace(settings, seed=1) != settings
+    catalog.check_call(settings.lane, **settings.arguments(), seed=settings.seed)
