@@ -3,7 +3,7 @@
 from .reading import from_words
 from .render import Render, render
 from .sample import sample
-from .scene import Camera, Hand, Light, Pose, Scene, Thing, Wear
+from .scenes import Camera, Hand, Light, Pose, Scene, Thing, Wear
 
 
 def scene(seed: int = 0, index: int = 0, words: str | None = None) -> Scene:

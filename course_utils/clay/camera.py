@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .render import View
-from .scene import Camera
+from .scenes import Camera
 from .shapes import outline_spheres
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import vocabulary as words
-from .scene import Scene, Thing
+from .scenes import Scene, Thing
 
 PLACE_WORDS = {
     "beach": ("on the beach", "at the beach"),

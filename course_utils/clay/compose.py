@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import vocabulary as words
-from .scene import Scene, Thing
+from .scenes import Scene, Thing
 from .shapes import TEXTURE, Modeller, parts, rotation
 from .things import SCULPTORS, USUAL, WORN
 from .things.anatomy import Anatomy, clay

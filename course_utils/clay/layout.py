@@ -9,7 +9,7 @@ import numpy as np
 from . import vocabulary as words
 from .camera import fit
 from .compose import Clay, compose
-from .scene import Camera, Scene, Thing
+from .scenes import Camera, Scene, Thing
 from .shapes import INSTANCE, bounding_spheres, outline_spheres
 
 # Heights in metres when things stand together: real order, squeezed so that all fill the frame.

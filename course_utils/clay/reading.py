@@ -15,7 +15,7 @@ from . import layout
 from . import vocabulary as words
 from .captions import NUMBERS, PLACE_WORDS, SYNONYMS
 from .sample import MIX, draw_thing, hand_pose
-from .scene import Light, Scene, Thing, Wear
+from .scenes import Light, Scene, Thing, Wear
 from .things.poses import random_pose
 
 ALIASES = {"grey": "gray", **{said: word for word, many in SYNONYMS.items() for said in many}}

@@ -10,7 +10,7 @@ import numpy as np
 from . import backdrop, raymarch
 from . import vocabulary as words
 from .compose import Clay, compose
-from .scene import Camera, Scene
+from .scenes import Camera, Scene
 
 GAMMA = 1.7  # of the screen that the picture is shown on
 PAINTING = 96  # pixels a side of the picture on an easel

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import layout
 from . import vocabulary as words
-from .scene import Hand, Light, Pose, Scene, Thing, Wear
+from .scenes import Hand, Light, Pose, Scene, Thing, Wear
 from .things.hands import GESTURES
 from .things.poses import random_pose
 

@@ -14,7 +14,7 @@ from . import vocabulary as words
 from .camera import fit
 from .compose import compose
 from .render import render
-from .scene import Light, Scene, Thing, Wear
+from .scenes import Light, Scene, Thing, Wear
 
 
 def one(

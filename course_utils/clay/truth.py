@@ -9,7 +9,7 @@ import numpy as np
 
 from . import vocabulary as words
 from .render import Render, render
-from .scene import Scene
+from .scenes import Scene
 from .things import USUAL
 from .things.people import OPENPOSE_18
 

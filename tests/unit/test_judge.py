@@ -16,7 +16,7 @@ from course_utils.clay.recipe import data, judge_card, judge_spoil, judge_truth
 from course_utils.clay.recipe.judge import Lessons, loss_of, settle
 from course_utils.clay.render import render
 from course_utils.clay.sample import hand_pose
-from course_utils.clay.scene import Scene, Thing, Wear
+from course_utils.clay.scenes import Scene, Thing, Wear
 from course_utils.clay.things.poses import random_pose
 from course_utils.judge import network
 from course_utils.judge.network import COLOURS, LABELS, RAISED, label_of

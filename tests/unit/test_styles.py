@@ -8,7 +8,7 @@ from course_utils.clay.camera import fit
 from course_utils.clay.compose import compose
 from course_utils.clay.regions import regions
 from course_utils.clay.render import render
-from course_utils.clay.scene import Scene, Thing
+from course_utils.clay.scenes import Scene, Thing
 from course_utils.clay.styles import restyle
 
 OTHERS = [s for s in (*words.STYLES, *words.HELD_OUT_STYLES) if s != "clay"]

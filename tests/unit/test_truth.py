@@ -9,7 +9,7 @@ from course_utils.clay.camera import fit
 from course_utils.clay.compose import compose
 from course_utils.clay.flow import flow
 from course_utils.clay.render import render
-from course_utils.clay.scene import Camera, Hand, Light, Scene, Thing, Wear
+from course_utils.clay.scenes import Camera, Hand, Light, Scene, Thing, Wear
 from course_utils.clay.straight import straight_edges
 
 HEIGHT, WIDTH = 80, 112

@@ -11,7 +11,7 @@ from transformers import CLIPTokenizer
 
 from .. import vocabulary as words
 from ..captions import NUMBERS, PLACE_WORDS, SAYS, SYNONYMS, Says, caption
-from ..scene import Scene
+from ..scenes import Scene
 from . import data
 
 LENGTH = 32  # tokens, start and end included

@@ -20,7 +20,7 @@ from .. import layout
 from .. import vocabulary as words
 from ..render import render
 from ..sample import sample
-from ..scene import Scene
+from ..scenes import Scene
 
 TRAIN, HELD_OUT, JUDGE = 1, 2, 3  # seeds of the worlds: nothing is ever trained on HELD_OUT
 SHARD = 500

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ...metrics import auc
 from ..captions import Says
-from ..scene import Scene
+from ..scenes import Scene
 from ..vocabulary import THINGS
 from . import base, corpus, data
 from .autoencoder import prepare

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ..scene import Hand, Thing
+from ..scenes import Hand, Thing
 from ..shapes import Modeller, rotation
 from .anatomy import Anatomy
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..scene import Hand, Pose, Thing
+from ..scenes import Hand, Pose, Thing
 from ..shapes import Modeller
 from .anatomy import Anatomy, Head
 from .hands import SKINS, finger_hand

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..scene import Direction, Hand, Pose
+from ..scenes import Direction, Hand, Pose
 from .hands import GESTURES
 
 # Bone -> (parent joint, child joint, length in metres); parents come before children.

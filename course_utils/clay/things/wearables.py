@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from ..scene import Thing
+from ..scenes import Thing
 from ..shapes import Modeller, rotation
 from .anatomy import Anatomy, Head
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..scene import Thing
+from ..scenes import Thing
 from ..shapes import Modeller, rotation
 from .anatomy import Anatomy, Head, eyes
 
