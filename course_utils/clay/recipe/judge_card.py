@@ -64,7 +64,7 @@ def measure(judge: Trained, truth: Truth, pictures: np.ndarray) -> dict:
     """Hold what the judge says of pictures [n, 256, 256, 3] against the truth.
 
     Returns:
-        ``f1`` and ``count`` by word, ``colour`` (bools, for each thing there and found), ``fingers`` (bools, for each
+        ``pictures``, how many; ``f1`` and ``count`` by word, ``colour`` (bools, for each thing there and found), ``fingers`` (bools, for each
         hand that can be counted) and ``invented`` (bools: fingers reported where no hand is raised).
     """
     sights = [look(picture, judge) for picture in pictures]
@@ -73,6 +73,7 @@ def measure(judge: Trained, truth: Truth, pictures: np.ndarray) -> dict:
     columns = {w: (known[:, k][(c := known[:, k] >= 0)] == 1, found[c, k]) for k, w in enumerate(words.THINGS)}
     maps = zip(sights, truth.label, truth.colour, strict=True)
     return {
+        "pictures": len(pictures),
         "f1": {word: metrics.f1(*pair) for word, pair in columns.items()},
         "count": {word: int(shown.sum()) for word, (shown, _) in columns.items()},
         "colour": [right for one in maps for right in _colours(*one)],
@@ -111,7 +112,8 @@ def write(folder: Path, wide: int, scenes: int) -> None:
 def card(columns: dict[str, dict], judge: Trained, scenes: int, size: int) -> str:
     """Write the model card."""
     heads = list(columns)
-    lines = {"things, mean F1": [f"{mean_f1(m):.3f}" for m in columns.values()]}
+    lines = {"pictures": [str(m["pictures"]) for m in columns.values()]}
+    lines["things, mean F1"] = [f"{mean_f1(m):.3f}" for m in columns.values()]}
     for key, name in RATES.items():
         lines[name] = [str(metrics.rate(m[key])) if m[key] else "-" for m in columns.values()]
     table = [f"| {' | '.join(['', *heads])} |", f"|{'---|' * (len(heads) + 1)}"]
@@ -150,7 +152,7 @@ wearable from 0.15 %; smaller ones are counted neither way.
 
 ## Measured
 
-1000 renders of the held-out world (seed 2), and 500 of the judge's own world that it never saw; intervals 95 %.
+Renders of the held-out world (seed 2), and of the judge's own world a part that it never saw; intervals 95 %.
 
 {table}
 
