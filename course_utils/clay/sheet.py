@@ -1,6 +1,7 @@
 """Contact sheets: ``python -m course_utils.clay.sheet cat dog --out sheet.png``.
 
 One row a word: natural look at a few angles and places, then colours. Look at it.
+With ``--scenes 24`` instead, scenes of the world as the models are trained on them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from . import vocabulary as words
 from .camera import fit
 from .compose import compose
 from .render import render
+from .sample import sample
 from .scenes import Light, Scene, Thing, Wear
 
 
@@ -43,6 +45,12 @@ def row(word: str, wears: tuple[Wear, ...] = (), height: int = 160) -> np.ndarra
     return np.hstack(tiles)
 
 
+def world(count: int, seed: int, height: int, columns: int = 8) -> np.ndarray:
+    """Render the first ``count`` scenes of a world, ``columns`` in a row."""
+    tiles = [render(sample(seed, index), height, height).image for index in range(count)]
+    return np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, count, columns)])
+
+
 def main() -> None:
     """Write a sheet with a row for each word asked for (all of them by default)."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -50,7 +58,12 @@ def main() -> None:
     parser.add_argument("--out", default="sheet.png")
     parser.add_argument("--height", type=int, default=160)
     parser.add_argument("--wear", default=None, help="word[:colour] of a wearable put on every head")
+    parser.add_argument("--scenes", type=int, default=0, help="so many scenes of the world --seed instead of words")
+    parser.add_argument("--seed", type=int, default=12)
     asked = parser.parse_args()
+    if asked.scenes:
+        Image.fromarray(world(asked.scenes, asked.seed, asked.height)).save(asked.out, quality=88)
+        return
     wears = ()
     if asked.wear:
         name, _, colour = asked.wear.partition(":")

@@ -18,7 +18,9 @@ TAGS = {"setup", "check", "exercise", "hint", "solution", "widget", "hide-input"
 TAGS |= {"nbval-ignore-output", "nbval-check-output", "nbval-skip", "skip-execution", "raises-exception"}
 MAX_BYTES, MAX_CELL = 900_000, 40
 # No lesson is published on random weights: until the base ships there are sources, and no notebooks.
-BUILT = pytest.mark.skipif(not (ROOT / "assets/models/clay-base/unet").exists(), reason="the clay base has not shipped")
+BUILT = pytest.mark.skipif(
+    not (ROOT / "assets/models/clay-base/unet").exists(), reason="the clay base has not shipped"
+)
 WELL_KNOWN_UI = "web" + "ui"  # the string that Colab warns about
 
 

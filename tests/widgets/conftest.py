@@ -5,6 +5,8 @@ import pytest
 from tests.tiny import models
 from tests.widgets.lab import Lab
 
+PATIENCE = 120_000  # milliseconds that a click may take to show on a busy machine
+
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory):
@@ -22,14 +24,16 @@ def pipe(tiny_folder):
 @pytest.fixture(scope="module")
 def page(chromium):
     """A page of a fresh browser."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=PATIENCE)
 
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
     quiet += ["--disable-component-update", "--disable-sync"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=quiet)
         page = browser.new_page(viewport={"width": 1280, "height": 1100}, accept_downloads=True)
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE)
         yield page
         browser.close()
 

@@ -64,8 +64,9 @@ def measure(judge: Trained, truth: Truth, pictures: np.ndarray) -> dict:
     """Hold what the judge says of pictures [n, 256, 256, 3] against the truth.
 
     Returns:
-        ``pictures``, how many; ``f1`` and ``count`` by word, ``colour`` (bools, for each thing there and found), ``fingers`` (bools, for each
-        hand that can be counted) and ``invented`` (bools: fingers reported where no hand is raised).
+        ``pictures`` (how many), ``f1`` and ``count`` by word, ``colour`` (bools, for each thing there and found),
+        ``fingers`` (bools, for each hand that can be counted) and ``invented`` (bools: fingers reported where no hand
+        is raised).
     """
     sights = [look(picture, judge) for picture in pictures]
     known = np.stack([there(label) for label in truth.label])[:, : len(words.THINGS)]
@@ -100,9 +101,8 @@ def write(folder: Path, wide: int, scenes: int) -> None:
     pictures = np.concatenate([shard.pictures() for shard in shards])
     columns = {"renders": measure(judge, truth, pictures)}
     if trained is not None:
-        columns["after the autoencoder"] = measure(
-            judge, truth, trip(trained[0], pictures, np.random.default_rng(0), 0.0)
-        )
+        decoded = trip(trained[0], pictures, np.random.default_rng(0), noise=0.0)
+        columns["after the autoencoder"] = measure(judge, truth, decoded)
     if wide in data.shards(data.JUDGE):
         own = data.read_shard(data.JUDGE, wide)
         columns["with held-out things and styles"] = measure(judge, Truth.of(own), own.pictures())
@@ -113,7 +113,7 @@ def card(columns: dict[str, dict], judge: Trained, scenes: int, size: int) -> st
     """Write the model card."""
     heads = list(columns)
     lines = {"pictures": [str(m["pictures"]) for m in columns.values()]}
-    lines["things, mean F1"] = [f"{mean_f1(m):.3f}" for m in columns.values()]}
+    lines["things, mean F1"] = [f"{mean_f1(m):.3f}" for m in columns.values()]
     for key, name in RATES.items():
         lines[name] = [str(metrics.rate(m[key])) if m[key] else "-" for m in columns.values()]
     table = [f"| {' | '.join(['', *heads])} |", f"|{'---|' * (len(heads) + 1)}"]
