@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from ipywidgets import Dropdown, FloatSlider, IntSlider, Text, Textarea
+from ipywidgets import Dropdown, FloatSlider, IntSlider, Textarea
 from PIL import Image, ImageDraw
 
 from ..plots import style
@@ -104,7 +104,7 @@ def _knob(paper: _Paper, knob: Widget, top: float) -> None:
         paper.dot(FIELD + share * (end - FIELD), middle, 7, BLUE)
         paper.text(KNOBS, middle, f"{knob.value:g}", anchor="rm")
         return
-    end = KNOBS if isinstance(knob, Textarea | Text | Dropdown) else FIELD + 96
+    end = KNOBS if isinstance(knob, Textarea | Dropdown) else FIELD + 96
     paper.box(FIELD, top, end, top + _tall(knob) - 6, style.PAPER, EDGE)
     lines = paper.lines(str(knob.value), end - FIELD - 20, getattr(knob, "rows", 1) or 1)
     for number, line in enumerate(lines):

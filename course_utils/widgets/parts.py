@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
-from ipywidgets import HTML, Accordion, Box, Button, HBox, IntProgress, Layout, Text, Textarea, VBox, Widget
+from ipywidgets import HTML, Accordion, Button, HBox, IntProgress, Layout, Textarea, VBox, Widget
 from ipywidgets import Image as ImageWidget
 from PIL import Image, ImageDraw
 
@@ -158,9 +158,6 @@ class Code(Accordion):
         self._post(self.layout, display=None if code else "none")
 
 
-def row(*widgets: Widget) -> Box:
+def row(*widgets: Widget) -> HBox:
     """Return widgets side by side."""
     return HBox(widgets, layout=Layout(width="auto", overflow="visible"))
-
-
-__all__ = ["Code", "History", "Stage", "Text", "blank", "classed", "jpeg", "row", "styles", "text_field"]
