@@ -1,9 +1,10 @@
 """The clay world: scenes as data, rendered with exact truth."""
 
 from .reading import from_words
-from .render import Render, render
+from .render import render
 from .sample import sample
 from .scenes import Camera, Hand, Light, Pose, Scene, Thing, Wear
+from .view import Render
 
 
 def scene(seed: int = 0, index: int = 0, words: str | None = None) -> Scene:

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from .render import View
 from .scenes import Camera
 from .shapes import outline_spheres
+from .view import View
 
 
 def fit(

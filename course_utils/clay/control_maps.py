@@ -16,8 +16,8 @@ from PIL import Image
 from . import truth
 from . import vocabulary as words
 from .regions import creases, regions, soften
-from .render import Render
 from .straight import straight_edges
+from .view import Render
 
 # ADE20K's colours, as in the card of lllyasviel/control_v11p_sd15_seg.
 _ADE = {

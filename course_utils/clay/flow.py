@@ -9,8 +9,8 @@ import numpy as np
 
 from . import vocabulary as words
 from .regions import AFAR
-from .render import Render
 from .shapes import CAPSULE, CENTRE, ROTATION, SIZE, TYPE
+from .view import Render
 
 SLACK = 0.02  # how far, as a share of its depth, a point may lie behind the surface seen where it went
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from . import vocabulary as words
-from .render import Render
 from .shapes import INSTANCE, PAINT
+from .view import Render
 
 AFAR = tuple(words.CLASS_ID[name] for name in ("sky", "hill", "building"))  # painted on the sky: no place in space
 

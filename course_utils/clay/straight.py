@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from .regions import creases
-from .render import Render
 from .shapes import BOX, CENTRE, RADIUS, ROTATION, SIZE, TYPE
+from .view import Render
 
 SAMPLES = 96  # points looked at along an edge
 SHORTEST = 0.05  # of the picture's smaller side; M-LSD drops what is shorter

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from .regions import borders, creases, regions, soften
-from .render import GAMMA, Render
 from .shapes import PAINT, TEXTURE
+from .view import GAMMA, Render
 
 SPECK = 0.003  # of the picture: what is smaller is an eye or a button
 INK = np.array([0.10, 0.08, 0.13], np.float32)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from . import vocabulary as words
-from .render import Render, render
+from .render import render
 from .scenes import Scene
 from .things import USUAL
 from .things.people import OPENPOSE_18
+from .view import Render
 
 # Metres that a joint may lie under the surface of its own body: limbs hide each other and still can be told,
 # a face is seen or is not.

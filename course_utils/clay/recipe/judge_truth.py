@@ -12,9 +12,9 @@ from ...judge import RAISED_HAND
 from ...judge.network import COLOURS, HAND_ROOM, NOTHING, RAISED, SIZE, label_of, window
 from .. import vocabulary as words
 from ..compose import compose
-from ..render import View
 from ..scenes import Scene
 from ..truth import colour_of
+from ..view import View
 from . import autoencoder, data, ship
 
 UNKNOWN = 255  # of a label or colour: no answer is wrong there
