@@ -69,6 +69,7 @@ def kitchen(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setenv("COURSE_CACHE", str(tmp_path_factory.mktemp("cache")))
     patch.setattr(data, "SHARD", 24)
+    patch.setattr(corpus, "ASSETS", tmp_path_factory.mktemp("assets"))  # so that the tokenizer is trained, too
     patch.setattr(autoencoder, "BATCH", 2)
     patch.setattr(text, "BATCH", 8)
     patch.setattr(base, "BATCH", 4)

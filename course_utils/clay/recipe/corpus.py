@@ -9,6 +9,7 @@ import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
 
+from ...env import ASSETS
 from .. import vocabulary as words
 from ..captions import NUMBERS, PLACE_WORDS, SAYS, SYNONYMS, Says, caption
 from ..scenes import Scene
@@ -101,12 +102,11 @@ def encode(tokenizer: CLIPTokenizer, made: list) -> tuple[np.ndarray, np.ndarray
     return np.array(out["input_ids"], np.int16), owners
 
 
-def tokenizer(folder: Path | None = None) -> CLIPTokenizer:
-    """Load the clay tokenizer, training it on the first shard's captions if it is not there yet."""
-    folder = folder or data.cache() / "tokenizer"
-    if not (folder / "vocab.json").exists():
-        made = [
-            c.text for number in data.shards(data.TRAIN)[:2] for scene in captions(data.TRAIN, number) for c in scene
-        ]
-        return train_tokenizer(made, folder)
-    return CLIPTokenizer.from_pretrained(folder)
+def tokenizer() -> CLIPTokenizer:
+    """Load the clay tokenizer: the cache's, else the one that ships, else train one on captions."""
+    folder = data.cache() / "tokenizer"
+    for place in (folder, ASSETS / "models" / "clay-base" / "tokenizer"):
+        if (place / "vocab.json").exists() or (place / "tokenizer.json").exists():
+            return CLIPTokenizer.from_pretrained(place)
+    made = [c.text for number in data.shards(data.TRAIN)[:2] for scene in captions(data.TRAIN, number) for c in scene]
+    return train_tokenizer(made, folder)

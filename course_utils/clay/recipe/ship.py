@@ -7,20 +7,31 @@ import json
 from pathlib import Path
 
 import torch
-from diffusers import DDIMScheduler, StableDiffusionPipeline
+from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline
 
+from ... import catalog
 from ...env import ASSETS
 from . import autoencoder, base, corpus, data
 
 FOLDER = ASSETS / "models" / "clay-base"
 
 
-def trained_vae() -> torch.nn.Module:
-    """Load the autoencoder that stage ``autoencoder`` left (its moving average)."""
+def trained_vae() -> AutoencoderTiny:
+    """Load the autoencoder: the moving average that its stage left, or where there is none the one that ships."""
+    path = data.cache() / "autoencoder" / "checkpoint.pt"
+    if not path.exists():
+        return AutoencoderTiny.from_pretrained(FOLDER / "vae", **{catalog.dtype_keyword(): torch.float32}).eval()
     vae = autoencoder.build()
-    kept = torch.load(data.cache() / "autoencoder" / "checkpoint.pt", weights_only=True)
-    vae.load_state_dict(kept["average"]["vae"])
+    vae.load_state_dict(torch.load(path, weights_only=True)["average"]["vae"])
     return vae.eval().requires_grad_(False)
+
+
+def save_vae(folder: Path = FOLDER) -> Path:
+    """Ship the autoencoder and the tokenizer ahead of the rest: all else is trained on them."""
+    trained_vae().half().save_pretrained(folder / "vae", safe_serialization=True)
+    _amend(folder / "vae" / "config.json", block_out_channels=None)
+    corpus.tokenizer().save_pretrained(folder / "tokenizer")
+    return folder
 
 
 def trained_unet(name: str = "base") -> torch.nn.Module:
