@@ -19,7 +19,7 @@ from . import corpus, data, latents
 
 WIDTH = 256
 BATCH = 96
-PLAN = Plan(steps=2_500, rate=1e-3, warmup=100, decay=0.6, memory=300)
+PLAN = Plan(steps=1_500, rate=1e-3, warmup=100, decay=0.6, memory=200)
 
 
 def build(vocab_size: int) -> CLIPTextModel:
