@@ -106,10 +106,17 @@ class Loop:
         self.folder, self.plan, self.modules = Path(folder), plan, modules
         self.accelerator = accelerator or Accelerator()
         self.folder.mkdir(parents=True, exist_ok=True)
+        for module in modules.values():
+            module.to(self.device)
         self.optimizers = optimizers(list(modules.values()), plan.rate)
         self.average = {k: copy.deepcopy(m).eval().requires_grad_(False) for k, m in modules.items()}
         self.step = 0
         self.load()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the modules are and their batches belong."""
+        return self.accelerator.device
 
     @property
     def path(self) -> Path:
@@ -205,7 +212,7 @@ class Loop:
                 a.copy_(b)
 
     def generator(self) -> torch.Generator:
-        """Give this process's own stream of chance, different after every restart."""
+        """Give this process's own stream of chance (on the CPU), different after every restart."""
         return torch.Generator().manual_seed(1_000_003 * self.step + self.accelerator.process_index)
 
     def log(self, **figures) -> None:

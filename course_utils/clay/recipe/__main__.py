@@ -1,7 +1,8 @@
 """Run a stage of the recipe: ``python -m course_utils.clay.recipe STAGE [--minutes M]``.
 
 In order: data, autoencoder, latents, text, base, judge, card. Each goes on where it stopped.
-On several cores: ``accelerate launch --cpu --num_processes 2 -m course_utils.clay.recipe base``.
+The same command trains on a GPU where there is one. On several cores or GPUs:
+``torchrun --nproc_per_node 2 -m course_utils.clay.recipe base`` (with ``ACCELERATE_USE_CPU=true`` on CPUs).
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def psnr(vae: AutoencoderTiny, images: np.ndarray) -> float:
     """Mean peak signal-to-noise ratio (dB) of whole pictures after one trip."""
     out = []
     for part in np.array_split(images, max(1, len(images) // 8)):
-        x = prepare(part)
+        x = prepare(part).to(vae.device)
         y = vae.decode(vae.encode(x).latents).sample.clamp(-1, 1)
         out.append(-10 * ((y - x) / 2).pow(2).mean((1, 2, 3)).log10())
     return torch.cat(out).mean().item()
@@ -100,7 +100,7 @@ def train(minutes: float, plan: Plan = PLAN) -> Path:
     def step(number: int) -> torch.Tensor:
         if number % 250 == 0:
             pictures.grow()
-        return loss_of(vae, *pictures.crops(rng))
+        return loss_of(vae, *(part.to(loop.device) for part in pictures.crops(rng)))
 
     def note() -> dict:
         return {"psnr": round(psnr(loop.average["vae"], held), 2)} if loop.step % 500 == 0 else {}

@@ -106,23 +106,25 @@ class Objective:
     def __init__(self, unet, encoder, tokenizer, token_weight: float = TOKEN_WEIGHT, forward: Callable | None = None):
         self.unet, self.encoder, self.weight = forward or unet, encoder, token_weight
         self.recorders = listen(unet)
-        self.schedule = DDPMScheduler(**SCHEDULE)
-        self.empty = torch.tensor(tokenizer("", padding="max_length", max_length=corpus.LENGTH)["input_ids"])
+        self.schedule, self.device = DDPMScheduler(**SCHEDULE), unet.device
+        self.alphas = self.schedule.alphas_cumprod.to(self.device)
+        empty = tokenizer("", padding="max_length", max_length=corpus.LENGTH)["input_ids"]
+        self.empty = torch.tensor(empty, device=self.device)
         self.parts = {"noise": 0.0, "token": 0.0}
 
     def __call__(self, batch: dict, generator: torch.Generator) -> torch.Tensor:
         """Draw noise for a batch of ``Corpus.draw`` and give the loss."""
         z, n = batch["z"], len(batch["z"])
-        kept = torch.rand(n, generator=generator) >= DROP
+        kept = (torch.rand(n, generator=generator) >= DROP).to(self.device)
         ids = torch.where(kept[:, None], batch["ids"], self.empty)
-        noise = torch.randn(z.shape, generator=generator)
-        t = draw_steps(n, generator)
+        noise = torch.randn(z.shape, generator=generator).to(self.device)
+        t = draw_steps(n, generator).to(self.device)
         noisy = self.schedule.add_noise(z, noise, t).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16):
             with torch.no_grad():
                 hidden = self.encoder(ids).last_hidden_state
             guess = self.unet(noisy, t, hidden, return_dict=False)[0]
-        alpha = self.schedule.alphas_cumprod[t]
+        alpha = self.alphas[t]
         snr = alpha / (1 - alpha)
         error = ((guess.float() - noise).pow(2).mean((1, 2, 3)) * snr.clamp(max=5) / snr).mean()
         token = token_compose(self.recorders, batch, kept)
@@ -135,11 +137,11 @@ def train(minutes: float, plan: Plan = PLAN, compiled: bool = False) -> Path:
     """Train or go on; give the folder with the checkpoint."""
     torch.manual_seed(0)
     tokenizer = corpus.tokenizer()
-    encoder = frozen_encoder(len(tokenizer))
     unet = build().to(memory_format=torch.channels_last)
     loop = Loop(data.cache() / "base", {"unet": unet}, plan)
+    encoder = frozen_encoder(len(tokenizer)).to(loop.device)
     objective = Objective(unet, encoder, tokenizer, forward=torch.compile(unet) if compiled else None)
-    world = latents.load(tokenizer)
+    world = latents.load(tokenizer).to(loop.device)
     draw = loop.generator()
     loop.run(
         lambda _: objective(world.draw(BATCH, draw), draw),

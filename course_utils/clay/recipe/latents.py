@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -56,11 +56,14 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.latents)
 
+    def to(self, device: torch.device) -> Corpus:
+        """Move everything to a device."""
+        return Corpus(*(getattr(self, f.name).to(device) for f in fields(self)))
+
     def draw(self, n: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """Draw a batch: z float [n, 12, 16, 16], ids long [n, token], owners and instance, mirrored alike."""
-        i = torch.randint(0, len(self), (n,), generator=generator)
-        flip = torch.randint(0, 2, (n,), generator=generator)
-        variant = torch.randint(0, self.ids.shape[1], (n,), generator=generator)
+        highs = (len(self), 2, self.ids.shape[1])
+        i, flip, variant = (torch.randint(0, h, (n,), generator=generator).to(self.ids.device) for h in highs)
         instance = self.instance[i]
         instance = torch.where(flip.bool()[:, None, None], instance.flip(2), instance)
         return {

@@ -73,7 +73,7 @@ def filip(
     count = mask.sum(-1).clamp(min=1)
     by_word = (similar.amax(2) * mask[None]).sum(-1) / count[None]
     by_patch = (similar - 9.0 * ~mask[None, :, None, :]).amax(3).mean(2)
-    target = torch.arange(len(words))
+    target = torch.arange(len(words), device=words.device)
     logits = [scale.exp().clamp(max=100) * m for m in (by_word, by_patch)]
     loss = sum(F.cross_entropy(m, target) + F.cross_entropy(m.T, target) for m in logits) / 4
     return loss, (by_word.argmax(0) == target).float().mean().item()
@@ -85,17 +85,17 @@ def train(minutes: float, plan: Plan = PLAN) -> Path:
     tokenizer = corpus.tokenizer()
     encoder, matcher = build(len(tokenizer)), Matcher()
     loop = Loop(data.cache() / "text", {"encoder": encoder, "matcher": matcher}, plan)
-    world = latents.load(tokenizer)
+    world = latents.load(tokenizer).to(loop.device)
     draw = loop.generator()
     right = [0.0]
 
     def step(number: int) -> torch.Tensor:
         batch = world.draw(BATCH, draw)
-        z = batch["z"] + 0.1 * torch.randn(batch["z"].shape, generator=draw)
+        z = batch["z"] + 0.1 * torch.randn(batch["z"].shape, generator=draw).to(loop.device)
         mask = (batch["ids"] != tokenizer.bos_token_id) & (batch["ids"] != tokenizer.eos_token_id)
         longest = int(mask.sum(-1).max()) + 1  # the encoder is causal: padding changes nothing before it
         mask = mask[:, :longest]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(loop.device.type, torch.bfloat16):
             patches, words = matcher(z, encoder(batch["ids"][:, :longest]).last_hidden_state)
         loss, share = filip(patches, words, mask, matcher.scale)
         right[0] = 0.95 * right[0] + 0.05 * share
