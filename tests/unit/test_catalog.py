@@ -115,7 +115,7 @@ def test_pipelines_are_pinned_and_halved():
 def test_what_ships_has_the_size_in_the_table():
     for entry in catalog.CHECKPOINTS["clay"].values():
         folder = env.ASSETS / entry.id
-        if folder.is_dir():
+        if any((folder / name).is_file() for name in ("model_index.json", "config.json")):  # all of it
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9
             assert size == pytest.approx(entry.size_gb, rel=0.5)
             catalog.check_model(folder)

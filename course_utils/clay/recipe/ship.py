@@ -36,7 +36,8 @@ def save_vae(folder: Path = FOLDER) -> Path:
     """Ship the autoencoder and the tokenizer ahead of the rest: all else is trained on them."""
     trained_vae().half().save_pretrained(folder / "vae", safe_serialization=True)
     _amend(folder / "vae" / "config.json", block_out_channels=None)
-    corpus.tokenizer().save_pretrained(folder / "tokenizer")
+    corpus.save_tokenizer(corpus.tokenizer(), folder / "tokenizer")
+    _readable(folder)
     pictures = data.read_shard(data.HELD_OUT, 0).pictures()
     (folder / "README.md").write_text(
         EARLY.format(count=len(pictures), psnr=autoencoder.psnr(trained_vae(), pictures))
@@ -69,7 +70,15 @@ def save(folder: Path = FOLDER) -> Path:
     # So that a plain from_pretrained(folder) gives float32 throughout and says nothing.
     _amend(folder / "text_encoder" / "config.json", dtype="float32")
     _amend(folder / "vae" / "config.json", block_out_channels=None)
+    corpus.save_tokenizer(pipe.tokenizer, folder / "tokenizer")
+    _readable(folder)
     return folder
+
+
+def _readable(folder: Path) -> None:
+    """Let everybody read the weights: safetensors are written for their owner alone."""
+    for file in folder.rglob("*.safetensors"):
+        file.chmod(0o644)
 
 
 def _amend(file: Path, **fields) -> None:
