@@ -147,9 +147,8 @@ def _person(thing: Thing, instance: int, out: Caption, rng: np.random.Generator,
     raised = thing.pose and (thing.pose.left or thing.pose.right)
     if raised and rng.random() < 0.75:
         out.say("showing" if rng.random() < 0.5 else "raising")
-        out.say(f"{NUMBERS[raised.fingers]} fingers".replace("one fingers", "one finger"), instance) if (
-            rng.random() < 0.7 and raised.fingers
-        ) else out.say("a hand", instance)
+        counted = rng.random() < 0.7 and raised.fingers
+        out.say(_fingers(raised.fingers) if counted else "a hand", instance)
     if rng.random() < says.colour:
         wear = "dress" if thing.word == "woman" else "shirt"
         if rng.random() < 0.25:
@@ -167,12 +166,16 @@ def _hand(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, s
     elif named and rng.random() < 0.4:
         out.say(named, instance)
     elif count and rng.random() < 0.85:
-        fingers = f"{NUMBERS[count]} finger" + ("s" if count > 1 else "")
-        out.say("a hand", instance).say(str(rng.choice(["showing", "with", "holding up"]))).say(fingers, instance)
+        joint = str(rng.choice(["showing", "with", "holding up"]))
+        out.say("a hand", instance).say(joint).say(_fingers(count), instance)
     else:
         out.say("a hand", instance)
     if rng.random() < 0.4:
         out.say("in " + _article(thing.colour, rng, says)).say(thing.colour, instance).say("sleeve", instance)
+
+
+def _fingers(count: int) -> str:
+    return f"{NUMBERS[count]} finger" + ("s" if count > 1 else "")
 
 
 def _painting(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:

@@ -63,7 +63,7 @@ def normal_map(made: Render) -> Image.Image:
     "Blue is front, red is left, green is top" (README of lllyasviel/ControlNet-v1-1-nightly, Normal 1.1; that x
     is flipped against the usual camera space is also noted in threestudio issue 189). The value is
     (n + 1) / 2 * 255, cut to whole numbers as in controlnet_aux's ``NormalBaeDetector``. The background keeps its
-    normals: that map has no mask. The sky, which has none, faces the viewer.
+    normals: that map has no mask. The sky, which has none, faces the eye in each pixel.
     """
     turned = made.normal * np.array([-1, 1, 1], np.float32)
     return Image.fromarray(((turned + 1) / 2 * 255).clip(0, 255).astype(np.uint8))

@@ -45,7 +45,7 @@ class Render:
     """A picture and the truth about it; arrays share [height, width].
 
     image: uint8 [height, width, 3], RGB.
-    depth: float32, metres along the optical axis; ``raymarch.FAR`` in the sky.
+    depth: float32, metres along the optical axis; the sky lies ``raymarch.FAR`` along each ray.
     normal: float32 [height, width, 3], camera space: x right, y up, z towards the viewer.
     klass: uint8, index into ``vocabulary.CLASSES``.
     instance: int16, index into ``clay.owners``; -1 is background.

@@ -15,7 +15,7 @@ SEEDS = (0, 1, 2, 3)
 CARD = """# clay-base
 
 A small Stable Diffusion of our own, trained on the clay world alone: text encoder, autoencoder, UNet.
-Source: `python -m course_utils.clay.recipe` ({samples} samples). Licence: MIT. SHA-256 of the weights: `{hash}`.
+Source: `python -m course_utils.clay.recipe` ({samples} samples). Licence: CC BY 4.0. SHA-256 of the weights: `{hash}`.
 
 The word maps were *taught* (TokenCompose, CVPR 2024); Stable Diffusion's are emergent.
 Clay scenes are easier than photographs: same metric, not the same feat.

@@ -19,7 +19,8 @@ SIDE = 64
 
 def scenes(count: int = 64) -> list[tuple[np.ndarray, np.ndarray, object]]:
     """Find held-out scenes of exactly two things whose caption names both once: (picture, instance map, caption)."""
-    shard, pictures = data.read_shard(data.HELD_OUT, 0), data.read_shard(data.HELD_OUT, 0).pictures()
+    shard = data.read_shard(data.HELD_OUT, 0)
+    pictures = shard.pictures()
     made = corpus.captions(data.HELD_OUT, 0, Says(only_one=0.0), variants=1)
     out = []
     for k, line in enumerate(shard.scenes):
@@ -31,7 +32,7 @@ def scenes(count: int = 64) -> list[tuple[np.ndarray, np.ndarray, object]]:
 
 
 def nouns(caption) -> list[tuple[int, int, int]]:
-    """Give the spans of the caption's two things, in the order named; wearables and adjectives left out."""
+    """Give the spans of the caption's two things, in the order named; none if something worn is named too."""
     spans = [s for s in caption.spans if caption.text[s[0] : s[1]] in THINGS]
     first = {}
     for start, end, instance in spans:
@@ -65,7 +66,7 @@ def measure(pipe, steps: tuple[int, ...] = (200, 350, 500, 650, 800), count: int
 
 
 def _noun_token(tokenizer, ids: np.ndarray, owners: np.ndarray, who: int) -> int:
-    """Find the noun's token: the last vocabulary noun that the instance owns."""
+    """Find the noun's token: the first vocabulary noun that the instance owns."""
     mine = [k for k in np.flatnonzero(owners == who) if tokenizer.decode([int(ids[k])]).strip() in THINGS]
     return int(mine[0])
 
