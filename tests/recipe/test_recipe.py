@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.clay.recipe import autoencoder, base, corpus, data, latents, ship, text, word_maps
+from course_utils.clay.recipe import autoencoder, base, card, corpus, data, exam, latents, ship, text, word_maps
 from course_utils.training import Loop, Muon, Plan, optimizers
 
 FEW = Plan(steps=2, rate=1e-3, warmup=1)
@@ -149,3 +149,43 @@ def test_word_maps_are_measured_and_leave_no_trace(kitchen):
     assert pipe.unet.attn_processors == before
     assert rows and all(0 <= v <= 1 for v in rows.values())
     assert word_maps.best(rows)[0].endswith("attn2.processor")
+
+
+def test_the_exam_asks_every_word_with_seeds_of_its_own_and_the_papers_prompts():
+    singles, pairs = exam.singles(), exam.pairs()
+    words = {ask.wanted[0][0] for ask, _ in singles}
+    for word in words:
+        mine = [(ask.prompt, seed) for ask, seed in singles if ask.wanted[0][0] == word]
+        assert len({seed for _, seed in mine}) == len({prompt for prompt, _ in mine}) == 8
+    assert len(words) == 34 and len(pairs) == 276 * 4 and len({ask.prompt for ask, _ in pairs}) == 276
+    assert 0 < sum(not ask.seen for ask, _ in pairs) < len(pairs)
+
+
+@pytest.mark.parametrize(
+    ("found", "leaked"),
+    [
+        ({"clock": "red", "bench": "blue"}, [False, False]),
+        ({"clock": "blue", "bench": "blue"}, [True, False]),
+        ({"clock": "blue"}, [True, None]),
+        ({"clock": "green", "bench": "red"}, [False, True]),
+        ({}, [None, None]),
+    ],
+)
+def test_a_leak_is_the_other_things_colour(found, leaked):
+    ask = exam.Ask("a red clock and a blue bench", (("clock", "red"), ("bench", "blue")), "object-object")
+    assert exam.leaks(ask, found) == leaked
+
+
+def test_a_bears_own_brown_is_no_leak():
+    ask = exam.Ask("a bear and a brown suitcase", (("bear", None), ("suitcase", "brown")), "animal-object")
+    assert exam.leaks(ask, {"bear": "brown", "suitcase": "brown"}) == [None, None]
+
+
+def test_the_card_sums_rows_up():
+    row = {"category": "object-object", "seen": True, "present": [True, False], "colour": [False, None]}
+    single = {"category": "single", "seen": True, "present": [True], "colour": [True], "leaked": [None]}
+    other = row | {"seen": False, "present": [True, True], "colour": [True, True], "leaked": [False, False]}
+    figures = card.rates([single], [row | {"leaked": [True, None]}, other])
+    assert figures["276 prompts, both things there"].startswith("0.500")
+    assert figures["276 prompts, a thing took the other's colour"].startswith("0.333")
+    assert figures["pairs never met, both there"].startswith("1.000")

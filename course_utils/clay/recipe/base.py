@@ -8,7 +8,6 @@ emergent, ours were taught; the card and lesson 06 say so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -20,7 +19,7 @@ from ...training import Loop, Plan
 from . import corpus, data, latents, text
 from .autoencoder import LATENT
 
-BATCH = 64
+BATCH = 64  # of all processes together, so that a plan means the same on any number of them
 DROP = 0.1  # share of captions emptied, for guidance
 TOKEN_WEIGHT, PIXEL_SHARE = 0.05, 0.3
 PLAN = Plan(steps=24_000, rate=1e-3, warmup=300, decay=0.5, memory=2000)
@@ -103,8 +102,8 @@ def draw_steps(n: int, generator: torch.Generator) -> torch.Tensor:
 class Objective:
     """The base's loss on a batch; ``parts`` keeps running means of its terms for the log."""
 
-    def __init__(self, unet, encoder, tokenizer, token_weight: float = TOKEN_WEIGHT, forward: Callable | None = None):
-        self.unet, self.encoder, self.weight = forward or unet, encoder, token_weight
+    def __init__(self, unet, encoder, tokenizer, token_weight: float = TOKEN_WEIGHT):
+        self.unet, self.encoder, self.weight = unet, encoder, token_weight
         self.recorders = listen(unet)
         self.schedule, self.device = DDPMScheduler(**SCHEDULE), unet.device
         self.alphas = self.schedule.alphas_cumprod.to(self.device)
@@ -133,18 +132,18 @@ class Objective:
         return error + self.weight * token
 
 
-def train(minutes: float, plan: Plan = PLAN, compiled: bool = False) -> Path:
+def train(minutes: float, plan: Plan = PLAN) -> Path:
     """Train or go on; give the folder with the checkpoint."""
     torch.manual_seed(0)
     tokenizer = corpus.tokenizer()
     unet = build().to(memory_format=torch.channels_last)
     loop = Loop(data.cache() / "base", {"unet": unet}, plan)
     encoder = frozen_encoder(len(tokenizer)).to(loop.device)
-    objective = Objective(unet, encoder, tokenizer, forward=torch.compile(unet) if compiled else None)
+    objective = Objective(unet, encoder, tokenizer)
     world = latents.load(tokenizer).to(loop.device)
-    draw = loop.generator()
+    draw, share = loop.generator(), BATCH // loop.accelerator.num_processes
     loop.run(
-        lambda _: objective(world.draw(BATCH, draw), draw),
+        lambda _: objective(world.draw(share, draw), draw),
         minutes,
         lambda: {k: round(v, 4) for k, v in objective.parts.items()},
     )

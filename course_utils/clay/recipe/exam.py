@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ... import judge
+from ... import catalog, judge
 from ...env import ASSETS
 from .. import vocabulary as words
 from ..captions import PLACE_WORDS
 from ..sample import unseen_pair
 
 PROMPTS = ASSETS / "data" / "attend_excite_prompts.tsv"
-STEPS, GUIDANCE = 20, 4.0
 
 
 @dataclass(frozen=True)
@@ -29,14 +28,14 @@ class Ask:
     seen: bool = True
 
 
-def singles(seeds: int = 8) -> list[Ask]:
-    """Ask for every word of the base with a colour and a place, ``seeds`` times."""
+def singles(seeds: int = 8) -> list[tuple[Ask, int]]:
+    """Ask for every word of the base ``seeds`` times, each time with another colour, place and seed."""
     out = []
     for i, word in enumerate((*words.ANIMALS, *words.OBJECTS, *words.PEOPLE, "hand", *words.SCENERY, "hat")):
-        for k in range(seeds):
-            colour = list(words.COLOURS)[(3 * i + 4 * k) % 11]
-            place = PLACE_WORDS[words.PLACES[(i + k) % 7]][0]
-            out.append(Ask(_single(word, colour, place), ((word, _judged(word, colour)),), "single"))
+        for seed in range(seeds):
+            colour = list(words.COLOURS)[(3 * i + 4 * seed) % 11]
+            place = PLACE_WORDS[words.PLACES[(i + seed) % 7]][0]
+            out.append((Ask(_single(word, colour, place), ((word, _judged(word, colour)),), "single"), seed))
     return out
 
 
@@ -54,11 +53,11 @@ def _judged(word: str, colour: str) -> str | None:
     return None if word == "hand" else colour  # a sleeve is too small a share of the hand to vote
 
 
-def pairs() -> list[Ask]:
-    """Read the 276 prompts of Attend-and-Excite (Chefer et al., 2023)."""
+def pairs(seeds: int = 4) -> list[tuple[Ask, int]]:
+    """Ask for the 276 prompts of Attend-and-Excite (Chefer et al., 2023), each with ``seeds`` seeds."""
     with open(PROMPTS, encoding="utf8") as f:
         rows = list(csv.DictReader(f, delimiter="\t"))
-    return [
+    asks = [
         Ask(
             r["prompt"],
             tuple((r[k], r[f"{k}_color"] or None) for k in ("first", "second")),
@@ -67,38 +66,48 @@ def pairs() -> list[Ask]:
         )
         for r in rows
     ]
+    return [(ask, seed) for ask in asks for seed in range(seeds)]
 
 
 def pictures(pipe, prompts: list[str], seeds: list[int], batch: int = 16) -> Iterator[np.ndarray]:
-    """Generate a picture for each prompt and seed: uint8 [256, 256, 3]."""
-    pipe.set_progress_bar_config(disable=True)
+    """Generate a picture for each prompt and seed with the lane's defaults: uint8 [height, width, 3]."""
+    settings = catalog.defaults("clay")
     for k in range(0, len(prompts), batch):
         noise = [torch.Generator().manual_seed(s) for s in seeds[k : k + batch]]
-        out = pipe(
-            prompts[k : k + batch],
-            generator=noise,
-            num_inference_steps=STEPS,
-            guidance_scale=GUIDANCE,
-            output_type="np",
-        )
+        out = pipe(prompts[k : k + batch], generator=noise, output_type="np", **settings)
         yield from (out.images * 255).round().astype(np.uint8)
 
 
-def sit(pipe, asks: list[Ask], seeds: list[int]) -> list[dict]:
+def sit(pipe, jobs: list[tuple[Ask, int]]) -> list[dict]:
     """Generate and judge: one row for each ask and seed with what was found."""
-    jobs = [(a, s) for a in asks for s in seeds]
-    rows = []
-    for (ask, seed), image in zip(
-        jobs, pictures(pipe, [a.prompt for a, _ in jobs], [s for _, s in jobs]), strict=True
-    ):
-        sight = judge.look(image)
-        colours = {seen.word: seen.colour for seen in sight.things}
-        rows.append(
-            {
-                "prompt": ask.prompt, "category": ask.category, "seen": ask.seen, "seed": seed,
-                "present": [word in colours for word, _ in ask.wanted],
-                "colour": [colours.get(word) == c if c and word in colours else None for word, c in ask.wanted],
-                "found": colours,
-            }
-        )  # fmt: skip
-    return rows
+    prompts, seeds = [ask.prompt for ask, _ in jobs], [seed for _, seed in jobs]
+    return [_row(*job, image) for job, image in zip(jobs, pictures(pipe, prompts, seeds), strict=True)]
+
+
+def _row(ask: Ask, seed: int, image: np.ndarray) -> dict:
+    found = {seen.word: seen.colour for seen in judge.look(image).things}
+    told = [found[word] == colour if colour and word in found else None for word, colour in ask.wanted]
+    return {
+        "prompt": ask.prompt, "category": ask.category, "seen": ask.seen, "seed": seed,
+        "present": [word in found for word, _ in ask.wanted], "colour": told,
+        "leaked": leaks(ask, found), "found": found,
+    }  # fmt: skip
+
+
+def leaks(ask: Ask, found: dict[str, str]) -> list[bool | None]:
+    """Tell for each of two things whether it took the colour asked of the other.
+
+    None where that cannot be told: the thing is not there, the other has no colour, or has one that is this one's own.
+    """
+    out = []
+    for (word, own), (_, other) in zip(ask.wanted, reversed(ask.wanted), strict=True):
+        its_own = (own,) if own else words.NATURAL.get(word, ())
+        clear = len(ask.wanted) == 2 and word in found and other and other not in its_own
+        out.append(found[word] == other if clear else None)
+    return out
+
+
+def sheet(pipe, jobs: list[tuple[Ask, int]], columns: int = 8) -> np.ndarray:
+    """Lay generated pictures out: look at them before you believe a rate."""
+    images = list(pictures(pipe, [ask.prompt for ask, _ in jobs], [seed for _, seed in jobs]))
+    return np.vstack([np.hstack(images[k : k + columns]) for k in range(0, len(images), columns)])
