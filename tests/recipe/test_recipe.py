@@ -69,14 +69,14 @@ def kitchen(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setenv("COURSE_CACHE", str(tmp_path_factory.mktemp("cache")))
     patch.setattr(data, "SHARD", 24)
-    patch.setattr(corpus, "ASSETS", tmp_path_factory.mktemp("assets"))  # so that the tokenizer is trained, too
+    patch.setattr(data, "SHIPPED", tmp_path_factory.mktemp("shipped"))  # so that the tokenizer is trained, too
     patch.setattr(autoencoder, "BATCH", 2)
     patch.setattr(text, "BATCH", 8)
     patch.setattr(base, "BATCH", 4)
     data.make_shard(data.TRAIN, 0)
     data.make_shard(data.HELD_OUT, 0)
     autoencoder.train(1, FEW)
-    latents.make(ship.trained_vae(), data.TRAIN, 0)
+    latents.make(autoencoder.trained(), data.TRAIN, 0)
     text.train(1, FEW)
     base.train(1, FEW)
     yield data.cache()
@@ -111,6 +111,14 @@ def test_a_mirrored_scene_keeps_its_masks(kitchen):
     masks = base.owner_masks(batch["instance"], batch["owners"], 16)
     owned = batch["owners"] >= 0
     assert masks.shape == (64, corpus.LENGTH, 16, 16) and (masks[~owned] == 0).all() and masks[owned].max() == 1
+
+
+def test_latents_of_another_autoencoder_do_not_count(kitchen, monkeypatch):
+    other = autoencoder.build().eval()
+    assert autoencoder.mark(other) != autoencoder.mark(autoencoder.trained())
+    monkeypatch.setattr(autoencoder, "trained", lambda: other)
+    with pytest.raises(FileNotFoundError, match="run stage `latents`"):
+        latents.load(corpus.tokenizer())
 
 
 def test_token_compose_prefers_maps_inside_their_masks():

@@ -31,9 +31,9 @@ def _autoencoder(minutes: float) -> None:
 
 
 def _latents(minutes: float) -> None:
-    from . import data, latents, ship
+    from . import autoencoder, data, latents
 
-    vae = ship.trained_vae()
+    vae = autoencoder.trained()
     for number in tqdm(data.shards(data.TRAIN), desc="latents", unit="shard"):
         latents.make(vae, data.TRAIN, number)
 

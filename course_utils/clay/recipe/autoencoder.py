@@ -8,12 +8,14 @@ and a little noise is added before decoding, so that the UNet's small errors cos
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
 
+from ...catalog import dtype_keyword
 from ...training import Loop, Plan
 from . import data
 
@@ -30,6 +32,24 @@ def build() -> AutoencoderTiny:
         latent_channels=LATENT, encoder_block_out_channels=(WIDTH,) * 5, decoder_block_out_channels=(WIDTH,) * 5,
         num_encoder_blocks=(0, 0, 2, 4, 5), num_decoder_blocks=(5, 4, 4, 0, 0), scaling_factor=1.0,
     )  # fmt: skip
+
+
+def trained() -> AutoencoderTiny:
+    """Load the autoencoder: the moving average that its stage left, or where there is none the one that ships."""
+    path = data.cache() / "autoencoder" / "checkpoint.pt"
+    if not path.exists():
+        return AutoencoderTiny.from_pretrained(data.SHIPPED / "vae", **{dtype_keyword(): torch.float32}).eval()
+    vae = build()
+    vae.load_state_dict(torch.load(path, weights_only=True)["average"]["vae"])
+    return vae.eval().requires_grad_(False)
+
+
+def mark(vae: AutoencoderTiny) -> str:
+    """Give eight letters that stand for these weights: what was made with others is made anew."""
+    digest = hashlib.sha256()
+    for tensor in vae.state_dict().values():
+        digest.update(tensor.float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:8]
 
 
 class Pictures:

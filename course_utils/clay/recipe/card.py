@@ -26,7 +26,7 @@ Clay scenes are easier than photographs: same metric, not the same feat.
 """
 
 
-def write(folder: Path = ship.FOLDER) -> dict:
+def write(folder: Path = data.SHIPPED) -> dict:
     """Save the base, sit its exam, keep every raw row, write the card and leave a sheet to look at in the cache.
 
     Returns:

@@ -10,7 +10,6 @@ import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
 
-from ...env import ASSETS
 from .. import vocabulary as words
 from ..captions import NUMBERS, PLACE_WORDS, SAYS, SYNONYMS, Says, caption
 from ..scenes import Scene
@@ -115,7 +114,7 @@ def encode(tokenizer: CLIPTokenizer, made: list) -> tuple[np.ndarray, np.ndarray
 def tokenizer() -> CLIPTokenizer:
     """Load the clay tokenizer: the cache's, else the one that ships, else train one on captions."""
     folder = data.cache() / "tokenizer"
-    for place in (folder, ASSETS / "models" / "clay-base" / "tokenizer"):
+    for place in (folder, data.SHIPPED / "tokenizer"):
         if (place / "vocab.json").exists() or (place / "tokenizer.json").exists():
             return CLIPTokenizer.from_pretrained(place)
     made = [c.text for number in data.shards(data.TRAIN)[:2] for scene in captions(data.TRAIN, number) for c in scene]

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ...env import ASSETS
 from .. import layout
 from .. import vocabulary as words
 from ..render import render
@@ -24,6 +25,7 @@ from ..scenes import Scene
 
 TRAIN, HELD_OUT, JUDGE = 1, 2, 3  # seeds of the worlds: nothing is ever trained on HELD_OUT
 SHARD = 500
+SHIPPED = ASSETS / "models" / "clay-base"  # what stages fall back to where the cache is gone
 SMALL = 64
 
 

@@ -13,8 +13,8 @@ from ... import metrics
 from ...judge import Sight, Trained, candidates, load, look, read
 from ...judge.network import COLOURS, Judge
 from .. import vocabulary as words
-from . import data
-from .judge_truth import UNKNOWN, WORDS, Kept, Truth, join, least, load_autoencoder, there, trip
+from . import autoencoder, data
+from .judge_truth import UNKNOWN, WORDS, Kept, Truth, join, least, there, trip
 
 SHARES = (0.25, 0.5, 0.75, 1.0)  # bars tried for the share, in parts of the least that counts
 SURE = np.arange(0.30, 0.96, 0.05)  # bars tried for the confidence
@@ -95,14 +95,12 @@ def _colours(sight: Sight, label: np.ndarray, colour: np.ndarray) -> list[bool]:
 
 def write(folder: Path, wide: int, scenes: int) -> None:
     """Measure on the held-out world and on the judge's own shard ``wide``; write the figures and the card."""
-    judge, trained = load(folder), load_autoencoder()
+    judge = load(folder)
     shards = [data.read_shard(data.HELD_OUT, n) for n in data.shards(data.HELD_OUT)[:2]]
     truth = join([Truth.of(shard) for shard in shards])
     pictures = np.concatenate([shard.pictures() for shard in shards])
-    columns = {"renders": measure(judge, truth, pictures)}
-    if trained is not None:
-        decoded = trip(trained[0], pictures, np.random.default_rng(0), noise=0.0)
-        columns["after the autoencoder"] = measure(judge, truth, decoded)
+    decoded = trip(autoencoder.trained(), pictures, np.random.default_rng(0), noise=0.0)
+    columns = {"renders": measure(judge, truth, pictures), "after the autoencoder": measure(judge, truth, decoded)}
     if wide in data.shards(data.JUDGE):
         own = data.read_shard(data.JUDGE, wide)
         columns["with held-out things and styles"] = measure(judge, Truth.of(own), own.pictures())

@@ -15,7 +15,7 @@ from ..compose import compose
 from ..scenes import Scene
 from ..truth import colour_of
 from ..view import View
-from . import autoencoder, data, ship
+from . import autoencoder, data
 
 UNKNOWN = 255  # of a label or colour: no answer is wrong there
 COUNTABLE = 40  # least height or width, in pixels at 256, of a hand whose fingers count
@@ -121,14 +121,14 @@ def join(parts: list):
 
 def keep(seed: int, number: int) -> Kept:
     """Prepare a shard, or read what was prepared; trips are made anew when the autoencoder has gone on."""
-    vae, step = load_autoencoder() or (None, 0)
-    path = data.cache() / "judge" / f"world{seed}-{number:04d}-trips{step}.npz"
+    vae = autoencoder.trained()
+    path = data.cache() / "judge" / autoencoder.mark(vae) / f"world{seed}-{number:04d}.npz"
     if path.exists():
         kept = np.load(path)
         return Kept(*(kept[f.name] for f in fields(Kept)))
     shard = data.read_shard(seed, number)
     truth, pictures = Truth.of(shard), shard.pictures()
-    trips = trip(vae, pictures, np.random.default_rng([seed, number])) if vae else pictures[:0]
+    trips = trip(vae, pictures, np.random.default_rng([seed, number]))
     counted = np.flatnonzero(truth.fingers >= 0)
     hands = [hand_pictures(p, truth.hand, counted) for p in (pictures, trips)]
     maps = truth.label, truth.thing, truth.colour
@@ -149,15 +149,6 @@ def hand_pictures(pictures: np.ndarray, masks: np.ndarray, counted: np.ndarray) 
 def _small(pictures: np.ndarray) -> np.ndarray:
     cut = [cv2.resize(p, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for p in pictures]
     return np.stack(cut) if cut else np.empty((0, SIZE, SIZE, 3), np.uint8)
-
-
-def load_autoencoder() -> tuple[torch.nn.Module, int] | None:
-    """Read the autoencoder and the step it is at, if its stage has begun."""
-    path = data.cache() / "autoencoder" / "checkpoint.pt"
-    if not path.exists():
-        return None
-    step = torch.load(path, map_location="cpu", weights_only=True)["step"]
-    return ship.trained_vae().to(memory_format=torch.channels_last), step
 
 
 @torch.inference_mode()

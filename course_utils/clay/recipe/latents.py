@@ -10,19 +10,18 @@ import torch
 from diffusers import AutoencoderTiny
 from transformers import CLIPTokenizer
 
-from . import corpus, data
-from .autoencoder import prepare
+from . import autoencoder, corpus, data
 
 
-def path(seed: int, number: int) -> Path:
-    """Say where the latents of a shard lie."""
-    return data.cache() / "latents" / f"world{seed}-{number:04d}.npy"
+def path(mark: str, seed: int, number: int) -> Path:
+    """Say where the latents of a shard lie; ``mark`` is the autoencoder's."""
+    return data.cache() / "latents" / mark / f"world{seed}-{number:04d}.npy"
 
 
 @torch.inference_mode()
 def make(vae: AutoencoderTiny, seed: int, number: int) -> Path:
     """Encode a shard and its mirror images: float16 [scene, 2, 12, 16, 16]."""
-    where = path(seed, number)
+    where = path(autoencoder.mark(vae), seed, number)
     if where.exists():
         return where
     pictures = data.read_shard(seed, number).pictures()
@@ -30,7 +29,7 @@ def make(vae: AutoencoderTiny, seed: int, number: int) -> Path:
     for part in np.array_split(pictures, 32):
         both = np.stack([part, part[:, :, ::-1]], 1).reshape(-1, *part.shape[1:])
         with torch.autocast("cpu", torch.bfloat16):
-            z = vae.encode(prepare(both)).latents
+            z = vae.encode(autoencoder.prepare(both)).latents
         out.append(z.float().reshape(len(part), 2, *z.shape[1:]).half().numpy())
     where.parent.mkdir(parents=True, exist_ok=True)
     spare = where.with_suffix(".new.npy")
@@ -75,11 +74,18 @@ class Corpus:
 
 
 def load(tokenizer: CLIPTokenizer, seed: int = data.TRAIN, numbers: list[int] | None = None) -> Corpus:
-    """Read all shards whose latents are there."""
-    ready = [n for n in data.shards(seed) if path(seed, n).exists()] if numbers is None else numbers
+    """Read the shards that the present autoencoder has encoded.
+
+    Raises:
+        FileNotFoundError: there are none: what another autoencoder left does not count.
+    """
+    mark = autoencoder.mark(autoencoder.trained())
+    ready = [n for n in data.shards(seed) if path(mark, seed, n).exists()] if numbers is None else numbers
+    if not ready:
+        raise FileNotFoundError(f"The autoencoder {mark} has encoded nothing of world {seed}: run stage `latents`.")
     ids, owners = zip(*(_tokens(tokenizer, seed, n) for n in ready), strict=True)
     return Corpus(
-        torch.from_numpy(np.concatenate([np.load(path(seed, n)) for n in ready])),
+        torch.from_numpy(np.concatenate([np.load(path(mark, seed, n)) for n in ready])),
         torch.from_numpy(np.concatenate(ids)),
         torch.from_numpy(np.concatenate(owners)),
         torch.from_numpy(np.concatenate([data.read_shard(seed, n).instance for n in ready])),

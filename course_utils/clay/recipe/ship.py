@@ -9,11 +9,8 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline
 
-from ... import catalog
-from ...env import ASSETS
 from . import autoencoder, base, corpus, data
 
-FOLDER = ASSETS / "models" / "clay-base"
 EARLY = """# clay-base: the autoencoder and the tokenizer
 
 The text encoder and the UNet are still in training and follow.
@@ -22,19 +19,9 @@ Source: `python -m course_utils.clay.recipe autoencoder`.
 """
 
 
-def trained_vae() -> AutoencoderTiny:
-    """Load the autoencoder: the moving average that its stage left, or where there is none the one that ships."""
-    path = data.cache() / "autoencoder" / "checkpoint.pt"
-    if not path.exists():
-        return AutoencoderTiny.from_pretrained(FOLDER / "vae", **{catalog.dtype_keyword(): torch.float32}).eval()
-    vae = autoencoder.build()
-    vae.load_state_dict(torch.load(path, weights_only=True)["average"]["vae"])
-    return vae.eval().requires_grad_(False)
-
-
-def save_vae(folder: Path = FOLDER) -> Path:
+def save_vae(folder: Path = data.SHIPPED) -> Path:
     """Ship the autoencoder and the tokenizer ahead of the rest: all else is trained on them."""
-    trained_vae().half().save_pretrained(folder / "vae", safe_serialization=True)
+    autoencoder.trained().half().save_pretrained(folder / "vae", safe_serialization=True)
     _amend(folder / "vae" / "config.json", block_out_channels=None)
     corpus.save_tokenizer(corpus.tokenizer(), folder / "tokenizer")
     _readable(folder)
@@ -55,13 +42,14 @@ def pipeline() -> StableDiffusionPipeline:
     """Assemble the base from the recipe's checkpoints, in float32."""
     tokenizer = corpus.tokenizer()
     return StableDiffusionPipeline(
-        vae=trained_vae(), text_encoder=base.frozen_encoder(len(tokenizer)), tokenizer=tokenizer, unet=trained_unet(),
+        vae=autoencoder.trained(), text_encoder=base.frozen_encoder(len(tokenizer)), tokenizer=tokenizer,
+        unet=trained_unet(),
         scheduler=DDIMScheduler(**base.SCHEDULE, clip_sample=False, set_alpha_to_one=False, steps_offset=1),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
 
 
-def save(folder: Path = FOLDER) -> Path:
+def save(folder: Path = data.SHIPPED) -> Path:
     """Write the base as float16 safetensors."""
     pipe = pipeline().to(torch.float16)
     pipe.save_pretrained(folder, safe_serialization=True)
@@ -85,7 +73,7 @@ def _amend(file: Path, **fields) -> None:
     file.write_text(json.dumps({k: v for k, v in kept.items() if k not in fields or v is not None}, indent=2) + "\n")
 
 
-def base_hash(folder: Path = FOLDER) -> str:
+def base_hash(folder: Path = data.SHIPPED) -> str:
     """Give the SHA-256 over the base's weights: what every dependent model's card names."""
     digest = hashlib.sha256()
     for part in ("text_encoder", "unet", "vae"):
