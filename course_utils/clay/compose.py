@@ -9,7 +9,7 @@ import numpy as np
 from . import vocabulary as words
 from .scenes import Scene, Thing
 from .shapes import TEXTURE, Modeller, parts, rotation
-from .things import SCULPTORS, USUAL, WORN
+from .things import SCULPTORS, WORN, colour_of
 from .things.anatomy import Anatomy, clay
 
 
@@ -50,7 +50,7 @@ def compose(scene: Scene) -> Clay:
 def sculpt(m: Modeller, thing: Thing, index: int, owners: list[tuple[int, str]]) -> Anatomy:
     """Add one thing and what it wears to the modeller; append its instances to ``owners``."""
     rng = np.random.default_rng(thing.variant)
-    paint = clay(thing.colour or words.NATURAL.get(thing.word, ("red",))[0], rng)
+    paint = clay(colour_of(thing), rng)
     m.class_id, m.instance = words.CLASS_ID[thing.word], len(owners)
     owners.append((index, thing.word))
     with m.frame((thing.x, 0.0, thing.z), rotation(yaw=thing.yaw), thing.size):
@@ -58,5 +58,5 @@ def sculpt(m: Modeller, thing: Thing, index: int, owners: list[tuple[int, str]])
     for wear in thing.wears:
         m.class_id, m.instance = words.CLASS_ID[wear.word], len(owners)
         owners.append((index, wear.word))
-        WORN[wear.word](m, made.head, clay(wear.colour or USUAL[wear.word], rng), rng)
+        WORN[wear.word](m, made.head, clay(colour_of(wear), rng), rng)
     return made

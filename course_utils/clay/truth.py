@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import vocabulary as words
 from .render import render
 from .scenes import Scene
-from .things import USUAL
+from .things import colour_of
 from .things.people import OPENPOSE_18
 from .view import Render
 
@@ -18,11 +17,6 @@ from .view import Render
 # a face is seen or is not.
 INSIDE = np.where([name.split("_")[-1] in ("nose", "eye", "ear") for name in OPENPOSE_18], 0.20, 0.45)
 BEHIND_OTHERS = 0.10  # the same, where another thing is seen there
-
-
-def colour_of(thing) -> str:
-    """Name the colour of a ``Thing`` or ``Wear``: the one asked for, or its natural one."""
-    return thing.colour or words.NATURAL.get(thing.word, (USUAL.get(thing.word, "red"),))[0]
 
 
 def things_seen(made: Render, whole: list[np.ndarray] | None = None) -> list[dict]:

@@ -51,7 +51,6 @@ NATURAL: dict[str, tuple[str, ...]] = {
 TONES: dict[str, tuple[float, float, float]] = {"tawny": (0.84, 0.56, 0.20)}
 
 PLACES = ("beach", "garden", "snow", "street", "room", "desert", "night")
-GROUNDS = ("sand", "grass", "snow", "road", "floor", "earth", "lawn at night")  # by place, same order
 
 CLASSES: tuple[str, ...] = (
     "sky", "sand", "grass", "snow", "road", "floor", "earth", "lawn at night", "sea", "wall", "hill", "building",

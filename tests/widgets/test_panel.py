@@ -69,27 +69,26 @@ def test_the_click_returns_at_once_and_a_second_one_does_nothing(panel, pipe):
     assert len(panel.history.shots) == 1
 
 
-def test_stop_leaves_out_the_remaining_steps(panel, pipe):
-    hook, there, go = slowly(pipe, step=2)
+def stop_in(panel, pipe, step):
+    """Press the button, and Stop while the step is under way."""
+    hook, there, go = slowly(pipe, step)
     with hook:
         panel.generate.click()
         assert there.wait(LONG)
         panel.stop.click()
         go.set()
         assert panel.wait(LONG)
+
+
+def test_stop_leaves_out_the_remaining_steps(panel, pipe):
+    stop_in(panel, pipe, step=2)
     assert "Stopped" in panel.stage.status.value and panel.stage.progress.value == 1
     assert panel.shot is None and not panel.history.shots and panel.stage.save.disabled
     assert make(panel) is not None
 
 
 def test_stop_in_the_last_step_keeps_the_picture(panel, pipe):
-    hook, there, go = slowly(pipe, step=3)
-    with hook:
-        panel.generate.click()
-        assert there.wait(LONG)
-        panel.stop.click()
-        go.set()
-        assert panel.wait(LONG)
+    stop_in(panel, pipe, step=3)
     assert panel.shot is not None
 
 

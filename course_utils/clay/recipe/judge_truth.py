@@ -13,7 +13,7 @@ from ...judge.network import COLOURS, HAND_ROOM, NOTHING, RAISED, SIZE, label_of
 from .. import vocabulary as words
 from ..compose import compose
 from ..scenes import Scene
-from ..truth import colour_of
+from ..things import colour_of
 from ..view import View
 from . import autoencoder, data
 

@@ -4,6 +4,8 @@ Each is called as ``sculptor(modeller, paint, rng, thing)`` inside the thing's o
 frame (feet on y = 0, face towards +z, about a metre high) and gives an ``Anatomy``.
 """
 
+from .. import vocabulary as words
+from ..scenes import Thing, Wear
 from . import furniture, goods, hands, heldout, people, pets, wearables, wild
 
 SCULPTORS = {
@@ -55,3 +57,8 @@ WORN = {
     "moustache": wearables.worn_moustache,
 }
 USUAL = {"crown": "yellow", "glasses": "black", "bow": "red", "hat": "brown", "moustache": "black"}
+
+
+def colour_of(thing: Thing | Wear) -> str:
+    """Name the colour of a thing or of something worn: the one asked for, or its natural or usual one."""
+    return thing.colour or words.NATURAL.get(thing.word, (USUAL.get(thing.word, "red"),))[0]
