@@ -44,13 +44,14 @@ class Corpus:
 
     latents: float16 [n, 2, 12, 16, 16], plain and mirrored.
     ids, owners: [n, variant, token], see ``corpus.encode``.
-    instance: int8 [n, 64, 64].
+    instance: int8 [n, 64, 64]; klass: uint8 [n, 64, 64].
     """
 
     latents: torch.Tensor
     ids: torch.Tensor
     owners: torch.Tensor
     instance: torch.Tensor
+    klass: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -60,16 +61,17 @@ class Corpus:
         return Corpus(*(getattr(self, f.name).to(device) for f in fields(self)))
 
     def draw(self, n: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        """Draw a batch: z float [n, 12, 16, 16], ids long [n, token], owners and instance, mirrored alike."""
+        """Draw a batch: z float [n, 12, 16, 16], ids long [n, token], owners, instance and klass, mirrored alike."""
         highs = (len(self), 2, self.ids.shape[1])
         i, flip, variant = (torch.randint(0, h, (n,), generator=generator).to(self.ids.device) for h in highs)
-        instance = self.instance[i]
-        instance = torch.where(flip.bool()[:, None, None], instance.flip(2), instance)
+        turned = flip.bool()[:, None, None]
+        instance, klass = (torch.where(turned, m.flip(2), m) for m in (self.instance[i], self.klass[i]))
         return {
             "z": self.latents[i, flip].float(),
             "ids": self.ids[i, variant].long(),
             "owners": self.owners[i, variant],
             "instance": instance,
+            "klass": klass,
         }
 
 
@@ -83,13 +85,10 @@ def load(tokenizer: CLIPTokenizer, seed: int = data.TRAIN, numbers: list[int] | 
     ready = [n for n in data.shards(seed) if path(mark, seed, n).exists()] if numbers is None else numbers
     if not ready:
         raise FileNotFoundError(f"The autoencoder {mark} has encoded nothing of world {seed}: run stage `latents`.")
-    ids, owners = zip(*(_tokens(tokenizer, seed, n) for n in ready), strict=True)
-    return Corpus(
-        torch.from_numpy(np.concatenate([np.load(path(mark, seed, n)) for n in ready])),
-        torch.from_numpy(np.concatenate(ids)),
-        torch.from_numpy(np.concatenate(owners)),
-        torch.from_numpy(np.concatenate([data.read_shard(seed, n).instance for n in ready])),
-    )
+    tokens = [_tokens(tokenizer, seed, n) for n in ready]
+    maps = [(shard.instance, shard.klass) for shard in (data.read_shard(seed, n) for n in ready)]
+    parts = [[np.load(path(mark, seed, n)) for n in ready], *zip(*tokens, strict=True), *zip(*maps, strict=True)]
+    return Corpus(*(torch.from_numpy(np.concatenate(part)) for part in parts))
 
 
 def _tokens(tokenizer: CLIPTokenizer, seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
