@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.clay.recipe import autoencoder, base, card, corpus, data, exam, latents, ship, text, word_maps
+from course_utils.clay.recipe import autoencoder, base, card, corpus, data, exam, eye, latents, ship, text, word_maps
+from course_utils.judge import Seen, Sight
 from course_utils.training import Loop, Muon, Plan, optimizers
 
 FEW = Plan(steps=2, rate=1e-3, warmup=1)
@@ -197,3 +198,48 @@ def test_the_card_sums_rows_up():
     assert figures["276 prompts, both things there"].startswith("0.500")
     assert figures["276 prompts, a thing took the other's colour"].startswith("0.333")
     assert figures["pairs never met, both there"].startswith("1.000")
+
+
+def test_pictures_are_drawn_for_the_eye_without_their_prompts(kitchen, tmp_path, monkeypatch):
+    monkeypatch.setattr(eye, "jobs", lambda: eye_jobs[:3])
+    eye_jobs = [(ask, 1000 + k) for k, (ask, _) in enumerate(exam.singles())]
+    folder = ship.save(tmp_path / "clay-base")
+    out = eye.draw(folder)
+    assert [p.name for p in out.glob("*.png")] == ["sheet-000.png"]
+    made_by, labels = eye.read(out / "labels.tsv")
+    assert made_by == ship.base_hash(folder)
+    assert [(label.prompt, label.seed) for label in labels] == [(ask.prompt, seed) for ask, seed in eye_jobs[:3]]
+    assert all(label.things == {} and label.fingers is None for label in labels)
+
+
+def test_the_eyes_pictures_are_spread_over_the_exam_and_are_none_of_it():
+    asked = eye.jobs()
+    sat = {(ask.prompt, seed) for ask, seed in exam.singles() + exam.pairs()}
+    assert len(asked) == len(set(asked)) == 200 and not {(ask.prompt, seed) for ask, seed in asked} & sat
+    assert {ask.category for ask, _ in asked} == {ask.category for ask, _ in exam.singles() + exam.pairs()}
+    assert len({ask.wanted[0][0] for ask, _ in asked if ask.category == "single"}) == 34
+
+
+def test_eye_and_judge_are_compared_question_by_question():
+    labels = [
+        eye.Label("a black cat and a dog", 1, {"cat": "black"}, None),
+        eye.Label("a hand showing two fingers", 2, {"hand": "pink"}, 2),
+    ]
+    sights = [
+        Sight((Seen("cat", "gray", 0.2, 0.9), Seen("crown", "yellow", 0.1, 0.9))),
+        Sight((Seen("hand", "pink", 0.3, 0.9),), fingers=3),
+    ]
+    told = eye.answers(labels, sights)
+    assert told == {"there": [True, False, True, True], "colour": [False, True], "fingers": [False]}
+    assert "| all answers | 7 | 0.571" in eye.table(told)
+
+
+def test_labels_name_things_and_colours_that_exist(tmp_path):
+    path = tmp_path / "labels.tsv"
+    path.write_text("# base abc\nnumber\tprompt\tseed\tthings\tfingers\n7\ta cat\t3\tblack cat, red unicorn\t\n")
+    with pytest.raises(ValueError, match="number=7: things='red unicorn'"):
+        eye.read(path)
+    path.write_text("# base abc\nnumber\tprompt\tseed\tthings\tfingers\n7\ta cat\t3\tblack cat\t2\n")
+    assert eye.read(path) == ("abc", [eye.Label("a cat", 3, {"cat": "black"}, 2)])
+    with pytest.raises(ValueError, match="label anew"):
+        eye.measure(None, path=path)

@@ -22,10 +22,10 @@ from .. import vocabulary as words
 from . import corpus, data, latents, text
 from .autoencoder import LATENT
 
-BATCH = 64  # of all processes together, so that a plan means the same on any number of them
+BATCH = 128  # of all processes together, so that a plan means the same on any number of them
 DROP = 0.1  # share of captions emptied, for guidance
 TOKEN_WEIGHT, PIXEL_SHARE, CLASS_WEIGHT = 0.05, 0.3, 0.1
-PLAN = Plan(steps=24_000, rate=1e-3, warmup=300, decay=0.5, memory=2000)
+PLAN = Plan(steps=8_000, rate=5e-3, warmup=150, decay=0.4, memory=1000)
 SCHEDULE = {
     "num_train_timesteps": 1000, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012,
 }  # fmt: skip

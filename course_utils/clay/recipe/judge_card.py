@@ -13,7 +13,7 @@ from ... import metrics
 from ...judge import Sight, Trained, candidates, load, look, read
 from ...judge.network import COLOURS, Judge
 from .. import vocabulary as words
-from . import autoencoder, data
+from . import autoencoder, data, eye
 from .judge_truth import UNKNOWN, WORDS, Kept, Truth, join, least, there, trip
 
 SHARES = (0.25, 0.5, 0.75, 1.0)  # bars tried for the share, in parts of the least that counts
@@ -104,7 +104,10 @@ def write(folder: Path, wide: int, scenes: int) -> None:
     if wide in data.shards(data.JUDGE):
         own = data.read_shard(data.JUDGE, wide)
         columns["with held-out things and styles"] = measure(judge, Truth.of(own), own.pictures())
-    (folder / "README.md").write_text(card(columns, judge, scenes, (folder / "model.safetensors").stat().st_size))
+    text = card(columns, judge, scenes, (folder / "model.safetensors").stat().st_size)
+    if eye.LABELS.exists():
+        text += EYE.format(table=eye.table(eye.measure(judge)))
+    (folder / "README.md").write_text(text)
 
 
 def card(columns: dict[str, dict], judge: Trained, scenes: int, size: int) -> str:
@@ -159,4 +162,14 @@ F1 by thing, of so many pictures that show it:
 | thing | {heads} |
 |{rule}
 {each}
+"""
+
+EYE = """
+## Agreement with the eye
+
+Pictures that the base generated, labelled by eye before the judge saw them (`assets/data/eye_labels.tsv`):
+
+| question | answers | same answer |
+|---|---|---|
+{table}
 """
