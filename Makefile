@@ -53,7 +53,7 @@ test-notebooks: setup ## the notebooks only
 	$(if $(NOTEBOOKS),$(OFFLINE) $(PY) -m pytest --nbval $(NOTEBOOKS),@echo 'no notebooks: the clay base has not shipped')
 
 test-colab: $(STAMP_COLAB) ## unit tests and lessons 00, 01 under Colab's versions
-	$(OFFLINE) $(PY_COLAB) -m pytest tests/unit tests/widgets/test_panel.py
+	$(OFFLINE) $(PY_COLAB) -m pytest tests/unit tests/widgets -m "not browser"
 	$(if $(EARLY),$(OFFLINE) $(PY_COLAB) -m pytest --nbval $(EARLY),@echo 'no notebooks: the clay base has not shipped')
 
 notebooks: setup ## sources to executed notebooks, only what changed (N=01 for one)

@@ -173,7 +173,7 @@ def unlike(path: Path, entry: dict) -> str:
     size = path.stat().st_size
     if size != entry["bytes"]:
         return f"not the file that the course shipped: {size:,} bytes instead of {entry['bytes']:,}"
-    found = _sha256(path)
+    found = sha256(path)
     if found != entry["sha256"]:
         return f"not the file that the course shipped: SHA-256 {found[:12]}... instead of {entry['sha256'][:12]}..."
     return ""
@@ -220,6 +220,7 @@ def _install(requirement: str) -> str:
     return f'Run `pip install "{requirement}"` before any import, then restart the kernel.'
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

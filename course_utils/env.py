@@ -176,6 +176,12 @@ def settle_caches() -> None:
         os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / "course-numba")
 
 
+def cache_folder() -> Path:
+    """Return the folder of long work, outside the repository: COURSE_CACHE, the user's cache, or a spare one."""
+    folder = Path(os.environ.get("COURSE_CACHE") or Path.home() / ".cache" / "course_utils")
+    return folder if writable(folder) else Path(tempfile.gettempdir()) / "course_utils"
+
+
 def writable(folder: Path) -> bool:
     """Tell whether a file could be made in `folder`, or the folder itself be made."""
     while not folder.exists() and folder != folder.parent:

@@ -25,7 +25,8 @@ class Plan:
 
     Lengths are in steps. The rate rises over ``warmup``, stays, and falls along a
     cosine over the last ``decay`` share; the moving average forgets over ``memory``
-    steps at most.
+    steps at most (0 keeps none: the last weights are the result). ``half`` scales the
+    loss, without which gradients under float16 autocast vanish.
     """
 
     steps: int
@@ -35,6 +36,7 @@ class Plan:
     floor: float = 0.02
     clip: float = 1.0
     memory: int = 2000
+    half: bool = False
     save_every_s: float = 300.0
     log_every: int = 50
 
@@ -97,19 +99,29 @@ def optimizers(modules: list[torch.nn.Module], rate: float, weight_decay: float 
     return [*made, Muon(inner, lr=rate, weight_decay=weight_decay)] if inner else made
 
 
+def _still(module: torch.nn.Module) -> torch.nn.Module:
+    return copy.deepcopy(module).eval().requires_grad_(False)
+
+
 class Loop:
     """Runs a plan; keeps ``modules`` (by name), their moving average and the optimizers in one checkpoint file."""
 
     def __init__(
-        self, folder: Path, modules: dict[str, torch.nn.Module], plan: Plan, accelerator: Accelerator | None = None
+        self,
+        folder: Path,
+        modules: dict[str, torch.nn.Module],
+        plan: Plan,
+        accelerator: Accelerator | None = None,
+        choose: Callable[[list[torch.nn.Module], float], list[torch.optim.Optimizer]] = optimizers,
     ):
         self.folder, self.plan, self.modules = Path(folder), plan, modules
         self.accelerator = accelerator or Accelerator()
         self.folder.mkdir(parents=True, exist_ok=True)
         for module in modules.values():
             module.to(self.device)
-        self.optimizers = optimizers(list(modules.values()), plan.rate)
-        self.average = {k: copy.deepcopy(m).eval().requires_grad_(False) for k, m in modules.items()}
+        self.optimizers = choose(list(modules.values()), plan.rate)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=plan.half)
+        self.average = {k: _still(m) for k, m in modules.items()} if plan.memory else modules
         self.step = 0
         self.load()
 
@@ -133,6 +145,7 @@ class Loop:
             self.average[name].load_state_dict(kept["average"][name])
         for optimizer, state in zip(self.optimizers, kept["optimizers"], strict=True):
             optimizer.load_state_dict(state)
+        self.scaler.load_state_dict(kept.get("scaler", {}))
         self.step = kept["step"]
 
     def save(self) -> None:
@@ -143,6 +156,7 @@ class Loop:
             "modules": {k: m.state_dict() for k, m in self.modules.items()},
             "average": {k: m.state_dict() for k, m in self.average.items()},
             "optimizers": [o.state_dict() for o in self.optimizers],
+            "scaler": self.scaler.state_dict(),
             "step": self.step,
         }
         spare = self.path.with_suffix(".new")
@@ -150,7 +164,11 @@ class Loop:
         spare.replace(self.path)
 
     def run(
-        self, loss_of: Callable[[int], torch.Tensor], minutes: float = math.inf, note: Callable[[], dict] | None = None
+        self,
+        loss_of: Callable[[int], torch.Tensor],
+        minutes: float = math.inf,
+        note: Callable[[], dict] | None = None,
+        watch: Callable[[float], bool] | None = None,
     ) -> bool:
         """Train until the plan or the minutes end.
 
@@ -158,6 +176,7 @@ class Loop:
             loss_of: gives the loss of a step; draws its own batch.
             minutes: stop (and save) after this long.
             note: figures to add to each line of the log.
+            watch: told the loss after each step; True stops (and saves).
 
         Returns:
             True when the plan is finished.
@@ -174,6 +193,8 @@ class Loop:
             if now - saved > self.plan.save_every_s:
                 self.save()
                 saved = now
+            if watch and watch(loss):
+                break
         self.save()
         return self.step >= self.plan.steps
 
@@ -182,15 +203,19 @@ class Loop:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.plan.rate * self.plan.factor(self.step)
-        self.accelerator.backward(loss)
+        self.scaler.scale(loss).backward()
         params = [p for m in self.modules.values() for p in m.parameters() if p.grad is not None]
         self._share([p.grad for p in params])
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
         self.accelerator.clip_grad_norm_(params, self.plan.clip)
         for optimizer in self.optimizers:
-            optimizer.step()
+            self.scaler.step(optimizer)
             optimizer.zero_grad(set_to_none=True)
+        self.scaler.update()
         self.step += 1
-        self._average()
+        if self.plan.memory:
+            self._average()
         return float(loss.detach())
 
     @torch.no_grad()

@@ -12,20 +12,18 @@ from fnmatch import fnmatch
 from course_utils.catalog import CHECKPOINTS, Checkpoint
 from course_utils.catalog.hub import INDICES, patterns
 
-PICKLED = {"annotators"}  # single files are fetched from it, none of them safetensors
 SLACK = 0.15  # by how much of itself a size may differ from the table
 
 
-def complaints(entry: Checkpoint, files: dict[str, int], pickled: bool = False) -> list[str]:
+def complaints(entry: Checkpoint, files: dict[str, int]) -> list[str]:
     """Return what makes a repository useless to the course.
 
     Args:
         entry: the line of the table.
         files: what the repository holds at that revision: name to bytes.
-        pickled: it is known to hold no safetensors.
     """
-    if pickled:
-        return []
+    if entry.pickles:  # single files are fetched from it
+        return [f"no file {pickle.name}" for pickle in entry.pickles if pickle.name not in files]
     *_, weights = patterns(entry)
     wrong = [] if any(fnmatch(name, weights) for name in files) else [f"no file {weights}"]
     if not any(name in files for name in INDICES) and not any("lora" in name for name in files):
@@ -55,7 +53,7 @@ def ask(entry: Checkpoint) -> tuple[dict[str, int], str, str | None]:
     return files, info.sha, getattr(info.card_data, "license", None)
 
 
-def look(use: str, entry: Checkpoint) -> tuple[str, list[str]]:
+def look(entry: Checkpoint) -> tuple[str, list[str]]:
     """Return "ok", "DEAD" or "?" (the Hub could not be asked) and what there is to say."""
     import httpx
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
@@ -67,9 +65,9 @@ def look(use: str, entry: Checkpoint) -> tuple[str, list[str]]:
     except (OSError, httpx.HTTPError) as error:
         return "?", [f"not asked: {type(error).__name__}"]
     else:
-        wrong = complaints(entry, files, use in PICKLED)
+        wrong = complaints(entry, files)
         if not wrong:
-            return "ok", [] if use in PICKLED else remarks(entry, files, commit, licence)
+            return "ok", [] if entry.pickles else remarks(entry, files, commit, licence)
     return "DEAD", wrong + ([f"in its place: {entry.fallback}"] if entry.fallback else [])
 
 
@@ -77,7 +75,7 @@ def main() -> int:
     """Print a line a checkpoint; return 0 only if all live."""
     states = []
     for use, entry in CHECKPOINTS["sd15"].items():
-        state, said = look(use, entry)
+        state, said = look(entry)
         print(f"{state:<4}  {use:<16}  {entry.id}@{entry.revision or 'main'}")
         for line in said:
             print(f"{'':<22}  -> {line}")

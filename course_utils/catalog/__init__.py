@@ -6,8 +6,8 @@
 from .calls import check_call, check_size, defaults, prompt_notes, unknown_words
 from .checkpoints import CHECKPOINTS, CONTROLS, KINDS, Checkpoint, checkpoint
 from .files import check_model
-from .hub import announcement, fetch
-from .loading import dtype_keyword, load, release
+from .hub import announcement, fetch, fetch_pickles
+from .loading import dtype_keyword, load, quiet, release, source
 from .samplers import schedulers, with_scheduler
 
 __all__ = [
@@ -23,10 +23,13 @@ __all__ = [
     "defaults",
     "dtype_keyword",
     "fetch",
+    "fetch_pickles",
     "load",
     "prompt_notes",
+    "quiet",
     "release",
     "schedulers",
+    "source",
     "unknown_words",
     "with_scheduler",
 ]

@@ -22,6 +22,9 @@ LIMITS = {  # argument: (type, smallest, largest)
     "num_inference_steps": (Integral, 1, 1000),
     "guidance_scale": (Real, 0, 100),
     "strength": (Real, 0, 1),
+    "controlnet_conditioning_scale": (Real, 0, 10),
+    "control_guidance_start": (Real, 0, 1),
+    "control_guidance_end": (Real, 0, 1),
     "seed": (Integral, 0, 2**63 - 1),
 }
 # What captions say beside the words of the vocabulary; held against the captions by a test.
@@ -46,7 +49,8 @@ def check_call(lane: str | None = None, **arguments) -> None:
     Args:
         lane: "clay" or "sd15"; None asks `env.choose_lane`.
         arguments: any of prompt, negative_prompt, num_inference_steps, guidance_scale, strength, seed,
-            height, width, and whatever else the call takes.
+            height, width, controlnet_conditioning_scale, control_guidance_start and control_guidance_end (a number,
+            or a list of them), and whatever else the call takes.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -57,7 +61,11 @@ def check_call(lane: str | None = None, **arguments) -> None:
             _check_prompt(name, arguments[name])
     for name, (kind, least, most) in LIMITS.items():
         if name in arguments:
-            _check_number(name, arguments[name], kind, least, most)
+            many = name.startswith("control") and isinstance(arguments[name], list | tuple)
+            for value in arguments[name] if many else [arguments[name]]:
+                _check_number(name, value, kind, least, most)
+    if arguments.keys() >= {"strength", "num_inference_steps"}:
+        _check_steps_run(arguments["num_inference_steps"], arguments["strength"])
     sides = {name: arguments[name] for name in ("height", "width") if arguments.get(name) is not None}
     check_size(**sides, lane=lane)
 
@@ -157,6 +165,15 @@ def _check_number(name: str, value: object, kind: type, least: float, most: floa
         raise TypeError(f"{name}={_short(value)} is {_a(value)}; use {wanted} from {least} to {most}.")
     if not least <= value <= most or math.isnan(value):
         raise ValueError(f"{name}={value} is out of range; use {least} to {most}.")
+
+
+def _check_steps_run(steps: int, strength: float) -> None:
+    """Raise unless a step is left: a pipeline that starts from a picture runs int(steps * strength) of them."""
+    if int(steps * strength) < 1:
+        raise ValueError(
+            f"strength={strength} of num_inference_steps={steps} leaves no step to run; use more steps, or a strength "
+            f"of at least {math.ceil(100 / steps) / 100}."
+        )
 
 
 def _short(value: object) -> str:

@@ -12,6 +12,15 @@ CLAY = "CC-BY-4.0"
 
 
 @dataclass(frozen=True)
+class Pickle:
+    """A file of weights that exists only as a pickle: it is refused unless it is this one to the last bit."""
+
+    name: str
+    sha256: str
+    size_gb: float
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """One set of weights."""
 
@@ -22,6 +31,7 @@ class Checkpoint:
     variant: str | None = None  # "fp16": the files NAME.fp16.safetensors
     fallback: str = ""  # what to use if it vanishes
     note: str = ""
+    pickles: tuple[Pickle, ...] = ()  # where there is no safetensors; `fetch_pickles` brings them one by one
 
     @property
     def local(self) -> bool:
@@ -45,7 +55,9 @@ CHECKPOINTS: dict[str, dict[str, Checkpoint]] = {
         "base": _clay(
             "clay-base", 0.04, "a Stable Diffusion of the clay world: f = 16, 12 latent channels, 32 tokens"
         ),
-        "depth2img": _clay("clay-depth", 0.04, "the base with a fifth part: a depth channel, and a depth network"),
+        "depth2img": _clay(
+            "clay-depth", 0.03, "a UNet with a depth channel, and a depth network; the base has the rest"
+        ),
         "control canny": _clay("clay-control-canny", 0.012),
         "control mlsd": _clay("clay-control-mlsd", 0.012),
         "control scribble": _clay("clay-control-scribble", 0.012),
@@ -88,13 +100,37 @@ CHECKPOINTS: dict[str, dict[str, Checkpoint]] = {
         "control seg": _control("seg", None),
         "control depth": _control("depth", "539f99181d33db39cf1af2e517cd8056785f0a87", "v11p depth is superseded"),
         "control normal": _control("normalbae", "cb7296e6587a219068e9d65864e38729cd862aa8"),
-        "segmenter": Checkpoint("openmmlab/upernet-convnext-small", None, "MIT", 0.33, note="ADE20K classes, for seg"),
+        "segmenter": Checkpoint(
+            "openmmlab/upernet-convnext-small",
+            None,  # pinned by the SHA-256 of its weights
+            "MIT",
+            0.33,
+            note="ADE20K classes, for seg",
+            pickles=(
+                Pickle("pytorch_model.bin", "76c163aa531ab7edfb3a77bbcc039e340645aa0ffe2b0ffcfc68755f550c76ea", 0.33),
+            ),
+        ),
         "annotators": Checkpoint(
             "lllyasviel/Annotators",
             "982e7edaec38759d914a963c48c4726685de7d96",
             "mixed; the OpenPose weights are for non-commercial use only",
-            0.9,
-            note="pickles: fetch single files, check their SHA-256, load with weights_only=True",
+            0.68,
+            note="M-LSD, HED, OpenPose's bodies and hands, NormalBae",
+            pickles=(
+                Pickle(
+                    "mlsd_large_512_fp32.pth",
+                    "5696f168eb2c30d4374bbfd45436f7415bb4d88da29bea97eea0101520fba082",
+                    0.006,
+                ),
+                Pickle("ControlNetHED.pth", "5ca93762ffd68a29fee1af9d495bf6aab80ae86f08905fb35472a083a4c7a8fa", 0.03),
+                Pickle(
+                    "body_pose_model.pth", "25a948c16078b0f08e236bda51a385d855ef4c153598947c28c0d47ed94bb746", 0.21
+                ),
+                Pickle(
+                    "hand_pose_model.pth", "b76b00d1750901abd07b9f9d8c98cc3385b8fe834a26d4b4f0aad439e75fc600", 0.15
+                ),
+                Pickle("scannet.pt", "03dbf1600c51ee3d45c29f77b77bf1a3b7a24c3452dba62a4ae658f37330c209", 0.29),
+            ),
         ),
         "depth estimator": Checkpoint(
             "depth-anything/Depth-Anything-V2-Small-hf",

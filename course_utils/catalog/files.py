@@ -60,7 +60,7 @@ def required(folder: Path, variant: str | None = None, restore: str = "") -> lis
     index = folder / "model_index.json"
     if not index.is_file():
         if (folder / "config.json").is_file():
-            return [folder / "config.json", folder / _weights("diffusers", variant)]
+            return [folder / name for name in ("config.json", *_single(folder / "config.json", variant))]
         raise FileNotFoundError(f"{shown(index)} is missing. {restore}")
     try:
         entries = json.loads(index.read_text(encoding="utf-8")).items()
@@ -68,6 +68,17 @@ def required(folder: Path, variant: str | None = None, restore: str = "") -> lis
         raise OSError(f"{shown(index)} is broken: {error}. {restore}") from error
     parts = [(folder / name, *entry) for name, entry in entries if isinstance(entry, list) and entry[0]]
     return [index, *(path for part in parts for path in _files(*part, variant))]
+
+
+def _single(config: Path, variant: str | None) -> list[str]:
+    """List what a single model needs beside its config; those of transformers in the table look at pictures."""
+    try:
+        theirs = "architectures" in json.loads(config.read_text(encoding="utf-8"))
+    except ValueError:
+        return []  # the config is broken, which is said when it is looked at
+    if theirs:
+        return ["preprocessor_config.json", _weights("transformers", variant)]
+    return [_weights("diffusers", variant)]
 
 
 def shown(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import env
+from .. import doctor, env
 from .checkpoints import Checkpoint
 from .files import check_model, missing
 
@@ -20,28 +20,57 @@ def fetch(entry: Checkpoint) -> Path:
     folder = cached(entry)
     if folder is None or missing(folder, entry.variant):
         env.say(announcement(entry))
-        folder = _download(entry)
+        folder = _download(entry, patterns(entry))
     check_model(folder, entry.variant, f"Delete {folder.parents[1]} and run this again: it is then downloaded anew.")
     return folder
 
 
+def fetch_pickles(entry: Checkpoint, *names: str) -> Path:
+    """Return the folder with some pickles of a checkpoint and its settings, downloading what is missing.
+
+    Raises:
+        OSError: they cannot be had, or one is not the file that it should be; nothing has loaded it then.
+    """
+    wanted = [pickle for pickle in entry.pickles if pickle.name in names]
+    found = [_in_cache(entry, pickle.name) for pickle in wanted]
+    if None in found:
+        size = sum(pickle.size_gb for pickle, path in zip(wanted, found, strict=True) if path is None)
+        env.say(announcement(entry, size))
+        found = [_download(entry, ["*.json", *names]) / pickle.name for pickle in wanted]
+    for pickle, path in zip(wanted, found, strict=True):
+        if not path.is_file():  # offline, the Hub's library hands out what an earlier download left
+            raise OSError(
+                f"{pickle.name} of {entry.id} is not on this computer and could not be downloaded. "
+                "Go online and run this again, or work without it: COURSE_LANE=clay."
+            )
+        sha256 = doctor.sha256(path)
+        if sha256 != pickle.sha256:
+            raise OSError(
+                f"{path} is refused: SHA-256 {sha256[:12]}... instead of {pickle.sha256[:12]}..., and a pickle can "
+                f"run any code when it is loaded. Delete {path.parents[2]} and run this again."
+            )
+    return found[0].parent
+
+
 def cached(entry: Checkpoint) -> Path | None:
     """Return the folder that an earlier download left, perhaps not whole; the network is not asked."""
+    found = next(filter(None, (_in_cache(entry, name) for name in INDICES)), None)
+    return found and found.parent
+
+
+def _in_cache(entry: Checkpoint, name: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    for name in INDICES:
-        found = try_to_load_from_cache(entry.id, name, revision=entry.revision)
-        if isinstance(found, str):
-            return Path(found).parent
-    return None
+    found = try_to_load_from_cache(entry.id, name, revision=entry.revision)
+    return Path(found) if isinstance(found, str) else None
 
 
-def announcement(entry: Checkpoint) -> str:
-    """Return what to say before a download: gigabytes, where from, where to, licence."""
+def announcement(entry: Checkpoint, size_gb: float | None = None) -> str:
+    """Return what to say before a download: gigabytes (of all of it, or so many), where from, where to, licence."""
     from huggingface_hub import constants
 
     return (
-        f"Downloading {entry.id}, about {entry.size_gb:.2g} GB, once, into {constants.HF_HUB_CACHE} "
+        f"Downloading {entry.id}, about {size_gb or entry.size_gb:.2g} GB, once, into {constants.HF_HUB_CACHE} "
         f"(licence: {entry.licence})."
     )
 
@@ -51,12 +80,12 @@ def patterns(entry: Checkpoint) -> list[str]:
     return ["*.json", "*.txt", "*." + ".".join(filter(None, (entry.variant, "safetensors")))]
 
 
-def _download(entry: Checkpoint) -> Path:
+def _download(entry: Checkpoint, wanted: list[str]) -> Path:
     import httpx
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(entry.id, revision=entry.revision, allow_patterns=patterns(entry)))
+        return Path(snapshot_download(entry.id, revision=entry.revision, allow_patterns=wanted))
     except (OSError, httpx.HTTPError) as error:
         reason = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
         instead = f" If it is gone for good: {entry.fallback}." if entry.fallback else ""

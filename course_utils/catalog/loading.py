@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +16,12 @@ from .. import env
 from .checkpoints import Checkpoint, check_controls, checkpoint, class_of
 from .files import check_model, shown
 from .hub import fetch
+from .parts import WORKING_GB, controlnets, forget_controlnets, old_names, weights_gb
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, DiffusionPipeline
 
-SMALL_GPU_GB = 6  # below, the parts of an sd15 pipeline take turns on the card
+LENT = ("vae", "text_encoder", "tokenizer", "scheduler")  # what a folder without them borrows from the base
 EXPECTED_LINES = ("Expected types for vae", "were passed to AutoencoderTiny, but are not expected")
 
 _kept: dict[str, DiffusionPipeline] = {}  # by the id of its checkpoint; at most one
@@ -33,7 +37,8 @@ def load(
 
     One base stays in memory: the next kind that stands on it shares its weights and has a scheduler of its
     own; another base takes its place. Weights are safetensors, checked; sd15 comes at its pinned revision,
-    in float16 on a GPU, with its safety checker.
+    in float16 on a GPU, with its safety checker. ControlNets are shared too; those that are not wanted again
+    leave the GPU before others come.
 
     Args:
         kind: a key of `KINDS`, such as "text2img".
@@ -54,20 +59,20 @@ def load(
     controls = [control] if isinstance(control, str) else list(control or ())
     check_controls(kind, controls, given=folder is not None)
     own = None if folder is None else _own(Path(folder), "config.json" if kind == "controlnet" else "model_index.json")
-    extra = {}
-    if kind == "controlnet":
-        sources = [own] if own else [_source(checkpoint(f"control {one}", lane)) for one in controls]
-        nets = [_read("ControlNetModel", source, lane) for source in sources]
-        extra["controlnet"] = nets if len(nets) > 1 else nets[0]
-        own = None
-    base = _read(_base_class(use), own, lane) if own else _base(use, lane)
-    return _place(_pipeline(name, base, extra), lane)
+    if kind != "controlnet":
+        base = _read(_base_class(use), own, lane, **_lent(own, lane)) if own else _base(use, lane)
+        return _place(_pipeline(name, base, {}), lane)
+    sources = [own] if own else [source(f"control {one}", lane) for one in controls]
+    base = _base(use, lane)
+    nets = controlnets(sources, partial(_read, "ControlNetModel", lane=lane), anew=own is not None)
+    return _place(_pipeline(name, base, {"controlnet": nets if len(nets) > 1 else nets[0]}), lane)
 
 
 @env.at_release
 def release() -> None:
-    """Forget the base that is kept; `env.release` calls this too."""
+    """Forget the base and the ControlNets that are kept; `env.release` calls this too."""
     _kept.clear()
+    forget_controlnets()
 
 
 def dtype_keyword() -> str:
@@ -90,8 +95,21 @@ def _own(folder: Path, index: str) -> Path:
     return folder
 
 
+def source(use: str, lane: str) -> Path:
+    """Return the checked folder of a checkpoint, downloading it where it is not here yet.
+
+    Args:
+        use: a key of `CHECKPOINTS[lane]`.
+        lane: "clay" or "sd15".
+
+    Raises:
+        ValueError: no such use.
+        OSError: it cannot be had, or a file of it is broken; says what to do.
+    """
+    return _source(checkpoint(use, lane))
+
+
 def _source(entry: Checkpoint) -> Path:
-    """Return the checked folder of a checkpoint, on either lane."""
     if not entry.local:
         return fetch(entry)
     folder = env.ASSETS / entry.id
@@ -109,10 +127,18 @@ def _base(use: str, lane: str) -> DiffusionPipeline:
     entry = checkpoint(use, lane)
     if entry.id not in _kept:
         source = _source(entry)
+        if lent := _lent(source, lane):  # the rest is small and read anew, as a ControlNet is
+            return _read(_base_class(use), source, lane, **lent)
         release()
         gc.collect()
         _kept[entry.id] = _read(_base_class(use), source, lane)
     return _kept[entry.id]
+
+
+def _lent(folder: Path, lane: str) -> dict:
+    """Return the parts that a pipeline's folder leaves to the lane's base, by name; none if it is whole."""
+    whole = "vae" in json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    return {} if whole else {part: _base("base", lane).components[part] for part in LENT}
 
 
 def _base_class(use: str) -> str:
@@ -120,13 +146,13 @@ def _base_class(use: str) -> str:
     return class_of("text2img" if use == "base" else use)[1]
 
 
-def _read(name: str, folder: Path, lane: str) -> DiffusionPipeline | ControlNetModel:
-    """Read a pipeline or a model of the class `name` from a folder."""
+def _read(name: str, folder: Path, lane: str, **lent) -> DiffusionPipeline | ControlNetModel:
+    """Read a pipeline or a model of the class `name` from a folder; what is lent comes from elsewhere."""
     import diffusers
 
     how = {dtype_keyword(): env.choose_dtype(lane), "variant": _variant(folder), "use_safetensors": True}
-    with _quiet():
-        return getattr(diffusers, name).from_pretrained(str(folder), **how)
+    with quiet(), old_names(folder):
+        return getattr(diffusers, name).from_pretrained(str(folder), **how, **lent)
 
 
 def _variant(folder: Path) -> str | None:
@@ -147,17 +173,31 @@ def _pipeline(name: str, base: DiffusionPipeline, extra: dict) -> DiffusionPipel
         parts["requires_safety_checker"] = base.config.requires_safety_checker
     pipe = getattr(diffusers, name)(**parts)
     pipe.set_progress_bar_config(disable=True)
+    if "depth_estimator" in parts:
+        pipe.prepare_depth_map = _without_warning(pipe.prepare_depth_map)
     return pipe
 
 
+def _without_warning(prepare: Callable) -> Callable:
+    """Keep quiet that a CPU estimates depth in float32: the pipeline asks for an autocast that does nothing there."""
+
+    @wraps(prepare)
+    def prepared(*arguments, **named):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "In CPU autocast, but the target dtype is not supported")
+            return prepare(*arguments, **named)
+
+    return prepared
+
+
 def _place(pipe: DiffusionPipeline, lane: str) -> DiffusionPipeline:
-    """Move a pipeline to the GPU, if there is one; part by part while it runs, if that is small."""
+    """Move a pipeline to the GPU, if there is one; part by part while it runs, if not all of it fits."""
     import torch
 
     if not torch.cuda.is_available():
         return pipe
-    small = torch.cuda.get_device_properties(0).total_memory < SMALL_GPU_GB * env.GIB
-    if lane == "clay" or not small:
+    room_gb = torch.cuda.get_device_properties(0).total_memory / env.GIB
+    if lane == "clay" or weights_gb(pipe) + WORKING_GB <= room_gb:
         return pipe.to("cuda")
     pipe.enable_model_cpu_offload()
     pipe.vae.enable_slicing()
@@ -165,7 +205,7 @@ def _place(pipe: DiffusionPipeline, lane: str) -> DiffusionPipeline:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep loading bars away, and what diffusers logs about each AutoencoderTiny in a Stable Diffusion."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging

@@ -52,20 +52,32 @@ def _grey(values: np.ndarray) -> Image.Image:
 
 
 def depth_map(made: Render) -> Image.Image:
-    """Draw inverse depth, near = bright, stretched to 0-255 over the picture as MiDaS and Depth Anything show it."""
-    near = 1 / np.maximum(made.depth, 1e-3)
+    """Draw inverse depth, near = bright, as MiDaS and Depth Anything show it."""
+    return draw_depth(1 / np.maximum(made.depth, 1e-3))
+
+
+def draw_depth(near: np.ndarray) -> Image.Image:
+    """Draw inverse depth [height, width], of any scale, stretched to 0-255 over the picture."""
     return _grey((near - near.min()) / max(float(near.max() - near.min()), 1e-9) * 255 + 0.5)
 
 
 def normal_map(made: Render) -> Image.Image:
+    """Draw the normals of a render; the sky, which has none, faces the eye in each pixel."""
+    return draw_normals(made.normal)
+
+
+def draw_normals(normal: np.ndarray) -> Image.Image:
     """Draw normals as control_v11p_sd15_normalbae expects them.
 
     "Blue is front, red is left, green is top" (README of lllyasviel/ControlNet-v1-1-nightly, Normal 1.1; that x
     is flipped against the usual camera space is also noted in threestudio issue 189). The value is
     (n + 1) / 2 * 255, cut to whole numbers as in controlnet_aux's ``NormalBaeDetector``. The background keeps its
-    normals: that map has no mask. The sky, which has none, faces the eye in each pixel.
+    normals: that map has no mask.
+
+    Args:
+        normal: [height, width, 3], unit, camera space: x right, y up, z towards the viewer.
     """
-    turned = made.normal * np.array([-1, 1, 1], np.float32)
+    turned = normal * np.array([-1, 1, 1], np.float32)
     return Image.fromarray(((turned + 1) / 2 * 255).clip(0, 255).astype(np.uint8))
 
 
@@ -75,25 +87,34 @@ def seg_map(made: Render) -> Image.Image:
 
 
 def pose_map(made: Render) -> Image.Image:
-    """Draw the visible joints of people and hands as OpenPose does (controlnet_aux ``open_pose/util.py``).
+    """Draw the visible joints of people and hands as OpenPose does."""
+    found = truth.keypoints(made).values()
+    bodies = [points["body"] for points in found if "body" in points]
+    hands = [points[side] for points in found for side in ("left", "right") if side in points]
+    return draw_pose(bodies, hands, *made.depth.shape)
+
+
+def draw_pose(bodies: list[np.ndarray], hands: list[np.ndarray], height: int, width: int) -> Image.Image:
+    """Draw joints as OpenPose does (controlnet_aux ``open_pose/util.py``).
 
     Sticks and dots are 4 pixels thick at 512 pixels and scale with the picture.
+
+    Args:
+        bodies: [18, 3] each, in OpenPose's order: column, row (pixels), visible (0 leaves the joint out).
+        hands: [21, 3] each.
+        height, width: of the picture.
     """
-    found = truth.keypoints(made).values()
-    canvas = np.zeros((*made.depth.shape, 3), np.uint8)
-    unit = max(1, round(min(made.depth.shape) / 128))
-    for points in found:
-        if "body" in points:
-            _limbs(canvas, points["body"], unit)
+    canvas = np.zeros((height, width, 3), np.uint8)
+    unit = max(1, round(min(height, width) / 128))
+    for body in bodies:
+        _limbs(canvas, body, unit)
     canvas = (canvas * 0.6).astype(np.uint8)
-    for points in found:
-        for (column, row, seen), colour in zip(points.get("body", ()), RAINBOW, strict=False):
+    for body in bodies:
+        for (column, row, seen), colour in zip(body, RAINBOW, strict=True):
             if seen:
                 cv2.circle(canvas, (int(column), int(row)), unit, colour, thickness=-1)
-    for points in found:
-        for side in ("left", "right"):
-            if side in points:
-                _fingers(canvas, points[side], unit)
+    for hand in hands:
+        _fingers(canvas, hand, unit)
     return Image.fromarray(canvas)
 
 
@@ -121,8 +142,13 @@ def _fingers(canvas: np.ndarray, hand: np.ndarray, unit: int) -> None:
 
 def line_map(made: Render) -> Image.Image:
     """Draw the visible straight edges, white on black and one pixel wide, as M-LSD's map is drawn."""
-    canvas = np.zeros(made.depth.shape, np.uint8)
-    for a, b in straight_edges(made):
+    return draw_lines(straight_edges(made), *made.depth.shape)
+
+
+def draw_lines(lines: np.ndarray, height: int, width: int) -> Image.Image:
+    """Draw lines [n, 2, 2], both ends (column, row) in pixels, white on black and one pixel wide."""
+    canvas = np.zeros((height, width), np.uint8)
+    for a, b in lines:
         cv2.line(canvas, a.astype(int).tolist(), b.astype(int).tolist(), 255, 1)
     return _grey(canvas)
 

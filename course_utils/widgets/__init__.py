@@ -4,8 +4,29 @@
 draws it for readers on the web, where widgets show nothing.
 """
 
+from .controlnet import ControlSettings, controlnet_panel, multi_controlnet_panel
+from .depth2img import Depth2ImgSettings, depth2img_panel
+from .given import Given
+from .img2img import Img2ImgSettings, img2img_panel
+from .pad import Pad
 from .panel import Panel
 from .record import Settings, from_png
 from .text2img import text2img_panel
+from .units import Unit
 
-__all__ = ["Panel", "Settings", "from_png", "text2img_panel"]
+__all__ = [
+    "ControlSettings",
+    "Depth2ImgSettings",
+    "Given",
+    "Img2ImgSettings",
+    "Pad",
+    "Panel",
+    "Settings",
+    "Unit",
+    "controlnet_panel",
+    "depth2img_panel",
+    "from_png",
+    "img2img_panel",
+    "multi_controlnet_panel",
+    "text2img_panel",
+]

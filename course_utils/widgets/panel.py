@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ipywidgets import HTML, Button, HBox, Layout, VBox, Widget
 
 from .. import catalog
-from .parts import Code, History, Stage, classed, styles
+from .parts import Code, History, Stage, classed, plain, styles
 from .post import Post, heartbeat
 from .preview import Preview
 from .record import Settings, Shot, save, to_png
@@ -30,12 +30,16 @@ class Panel(VBox):
     """Knobs, a button, the picture.
 
     Args:
-        pipe: any pipeline of diffusers that can be interrupted; it is left as it is.
+        pipe: any pipeline of diffusers with `callback_on_step_end`; it is left as it is.
         knobs: name of a field of `settings` to the widget that sets it.
         fixed: the fields that no knob sets.
         settings: the class of the settings.
         folder: where Save writes.
         rows: what stands in the left column, the knobs included; None takes the knobs as they are.
+        look: shows what a run starts from, by `look(post, settings, arguments)`, in the run's thread; with it
+            there is a button that does only this.
+        pipe_for: gives the pipeline that settings ask for; None takes `pipe` for all.
+        tall: the knobs are many: the buttons stand below the picture, so that both are seen at once.
     """
 
     def __init__(
@@ -46,14 +50,20 @@ class Panel(VBox):
         settings: type[Settings] = Settings,
         folder: str | Path = "pictures",
         rows: list[Widget] | None = None,
+        look: Callable[[Post, Settings, dict[str, Any]], None] | None = None,
+        pipe_for: Callable[[Settings], DiffusionPipeline] | None = None,
+        tall: bool = False,
     ) -> None:
-        self.pipe, self.knobs, self.folder = pipe, dict(knobs), Path(folder)
+        self.pipe, self.knobs, self.folder, self.tall = pipe, dict(knobs), Path(folder), tall
         self._fixed, self._settings = dict(fixed), settings
+        self._look, self._pipe_for = look, pipe_for or (lambda settings: pipe)
         self.shot: Shot | None = None  # the finished picture on show
         self.problem: Exception | None = None  # the last run's, with its traceback
         self.runner, self.post = Runner(), Post()
         self._heart = heartbeat(self._beat) if self.post.wait else None
         self.generate = Button(description="Generate", button_style="primary", layout=Layout(width="112px"))
+        self.preview = Button(description="Preview", tooltip="Show what a run would start from")
+        self.preview.layout = Layout(width="84px", display=None if look else "none")
         self.stop = Button(description="Stop", disabled=True, layout=Layout(width="72px"))
         self.error, self.notes = classed(HTML(), "error"), classed(HTML(), "notes")
         self.stage = Stage(self.post, fixed["height"], fixed["width"])
@@ -63,14 +73,17 @@ class Panel(VBox):
         self._listen()
 
     def _arrange(self, rows: list[Widget]) -> list[Widget]:
-        actions = classed(HBox([self.generate, self.stop, self.error]), "actions")
-        knobs = classed(VBox([*rows, actions, self.notes]), "knobs")
-        columns = classed(HBox([knobs, self.stage]), "columns")
+        actions = classed(HBox([self.generate, self.preview, self.stop, self.error]), "actions")
+        below = [actions, self.notes]
+        knobs = classed(VBox([*rows, *([] if self.tall else below)]), "knobs")
+        side = classed(VBox([self.stage, *(below if self.tall else [])]), "side")
+        columns = classed(HBox([knobs, side]), "columns")
         heart = [self._heart] if self._heart else []
         return [styles(), *heart, columns, self.history, self.code]
 
     def _listen(self) -> None:
-        for button, act in ((self.generate, self._start), (self.stop, self._halt), (self.stage.save, self._keep)):
+        acts = {self.generate: self._start, self.preview: self._foresee, self.stop: self._halt}
+        for button, act in (acts | {self.stage.save: self._keep}).items():
             button.on_click(self._answer(act))
         for name in {"prompt", "negative_prompt"} & set(self.knobs):
             self.knobs[name].observe(self._answer(self._note), "value")
@@ -111,17 +124,27 @@ class Panel(VBox):
         return draw(self)
 
     def _start(self) -> None:
+        if self._begin("Starting ..."):
+            self.shot = None
+            self.code.show("")
+            self.stage.clear()
+            self.stage.step(0, self.settings.steps, None)
+            self._run(self._make)
+
+    def _foresee(self) -> None:
+        if self._begin("Looking ..."):
+            self._run(self._show_inputs)
+
+    def _begin(self, text: str) -> bool:
+        """Make ready for a run; False while another one is under way."""
         if self.runner.running:
-            return
-        settings = self.settings
+            return False
         self._say_error("")
         self._note()
-        self.problem = self.shot = None
+        self.problem = None
+        self.stage.say(text)
         self._busy(True)
-        self.code.show("")
-        self.stage.clear()
-        self.stage.step(0, settings.steps, None)
-        self.runner.start(lambda stop: self._work(settings, stop))
+        return True
 
     def _halt(self) -> None:
         if self.runner.running:
@@ -129,28 +152,48 @@ class Panel(VBox):
             self.stage.say("Stopping after this step ...")
             self.runner.stop()
 
-    def _work(self, settings: Settings, stop: threading.Event) -> None:
-        """Make one picture; runs in the runner's thread and never raises."""
+    def _run(self, work: Callable[[Settings, threading.Event], None]) -> None:
+        """Do the work with the settings of this moment, in the runner's thread; it never raises there."""
+        settings = self.settings
+
+        def job(stop: threading.Event) -> None:
+            try:
+                work(settings, stop)
+            except Exception as problem:  # whatever it is, the learner reads it beside the button
+                self.problem = problem
+                self._say_error(plain(problem))
+                self.stage.step(0, 1, None)
+                self.stage.say("No picture was made.")
+            finally:
+                self._busy(False)
+
+        self.runner.start(job)
+
+    def _make(self, settings: Settings, stop: threading.Event) -> None:
         began = time.monotonic()
-        try:
-            pipe = own_pipeline(self.pipe, settings.scheduler)
-            preview = Preview(pipe)
+        arguments = self._inputs(settings)
+        pipe = own_pipeline(self._pipe_for(settings), settings.scheduler)
+        preview = Preview(pipe)
 
-            def on_step(done: int, steps: int) -> None:
-                self.stage.step(done, steps, preview.picture() if done < steps else None)
+        def on_step(done: int, steps: int) -> None:
+            self.stage.step(done, steps, preview.picture() if done < steps else None)
 
-            output = call(pipe, settings, stop, on_step)
-            if output is None:
-                self.stage.say("Stopped. Unfinished pictures are not kept.")
-            else:
-                self._finish(settings, output, time.monotonic() - began)
-        except Exception as problem:  # whatever it is, the learner reads it beside the button
-            self.problem = problem
-            self._say_error(_plain(problem))
-            self.stage.step(0, 1, None)
-            self.stage.say("No picture was made.")
-        finally:
-            self._busy(False)
+        output = call(pipe, settings, arguments, stop, on_step)
+        if output is None:
+            self.stage.say("Stopped. Unfinished pictures are not kept.")
+        else:
+            self._finish(settings, output, time.monotonic() - began)
+
+    def _show_inputs(self, settings: Settings, stop: threading.Event) -> None:
+        self._inputs(settings)
+        self.stage.say("Ready." if self.shot is None else "Ready for another one.")
+
+    def _inputs(self, settings: Settings) -> dict[str, Any]:
+        """Return the pipeline's arguments, and show the pictures among them."""
+        arguments = settings.arguments()
+        if self._look:
+            self._look(self.post, settings, arguments)
+        return arguments
 
     def _finish(self, settings: Settings, output: Any, seconds: float) -> None:
         if any(getattr(output, "nsfw_content_detected", None) or ()):
@@ -185,7 +228,8 @@ class Panel(VBox):
         self.post(self.error, value=html.escape(text))
 
     def _busy(self, running: bool) -> None:
-        self.post(self.generate, disabled=running)
+        for button in (self.generate, self.preview):
+            self.post(button, disabled=running)
         self.post(self.stop, disabled=not running)
         if self._heart and running:
             self.post(self._heart, beating=True)
@@ -196,13 +240,3 @@ class Panel(VBox):
         self.post.deliver()
         if ended:
             self._heart.beating = False
-
-
-def _plain(problem: Exception) -> str:
-    """Say an exception in one line for a learner."""
-    text = " ".join(str(problem).split())
-    if "out of memory" in text.lower() or isinstance(problem, MemoryError):
-        return "The memory is full. Make the picture smaller, or restart the kernel and run only what you need."
-    if isinstance(problem, ValueError | TypeError | OSError) and text:
-        return text
-    return f"{type(problem).__name__}: {text}" if text else type(problem).__name__

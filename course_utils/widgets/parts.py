@@ -161,3 +161,13 @@ class Code(Accordion):
 def row(*widgets: Widget) -> HBox:
     """Return widgets side by side."""
     return HBox(widgets, layout=Layout(width="auto", overflow="visible"))
+
+
+def plain(problem: Exception) -> str:
+    """Say an exception in one line for a learner."""
+    text = " ".join(str(problem).split())
+    if "out of memory" in text.lower() or isinstance(problem, MemoryError):
+        return "The memory is full. Make the picture smaller, or restart the kernel and run only what you need."
+    if isinstance(problem, ValueError | TypeError | OSError) and text:
+        return text
+    return f"{type(problem).__name__}: {text}" if text else type(problem).__name__

@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 KEY = "course_utils"  # of the settings among a PNG's texts
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+ROOMS = ("catalog", "clay", "controls", "editing")  # that a shown call may use
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -36,30 +37,50 @@ class Settings:
     width: int
     lane: str
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the pipeline's arguments, the generator excepted."""
+    def plain(self) -> dict[str, Any]:
+        """Return the arguments that every pipeline takes."""
         negative = {"negative_prompt": self.negative_prompt} if self.negative_prompt else {}
         return {
             "prompt": self.prompt,
             **negative,
             "num_inference_steps": self.steps,
             "guidance_scale": self.guidance,
-            "height": self.height,
-            "width": self.width,
         }
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the pipeline's arguments, the generator excepted."""
+        return {**self.plain(), "height": self.height, "width": self.width}
+
+    def expressions(self) -> dict[str, str]:
+        """Return the same arguments as Python; names in it are made by `making`."""
+        return {name: repr(value) for name, value in self.arguments().items()}
+
+    def making(self) -> str:
+        """Return Python that makes what the call needs, such as its pictures."""
+        return ""
+
+    def loading(self) -> str:
+        """Return the arguments of `catalog.load`."""
+        return f"{self.kind!r}, lane={self.lane!r}"
 
     def code(self) -> str:
         """Return Python that makes the same picture, without a panel."""
-        arguments = "".join(f"    {name}={value!r},\n" for name, value in self.arguments().items())
-        return (
-            "import torch\n"
-            "from course_utils import catalog\n\n"
-            f"pipe = catalog.load({self.kind!r}, lane={self.lane!r})\n"
+        arguments = "".join(f"    {name}={said},\n" for name, said in self.expressions().items())
+        body = (
+            f"{self.making()}"
+            f"pipe = catalog.load({self.loading()})\n"
             f"pipe = catalog.with_scheduler(pipe, {self.scheduler!r})\n"
             f"image = pipe(\n{arguments}"
             f"    generator=torch.Generator().manual_seed({self.seed}),\n"
             ").images[0]\n"
         )
+        rooms = ", ".join(room for room in ROOMS if f"{room}." in body)
+        return f"import torch\nfrom course_utils import {rooms}\n\n{body}"
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> Settings:
+        """Return settings from what JSON made of them."""
+        return cls(**found)
 
 
 @dataclass(frozen=True)
@@ -108,7 +129,7 @@ def from_png(source: str | Path | io.BufferedIOBase, settings: type[Settings] = 
     kind = found.pop("kind", None)
     if kind != settings.kind or set(found) != {field.name for field in fields(settings)}:
         raise ValueError(f"source holds settings of kind {kind!r}; give a PNG that a {settings.kind!r} panel made.")
-    return settings(**found)
+    return settings.of(found)
 
 
 def save(shot: Shot, folder: Path) -> Path:
@@ -117,20 +138,32 @@ def save(shot: Shot, folder: Path) -> Path:
     Raises:
         OSError: it could not be written; the message is for the learner, and the shot is unharmed.
     """
+    try:
+        return write(shot.png, folder, shot.name)
+    except OSError as problem:
+        raise OSError(problem.errno, f"{problem.strerror} Nothing is lost: the picture is still here, "
+                      "download it, or mend this and press Save again.") from problem  # fmt: skip
+
+
+def write(png: bytes, folder: Path, name: str) -> Path:
+    """Write a file into a folder: whole or not at all, and never over another file.
+
+    Raises:
+        OSError: it could not be written; the message is for the learner.
+    """
     half_written = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
             half_written = Path(file.name)
-            file.write(shot.png)
-        path = _free(folder / shot.name)
+            file.write(png)
+        path = _free(folder / name)
         os.replace(half_written, path)
         return path
     except OSError as problem:
         if half_written is not None:
             half_written.unlink(missing_ok=True)
-        raise OSError(problem.errno, f"{_reason(problem, folder)} Nothing is lost: the picture is still here, "
-                      "download it, or mend this and press Save again.") from problem  # fmt: skip
+        raise OSError(problem.errno, _reason(problem, folder)) from problem
 
 
 def _free(path: Path) -> Path:

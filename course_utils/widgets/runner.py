@@ -5,7 +5,8 @@ pipeline inside its handler would hold that thread: the click on Stop would be r
 stop. So the pipeline runs in a thread of its own, and the handler returns at once:
 
 - torch gives the interpreter's lock up while it computes, so a Stop is read within a step. It sets an event;
-  `callback_on_step_end` sees it after the step and sets `pipe._interrupt`, diffusers' own way to skip the rest.
+  `callback_on_step_end` sees it after the step and leaves the pipeline by an exception. Diffusers' own way,
+  `pipe._interrupt`, would still decode what is not kept, and Depth2Img does not know it.
 - Newer JupyterLab with ipykernel 7 reads widget messages on a thread beside the main one. Nothing here asks which.
 - The learner may run other cells meanwhile. So a run works on a shallow copy of the pipeline with a scheduler and a
   tokenizer of its own: the weights are shared, what two calls would tread on is not (`own_pipeline`).
@@ -23,7 +24,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -78,13 +79,22 @@ def own_pipeline(pipe: DiffusionPipeline, scheduler: str) -> DiffusionPipeline:
     return own
 
 
+class _Stopped(Exception):
+    """Leaves a pipeline between two steps."""
+
+
 def call(
-    pipe: DiffusionPipeline, settings: Settings, stop: threading.Event, on_step: Callable[[int, int], None]
+    pipe: DiffusionPipeline,
+    settings: Settings,
+    arguments: dict[str, Any],
+    stop: threading.Event,
+    on_step: Callable[[int, int], None],
 ) -> BaseOutput | None:
     """Call the pipeline as `settings` say.
 
     Args:
         pipe: from `own_pipeline`.
+        arguments: `settings.arguments()`.
         stop: set it to skip the remaining steps.
         on_step: is told after each step how many are done, and how many there are.
 
@@ -94,20 +104,22 @@ def call(
     Raises:
         ValueError: a setting that cannot be; and whatever the pipeline raises.
     """
+    own = arguments.get("callback_on_step_end", lambda pipe, step, timestep, kept: kept)
 
     def after_step(pipe: DiffusionPipeline, step: int, timestep: torch.Tensor, kept: dict) -> dict:
         if stop.is_set() and step + 1 < pipe.num_timesteps:
-            pipe._interrupt = True
-        else:
-            on_step(step + 1, pipe.num_timesteps)
-        return kept
+            raise _Stopped
+        on_step(step + 1, pipe.num_timesteps)
+        return own(pipe, step, timestep, kept)
 
-    arguments = settings.arguments()
     catalog.check_call(settings.lane, **arguments, seed=settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
-    with _hushed():
-        output = pipe(**arguments, generator=generator, callback_on_step_end=after_step)
-    return None if pipe.interrupt else output
+    try:
+        with _hushed():
+            return pipe(**arguments | {"generator": generator, "callback_on_step_end": after_step})
+    except _Stopped:
+        pipe.maybe_free_model_hooks()
+        return None
 
 
 @contextmanager

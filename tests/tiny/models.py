@@ -21,7 +21,16 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    DPTConfig,
+    DPTForDepthEstimation,
+    DPTImageProcessor,
+)
 
 WORDS = "a an the and with in on at cat dog lion bird man woman crown bench clock red blue green beach garden".split()
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -63,13 +72,46 @@ def build_clay_folder(path: Path) -> Path:
     return Path(path)
 
 
-def build_clay_control(path: Path, base: Path) -> Path:
-    """Write a tiny ControlNet for the clay base: a hint encoder with one more stride, for f = 16."""
+def build_clay_control(path: Path, base: Path, steers: float = 0.0) -> Path:
+    """Write a tiny ControlNet for the clay base: a hint encoder with one more stride, for f = 16.
+
+    Its zero convolutions are zero, as before training; `steers` is the deviation of random weights in their place.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         unet = UNet2DConditionModel.from_pretrained(base / "unet")
         control = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 8, 8, 8, 8))
+        zeros = (
+            control.controlnet_down_blocks,
+            control.controlnet_mid_block,
+            control.controlnet_cond_embedding.conv_out,
+        )
+        for parameter in [parameter for part in zeros for parameter in part.parameters()]:
+            torch.nn.init.normal_(parameter, std=steers)
     control.half().save_pretrained(path)
+    return Path(path)
+
+
+def build_clay_depth(path: Path, base: Path) -> Path:
+    """Write a tiny clay depth pair: the parts that are its own, as the recipe ships them; `base` lends the rest."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        unet = UNet2DConditionModel.from_config(
+            {**UNet2DConditionModel.load_config(base / "unet"), "in_channels": 12 + 1}
+        )
+        size = {"hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2, "num_hidden_layers": 4}
+        neck = {"neck_hidden_sizes": [4, 4, 4, 4], "fusion_hidden_size": 4, "backbone_out_indices": [0, 1, 2, 3]}
+        config = DPTConfig(image_size=64, patch_size=16, readout_type="ignore", **size, **neck)
+        estimator = DPTForDepthEstimation(config)
+    unet.half().save_pretrained(path / "unet")
+    estimator.half().save_pretrained(path / "depth_estimator")
+    DPTImageProcessor(size={"height": 64, "width": 64}).save_pretrained(path / "feature_extractor")
+    parts = {
+        "depth_estimator": ["transformers", "DPTForDepthEstimation"],
+        "feature_extractor": ["transformers", "DPTImageProcessor"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+    }
+    (path / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionDepth2ImgPipeline", **parts}))
     return Path(path)
 
 

@@ -448,6 +448,10 @@ def test_defaults_pass_their_own_check(lane):
         ({"guidance_scale": float("inf")}, ValueError, "guidance_scale=inf"),
         ({"guidance_scale": "high"}, TypeError, "guidance_scale='high' is a str; use a number"),
         ({"strength": 1.01}, ValueError, "strength=1.01.*0 to 1"),
+        ({"strength": 0.05, "num_inference_steps": 19}, ValueError, "leaves no step to run.*at least 0.06"),
+        ({"controlnet_conditioning_scale": float("nan")}, ValueError, "controlnet_conditioning_scale=nan"),
+        ({"controlnet_conditioning_scale": [1.0, "high"]}, TypeError, "controlnet_conditioning_scale='high'"),
+        ({"control_guidance_end": [1.0, 1.5]}, ValueError, "control_guidance_end=1.5.*0 to 1"),
         ({"seed": -1}, ValueError, "seed=-1"),
         ({"seed": True}, TypeError, "seed=True is a bool"),
         ({"height": 250}, ValueError, "height=250 is not a multiple of 16.*240 or 256"),
@@ -469,6 +473,7 @@ def test_good_calls_pass():
     catalog.check_call(
         "clay", prompt=["a cat", ""], height=np.int64(64), width=96, guidance_scale=np.float32(1), eta=9
     )
+    catalog.check_call("clay", strength=0.05, num_inference_steps=20, control_guidance_start=[0, 0.5])
     catalog.check_size(248, 256, "sd15")
     catalog.check_size(lane="clay")
 

@@ -191,7 +191,7 @@ def test_doctor_sees_a_widget_page_of_another_major(monkeypatch):
 def shipped(tmp_path):
     """A folder of assets with one file and a right manifest."""
     (tmp_path / "a.bin").write_bytes(b"clay")
-    entry = {"bytes": 4, "sha256": doctor._sha256(tmp_path / "a.bin")}
+    entry = {"bytes": 4, "sha256": doctor.sha256(tmp_path / "a.bin")}
     (tmp_path / "manifest.json").write_text(json.dumps({"files": {"a.bin": entry}}))
     return tmp_path
 

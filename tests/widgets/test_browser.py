@@ -1,11 +1,12 @@
-"""The text2img panel in JupyterLab, driven as a learner drives it."""
+"""Panels in JupyterLab, driven as a learner drives them."""
 
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from course_utils.widgets import from_png
+from course_utils import editing
+from course_utils.widgets import ControlSettings, from_png
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -16,6 +17,18 @@ pipe = catalog.load("text2img", lane="clay", folder={folder!r})"""
 SHOW = """\
 panel = widgets.text2img_panel(pipe, room)
 panel"""
+SCRIBBLE = """\
+from pathlib import Path
+from course_utils import catalog, env, widgets
+env.ASSETS = Path({assets!r})
+room = env.start(seed=7, lane="clay")
+pipe = catalog.load("controlnet", lane="clay", control="scribble")
+panel = widgets.controlnet_panel(pipe, room, control="scribble", picture="a clock")
+panel"""
+PIXEL = """(canvas, [x, y]) => {
+    const pen = canvas.getContext("2d"), scale = canvas.width / 256;
+    return [...pen.getImageData(x * scale, y * scale, 1, 1).data].slice(0, 3);
+}"""
 # As on Colab: what a thread sends that answers no message of the browser is lost.
 DEAF = """\
 import threading
@@ -82,3 +95,42 @@ def test_heartbeat_carries_what_a_thread_cannot_send(lab, page, tiny_folder):
     panel.get_by_role("button", name="Generate").click()
     expect(panel.locator(".course-status")).to_contain_text(MADE)
     assert source(panel) != first
+
+
+def pull(page, box, *points):
+    """Draw a line with the mouse through points of the picture's 256 x 256 pixels."""
+    for number, (x, y) in enumerate(points):
+        page.mouse.move(box["x"] + x * box["width"] / 256, box["y"] + y * box["height"] / 256, steps=10)
+        if number == 0:
+            page.mouse.down()
+    page.mouse.up()
+
+
+def test_draw_a_scribble_and_a_picture_follows_it(lab, page, tiny_assets):
+    lab.write("scribble.ipynb", SCRIBBLE.format(assets=str(tiny_assets)))
+    lab.open(page, "scribble.ipynb")
+    lab.run_all(page)
+    panel = page.locator(".course-panel")
+    panel.get_by_role("button", name="Draw", exact=True).first.click()
+    canvas = panel.locator(".course-pad canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    pull(page, box, (40, 60), (200, 60), (200, 180))
+    pull(page, box, (20, 230), (230, 230))
+    panel.get_by_role("button", name="Undo").click()
+    panel.get_by_role("button", name="Erase").click()
+    pull(page, box, (120, 60), (121, 60))
+    map_before = panel.locator(".course-looks img").last.get_attribute("src")
+    panel.get_by_role("button", name="Generate").click()
+    expect(panel.locator(".course-status")).to_contain_text(MADE)
+    assert panel.locator(".course-looks img").last.get_attribute("src") != map_before
+    with page.expect_download() as download:
+        panel.get_by_text("Download PNG").click()
+    (unit,) = from_png(download.value.path(), ControlSettings).units
+    assert [stroke[0] for stroke in unit.given.strokes] == ["#ffffff", "erase"] and unit.preprocessor == "none"
+    drawn = unit.map(256, 256, "clay")
+    assert drawn == editing.scribble(unit.given.strokes, 256, 256)
+    lines, rest = [(60, 60), (200, 120)], [(121, 60), (100, 230), (128, 128)]  # of the rest one was erased, one undone
+    for at in lines + rest:
+        seen = canvas.evaluate(PIXEL, list(at))
+        assert (min(seen) > 250) is (drawn.getpixel(at) == (255, 255, 255)) is (at in lines), (at, seen)

@@ -1,6 +1,8 @@
-"""Run a stage of the recipe: ``python -m course_utils.clay.recipe STAGE [--minutes M]``.
+"""Run a stage of the recipe: ``python -m course_utils.clay.recipe STAGE [KIND] [--minutes M]``.
 
-In order: data, autoencoder, latents, text, base, judge, card. Each goes on where it stopped.
+In order: data, autoencoder, latents, text, base, judge, card (ships the base), then what stands on the frozen base:
+maps, reader, depth, control KIND (without one, all seven). Each goes on where it stopped.
+``card KIND`` measures a shipped ControlNet, ``depth2img`` or the ``reader`` again.
 The same command trains on a GPU where there is one. On several cores or GPUs:
 ``torchrun --nproc_per_node 2 -m course_utils.clay.recipe base`` (with ``ACCELERATE_USE_CPU=true`` on CPUs).
 """
@@ -12,7 +14,9 @@ import math
 
 from tqdm import tqdm
 
-STAGES = ("data", "autoencoder", "latents", "text", "base", "judge", "card")
+from ...catalog import CONTROLS
+
+KINDS = {"control": CONTROLS, "card": ("depth2img", "reader", *CONTROLS)}
 SHARDS = {1: 40, 2: 2, 3: 18}  # shards of 500 scenes by world: training, held out, the judge's
 
 
@@ -56,22 +60,59 @@ def _judge(minutes: float) -> None:
     judge.train(minutes)
 
 
-def _card(minutes: float) -> None:
-    from . import card
+def _card(minutes: float, kind: str | None = None) -> None:
+    from . import card, control, depth, reader
 
-    card.write()
+    if kind in CONTROLS:
+        control.card(kind)
+    else:
+        {None: card.write, "depth2img": depth.card, "reader": reader.card}[kind]()
 
 
-RUN = dict(zip(STAGES, (_data, _autoencoder, _latents, _text, _base, _judge, _card), strict=True))
+def _maps(minutes: float) -> None:
+    from . import maps
+
+    for _ in tqdm(maps.make(), desc="maps", unit="shard"):
+        pass
+
+
+def _reader(minutes: float) -> None:
+    from . import reader
+
+    reader.train(minutes)
+
+
+def _depth(minutes: float) -> None:
+    from . import depth
+
+    depth.train(minutes)
+
+
+def _control(minutes: float, kind: str | None = None) -> None:
+    from . import control
+
+    for one in [kind] if kind else CONTROLS:
+        control.train(one, minutes)
+
+
+RUN = {
+    "data": _data, "autoencoder": _autoencoder, "latents": _latents, "text": _text, "base": _base, "judge": _judge,
+    "card": _card, "maps": _maps, "reader": _reader, "depth": _depth, "control": _control,
+}  # fmt: skip
+STAGES = tuple(RUN)
 
 
 def main() -> None:
     """Read the command line and run the stage."""
     parser = argparse.ArgumentParser(prog="python -m course_utils.clay.recipe", description=__doc__)
     parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("kind", nargs="?", help="of a control or a card")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop and save after this long")
     asked = parser.parse_args()
-    RUN[asked.stage](asked.minutes)
+    kinds = KINDS.get(asked.stage, ())
+    if asked.kind and asked.kind not in kinds:
+        parser.error(f"kind={asked.kind!r} is none of stage {asked.stage}; it takes {', '.join(kinds) or 'no kind'}.")
+    RUN[asked.stage](asked.minutes, *filter(None, [asked.kind]))
 
 
 if __name__ == "__main__":

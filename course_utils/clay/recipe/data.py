@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ...env import ASSETS
+from ...env import ASSETS, cache_folder
 from .. import layout
 from .. import vocabulary as words
 from ..render import render
 from ..sample import sample
 from ..scenes import Scene
 
-TRAIN, HELD_OUT, JUDGE = 1, 2, 3  # seeds of the worlds: nothing is ever trained on HELD_OUT
+TRAIN, HELD_OUT, JUDGE, READER = 1, 2, 3, 4  # seeds of the worlds: nothing is ever trained on HELD_OUT
 SHARD = 500
 SHIPPED = ASSETS / "models" / "clay-base"  # what stages fall back to where the cache is gone
 SMALL = 64
@@ -31,13 +31,13 @@ SMALL = 64
 
 def cache() -> Path:
     """Give the folder that long work lives in, outside the repository: COURSE_CACHE or the user's cache."""
-    return Path(os.environ.get("COURSE_CACHE") or Path.home() / ".cache" / "course_utils") / "recipe"
+    return cache_folder() / "recipe"
 
 
 def scene_of(seed: int, index: int) -> Scene:
-    """Draw a scene of a world; the judge's world also has the things and styles that the base never sees."""
+    """Draw a scene of a world; those of judge and reader also have the things and styles that the base never sees."""
     scene = sample(seed, index)
-    if seed != JUDGE or scene.framing != "full":
+    if seed not in (JUDGE, READER) or scene.framing != "full":
         return scene
     rng = np.random.default_rng([seed, index, 1])
     if rng.random() < 0.15:
@@ -113,10 +113,10 @@ def shards(seed: int) -> list[int]:
     return sorted(int(p.stem.split("-")[1]) for p in (cache() / "data").glob(f"world{seed}-????.npz"))
 
 
-def make(seed: int, numbers: range, workers: int | None = None) -> Iterator[Path]:
-    """Render shards in parallel, giving each path as it is done."""
+def make(seed: int, numbers: Iterable[int], workers: int | None = None, shard=make_shard) -> Iterator[Path]:
+    """Render shards in parallel, giving each path as it is done; ``shard`` makes one from seed and number."""
     os.environ["NUMBA_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
-        jobs = [pool.submit(make_shard, seed, number) for number in numbers]
+        jobs = [pool.submit(shard, seed, number) for number in numbers]
         for job in jobs:
             yield job.result()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+
 import numpy as np
 import torch
-from diffusers import DDPMScheduler
 from torch.nn import functional as F
 
+from ... import attention
 from ...metrics import auc
 from ..captions import Says
 from ..scenes import Scene
 from ..vocabulary import THINGS
-from . import base, corpus, data
-from .autoencoder import prepare
+from . import corpus, data
 
 SIDE = 64
 
@@ -40,41 +42,23 @@ def nouns(caption) -> list[tuple[int, int, int]]:
     return list(first.values()) if len(first) == len(spans) else []
 
 
-@torch.inference_mode()
 def measure(pipe, steps: tuple[int, ...] = (200, 350, 500, 650, 800), count: int = 64) -> dict[tuple, float]:
-    """Give the mean AUC by (layer, step, "first" or "last") with recorders on every cross-attention layer."""
-    recorders = {n: base.Recorder() for n in pipe.unet.attn_processors if "attn2" in n}
-    kept = pipe.unet.attn_processors
-    pipe.unet.set_attn_processor({n: recorders.get(n, p) for n, p in kept.items()})
-    schedule, rows = DDPMScheduler(**base.SCHEDULE), {}
-    try:
-        for number, (picture, instance, said) in enumerate(scenes(count)):
-            z = pipe.vae.encode(prepare(picture[None])).latents
-            ids, owners = corpus.encode(pipe.tokenizer, [said])
-            hidden = pipe.text_encoder(torch.from_numpy(ids).long()).last_hidden_state
-            noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(number))
-            for t in steps:
-                pipe.unet(schedule.add_noise(z, noise, torch.tensor([t])), torch.tensor([t]), hidden)
-                for name, recorder in recorders.items():
-                    for order, (_, _, who) in zip(("first", "last"), nouns(said), strict=True):
-                        token = _noun_token(pipe.tokenizer, ids[0], owners[0], who)
-                        heat = _heat(recorder.kept, token)
-                        rows.setdefault((name, t, order), []).append(auc(heat.ravel(), (instance == who).ravel()))
-    finally:
-        pipe.unet.set_attn_processor(kept)
+    """Give the mean AUC by (layer, step, "first" or "last") on every cross-attention layer."""
+    rows = {}
+    for number, (picture, instance, said) in enumerate(scenes(count)):
+        noise = torch.Generator().manual_seed(number)
+        maps = attention.of_picture(pipe, picture, said.text, steps, resolutions=None, generator=noise)
+        for order, (start, end, who) in zip(("first", "last"), nouns(said), strict=True):
+            word = said.text[start:end]
+            which = len(re.findall(rf"\b{word}\b", said.text[:start]))  # two things may have one name
+            for layer, (step, t) in itertools.product(maps.layers, enumerate(steps)):
+                heat = _enlarged(maps.word(word, layer, step=step, which=which))
+                rows.setdefault((layer, t, order), []).append(auc(heat, instance == who))
     return {k: float(np.mean(v)) for k, v in rows.items()}
 
 
-def _noun_token(tokenizer, ids: np.ndarray, owners: np.ndarray, who: int) -> int:
-    """Find the noun's token: the first vocabulary noun that the instance owns."""
-    mine = [k for k in np.flatnonzero(owners == who) if tokenizer.decode([int(ids[k])]).strip() in THINGS]
-    return int(mine[0])
-
-
-def _heat(kept: torch.Tensor, token: int) -> np.ndarray:
-    side = int(kept.shape[1] ** 0.5)
-    heat = kept[..., token].float().mean(0).view(1, 1, side, side)
-    return F.interpolate(heat, (SIDE, SIDE), mode="bicubic")[0, 0].numpy()
+def _enlarged(heat: torch.Tensor) -> np.ndarray:
+    return F.interpolate(heat[None, None], (SIDE, SIDE), mode="bicubic")[0, 0].numpy()
 
 
 def best(rows: dict[tuple, float]) -> tuple[str, int, float, float]:

@@ -1,0 +1,89 @@
+"""What capturing attention costs: `python benchmarks/capture.py [clay] [sd15]`.
+
+In turn: a plain call up to the latents, the same call captured at one resolution, captured with everything kept
+apart, and with a recorder that stores every probability of every layer and step, as is often done. Ratios are to the
+plain call.
+"""
+
+import gc
+import statistics
+import sys
+
+from _measure import build, measured
+
+from course_utils import attention
+
+PROMPT = "a red clock and a blue bench"
+SIZES = {"clay": (20, 9), "sd15": (1, 1)}  # steps of a call, rounds
+
+
+class Hoarder(attention.Explicit):
+    """Writes attention out and stores all of it."""
+
+    def __init__(self, store: list):
+        super().__init__()
+        self.store = store
+
+    def __call__(self, attn, hidden_states, encoder_hidden_states, attention_mask=None, temb=None):
+        """Attend and store the probabilities of both halves."""
+        out = super().__call__(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
+        self.store.append(self.kept.float())
+        return out
+
+
+def hoarded(pipe, call):
+    """Call with everything stored."""
+    before, store = pipe.unet.attn_processors, []
+    mine = {f"{name}.processor": Hoarder(store) for name in attention.cross_layers(pipe.unet)}
+    pipe.unet.set_attn_processor(before | mine)
+    try:
+        call()
+    finally:
+        pipe.unet.set_attn_processor(before)
+    return store
+
+
+def captured(pipe, call, **how):
+    """Call with a capture."""
+    with attention.capture(pipe, **how) as maps:
+        call()
+    return maps
+
+
+def run(size: str) -> None:
+    """Time the four in turn and print medians and ratios."""
+    (steps, rounds), pipe = SIZES[size], build(size)
+
+    def plain():
+        return pipe(PROMPT, num_inference_steps=steps, guidance_scale=4.0, output_type="latent").images
+
+    calls = {
+        "plain": plain,
+        "captured at resolution 16": lambda: captured(pipe, plain),
+        "captured, all layers, heads and steps apart": lambda: captured(
+            pipe, plain, resolutions=None, heads=True, steps=True
+        ),
+        "everything stored": lambda: hoarded(pipe, plain),
+    }
+    rows = {name: [] for name in calls}
+    for number in range(rounds + (rounds > 1)):
+        costs = {name: measured(call)[1:] for name, call in calls.items()}
+        if number or rounds == 1:  # else the first warms up
+            for name, cost in costs.items():
+                rows[name].append(cost)
+    print(f"{size}, {steps} steps on {pipe.device}:")
+    for name, costs in rows.items():
+        ratio = statistics.median(cost[0] / first[0] for cost, first in zip(costs, rows["plain"], strict=True))
+        seconds, peak = (statistics.median(cost[column] for cost in costs) for column in (0, 1))
+        print(f"  {name}: {seconds:.3g} s, ratio {ratio:.3f}, peak {peak:.3g} MB above the weights", flush=True)
+
+
+def main() -> None:
+    """Measure the sizes that are asked for, or both."""
+    for size in sys.argv[1:] or SIZES:
+        run(size)
+        gc.collect()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What a training step costs beside its parts: `python benchmarks/training_step.py`.
+
+One run, interleaved: the step of a LoRA and of a DreamBooth (draws, loss, loop, moving average) against the bare
+forward, backward and optimizer calls on the same modules and sizes. CPU seconds, so that other programs do not count.
+Where the base has not shipped, untrained models of the same size are timed: weights do not change the time.
+"""
+
+import copy
+import statistics
+import tempfile
+import time
+
+import torch
+from picture import pipeline
+from PIL import Image
+
+from course_utils import personalize
+from course_utils.objectives import low_precision
+from course_utils.personalize.lessons import Lessons, draws
+from course_utils.personalize.sessions import adamw, easy
+from course_utils.training import Loop, Plan
+
+ROUNDS = 15
+
+
+def bare(unet, optimizer, latents, words) -> None:
+    """Do what no training can do without."""
+    low = low_precision(latents.device)
+    with torch.autocast(latents.device.type, low, enabled=low is not None):
+        loss = unet(latents, torch.full((len(latents),), 500), words, return_dict=False)[0].float().pow(2).mean()
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def measure(name: str, pipe, unet, modules: dict, knobs) -> None:
+    """Time both in turn; print medians and the ratio."""
+    example = personalize.Example(Image.new("RGB", (knobs.width, knobs.height), "red"), "a sks robot")
+    lessons = Lessons(pipe, [example] * 5, knobs)
+    (optimizer,) = adamw(list(modules.values()), 1e-5)
+    words = lessons.words(["a sks robot"] * knobs.batch)
+    took: dict[str, list[float]] = {"step": [], "bare": []}
+    with tempfile.TemporaryDirectory() as folder, easy(unet, knobs, pipe.vae_scale_factor):
+        loop = Loop(folder, modules, Plan(steps=1000, rate=1e-5, memory=knobs.memory), choose=adamw)
+        calls = (
+            lambda: loop.update(lessons.loss(unet, draws(0, loop.step), knobs.batch)),
+            lambda: bare(unet, optimizer, lessons.latents[: knobs.batch], words),
+        )
+        for round_ in range(ROUNDS + 2):
+            for kind, call in zip(took, calls, strict=True):
+                began = time.process_time()
+                call()
+                if round_ > 1:  # the first ones warm up
+                    took[kind].append(time.process_time() - began)
+    ratio = statistics.median(a / b for a, b in zip(*took.values(), strict=True))
+    step, own = (statistics.median(seconds) for seconds in took.values())
+    print(f"{name}: step {step * 1e3:.0f} ms, bare {own * 1e3:.0f} ms, ratio: median {ratio:.3f}")
+
+
+def main() -> None:
+    """Measure both methods at the clay lane's presets, without prior pictures."""
+    pipe = pipeline()
+    knobs = personalize.preset("lora", "clay")
+    with personalize.injected(pipe, knobs) as named:
+        measure("lora", pipe, pipe.unet, {"lora": torch.nn.ParameterList(named.values())}, knobs)
+    unet = copy.deepcopy(pipe.unet).requires_grad_(True)
+    measure("dreambooth", pipe, unet, {"unet": unet}, personalize.preset("dreambooth", "clay", prior_weight=0.0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""How well a picture obeys its control: pure functions of arrays, one a control; higher is better, 1 is perfect.
+
+What was asked for comes first and is called truth; what is found in the picture that came out, found. Where the
+truth holds nothing (no person, no straight line) nothing was asked for, and the answer is nan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import metrics
+
+TOLERANCE = 2.0  # pixels by which an edge may be off: one is the detector's, one the autoencoder's
+REACH = 0.1  # the 0.1 of PCK@0.1
+FEWEST = 3  # points that make a body or hand: fewer have no box to speak of
+ANGLE = 22.5  # degrees by which a normal may be off
+
+
+def edge_f1(truth: np.ndarray, found: np.ndarray, tolerance: float = TOLERANCE) -> float:
+    """Give the F1 of two edge maps, an edge counting as hit if the other map has one within the tolerance.
+
+    The harmonic mean of the share of found edges that were asked for and the share of asked edges that were found,
+    as in the boundary benchmark (Martin et al., 2004), but without its one-to-one matching: lines are thin.
+
+    Args:
+        truth: bool [height, width].
+        found: bool [height, width].
+        tolerance: pixels.
+
+    Returns:
+        0-1; nan where the truth has no edge.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    truth, found = _same("truth", truth, "found", found)
+    truth, found = truth.astype(bool), found.astype(bool)
+    if not truth.any():
+        return math.nan
+    if not found.any():
+        return 0.0
+    right = float((distance_transform_edt(~truth)[found] <= tolerance).mean())
+    hit = float((distance_transform_edt(~found)[truth] <= tolerance).mean())
+    return 2 * right * hit / (right + hit) if right + hit else 0.0
+
+
+def line_f1(truth: np.ndarray, found: np.ndarray, tolerance: float = TOLERANCE) -> float:
+    """Give the F1 of two maps of straight lines, compared as they are drawn.
+
+    Measures on end points (sAP; Zhou et al., 2019) are stricter: a detector that breaks one edge into two, or stops
+    short of a corner, then misses it, though the picture has done what it was asked. Drawn lines forgive that,
+    weigh a line by its length, and share the tolerance of edges.
+    """
+    return edge_f1(truth, found, tolerance)
+
+
+def pck(truth: Sequence[np.ndarray], found: Sequence[np.ndarray], reach: float = REACH) -> float:
+    """Give the share of visible points that are found where they should be: PCK (Yang and Ramanan, 2013).
+
+    A point is right if it lies within `reach` times the longer side of the box around the visible points of its
+    body or hand. Nobody tells who is who among several people: they are paired so that most points are right.
+
+    Args:
+        truth: an array [point, 3] a body or hand: column, row (pixels), visible (0 or not).
+        found: the same, as many as were found.
+        reach: share of the box.
+
+    Returns:
+        0-1; nan where the truth shows nobody. Of whom fewer than `FEWEST` points are visible does not count.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    truth = [one for one in map(np.asarray, truth) if (one[:, 2] > 0).sum() >= FEWEST]
+    if not truth:
+        return math.nan
+    right = np.array([[_right(one, other, reach) for other in map(np.asarray, found)] for one in truth], float)
+    best = right[linear_sum_assignment(right, maximize=True)].sum() if right.size else 0.0
+    return float(best / sum((one[:, 2] > 0).sum() for one in truth))
+
+
+def _right(truth: np.ndarray, found: np.ndarray, reach: float) -> int:
+    if truth.shape != found.shape:
+        raise ValueError(f"truth has shape {truth.shape} and found {found.shape}; both need the same points.")
+    asked = truth[:, 2] > 0
+    at = truth[asked, :2]
+    off = np.linalg.norm(found[asked, :2] - at, axis=1)
+    return int(((off <= reach * np.ptp(at, axis=0).max()) & (found[asked, 2] > 0)).sum())
+
+
+def seg_miou(truth: np.ndarray, found: np.ndarray) -> float:
+    """Give the mean overlap (IoU) of two class maps over the classes of the truth, whole numbers [height, width]."""
+    return metrics.miou(*_same("truth", truth, "found", found))
+
+
+def depth_rank(truth: np.ndarray, found: np.ndarray) -> float:
+    """Give the rank correlation (Spearman) of two depth maps, -1 to 1: a depth map's scale means nothing.
+
+    Args:
+        truth: numbers [height, width], larger where nearer (or where farther, in both).
+        found: the same.
+
+    Returns:
+        1 for the same order, 0 for none, -1 for the opposite; nan where the truth is all one depth.
+    """
+    from scipy.stats import rankdata
+
+    truth, found = (rankdata(one) for one in _same("truth", truth, "found", found))
+    if truth.std() == 0:
+        return math.nan
+    return float(np.corrcoef(truth, found)[0, 1]) if found.std() else 0.0
+
+
+def normal_share(truth: np.ndarray, found: np.ndarray, degrees: float = ANGLE) -> float:
+    """Give the share of normals that are off by no more than an angle (Fouhey et al., 2013).
+
+    Args:
+        truth: [height, width, 3], any axes, any length.
+        found: the same axes.
+        degrees: the angle.
+    """
+    truth, found = _same("truth", truth, "found", found)
+    along = (truth * found).sum(-1)
+    length = np.linalg.norm(truth, axis=-1) * np.linalg.norm(found, axis=-1)
+    return float(((along >= math.cos(math.radians(degrees)) * length - 1e-9) & (length > 0)).mean())
+
+
+def score(reached, floor, ceiling, level: float = 0.95, seed: int = 0) -> metrics.Interval:
+    """Give the share of the way from no control to the best possible: (x - floor) / (ceiling - floor) of the means.
+
+    Args:
+        reached: a measure of each scene with the control.
+        floor: the same scenes and seeds without it.
+        ceiling: the same measure of the true render after one trip through the autoencoder: no picture of this
+            family can be better.
+        level: confidence of the bootstrap interval over scenes.
+        seed: of the resampling.
+
+    Returns:
+        1 at the ceiling, 0 at the floor, less below it. Scenes in which nothing was asked for (nan) are left out.
+
+    Raises:
+        ValueError: not the same scenes, none left, or a ceiling that is not above the floor.
+    """
+    rows = [np.asarray(one, float).ravel() for one in (reached, floor, ceiling)]
+    if len({len(one) for one in rows}) > 1:
+        raise ValueError(f"reached, floor and ceiling have {[*map(len, rows)]} scenes; they must be the same.")
+    x, low, high = np.array(rows)[:, ~np.isnan(rows).any(0)]
+    if not len(x):
+        raise ValueError("reached, floor and ceiling have no scene in which all three are known.")
+    if high.mean() <= low.mean():
+        raise ValueError(f"ceiling={high.mean():.3f} is not above floor={low.mean():.3f}: there is no way to go.")
+
+    def statistic(draw):
+        way = high[draw].mean(-1) - low[draw].mean(-1)
+        return (x[draw].mean(-1) - low[draw].mean(-1)) / np.where(way > 0, way, np.nan)
+
+    return metrics.bootstrap(statistic, len(x), level, seed)
+
+
+def _same(first_name: str, first, second_name: str, second) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.asarray(first), np.asarray(second)
+    if first.shape != second.shape:
+        raise ValueError(f"{first_name} has shape {first.shape} and {second_name} {second.shape}; they must pair up.")
+    return first, second

@@ -1,0 +1,81 @@
+"""Stage ``control KIND``: a ControlNet on the frozen base, from the training world's latents and their maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from transformers import CLIPTokenizer
+
+from ... import controlnet
+from ...catalog import CONTROLS
+from . import autoencoder, control_card, data, dependents, hints, latents, maps, trials
+
+# About 80,000 pairs, a twelfth of what the base saw; the paper's nets saw 25,000 to 3,000,000.
+KNOBS = controlnet.Knobs(steps=2_500, batch=32, rate=2e-3, warmup=100, decay=0.5, memory=500)
+EMPTY = 0.05  # share of the pairs drawn from all scenes: a black map says nothing, and must not be feared
+
+
+def encoded() -> list[int]:
+    """List the shards of the training world that have both latents and maps.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    mark = autoencoder.mark(autoencoder.trained())
+    ready = [n for n in maps.shards(data.TRAIN) if latents.path(mark, data.TRAIN, n).exists()]
+    if not ready:
+        raise FileNotFoundError(
+            f"No shard of world {data.TRAIN} in {data.cache()} has both maps and latents of the autoencoder {mark}: "
+            "run the stages `latents` and `maps`."
+        )
+    return ready
+
+
+class Drawn:
+    """Pairs from the training world: a latent, one of its captions, and its map drawn on the spot."""
+
+    def __init__(self, kind: str, tokenizer: CLIPTokenizer):
+        self.kind, numbers = kind, encoded()
+        self.corpus = latents.load(tokenizer, numbers=numbers)
+        self.shards = [maps.read(data.TRAIN, number) for number in numbers]
+        told = np.concatenate([trials.telling(kind, shard) for shard in self.shards])
+        self.telling = torch.from_numpy(np.flatnonzero(told))
+
+    def draw(self, count: int, generator: torch.Generator) -> controlnet.Batch:
+        """Draw ``count`` pairs, half of them mirrored."""
+        rows = self.telling[torch.randint(len(self.telling), (count,), generator=generator)]
+        any_row = torch.randint(len(self.corpus), (count,), generator=generator)
+        rows = torch.where(torch.rand(count, generator=generator) < EMPTY, any_row, rows)
+        turned = torch.randint(2, (count,), generator=generator)
+        said = torch.randint(self.corpus.ids.shape[1], (count,), generator=generator)
+        rng = np.random.default_rng(torch.randint(2**62, (1,), generator=generator).item())
+        drawn = [self._map(row, flip, rng) for row, flip in zip(rows.tolist(), turned.tolist(), strict=True)]
+        hint = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float() / 255
+        return controlnet.Batch(self.corpus.latents[rows, turned].float(), self.corpus.ids[rows, said].long(), hint)
+
+    def _map(self, row: int, turned: int, rng: np.random.Generator) -> np.ndarray:
+        facts = self.shards[row // data.SHARD][row % data.SHARD]
+        return hints.draw(self.kind, facts.mirrored() if turned else facts, rng)
+
+
+def train(kind: str, minutes: float, knobs: controlnet.Knobs = KNOBS) -> None:
+    """Train or go on; when the plan is finished, ship the ControlNet and write its card.
+
+    Raises:
+        ValueError: no such kind.
+    """
+    if kind not in CONTROLS:
+        raise ValueError(f"kind={kind!r} is no control; use one of {', '.join(CONTROLS)}.")
+    torch.manual_seed(0)
+    pipe = dependents.frozen_base()
+    pairs, net = Drawn(kind, pipe.tokenizer), controlnet.copy_of(pipe)
+    run = controlnet.train(pipe, net, pairs, knobs, dependents.workshop(f"control-{kind}"), minutes)
+    if run.finished:
+        dependents.save(run.net, dependents.folder_of(f"control-{kind}"))
+        card(kind)
+
+
+def card(kind: str) -> list[dict]:
+    """Measure what ships and write its card; give the rows."""
+    log = dependents.workshop(f"control-{kind}") / "log.jsonl"
+    return control_card.write(kind, dependents.samples(log, KNOBS.batch))

@@ -1,0 +1,121 @@
+"""Stage ``reader``: learn from rendered truth to read classes, joints and directions in clay pictures.
+
+The reader's world has seeds of its own, and the things and styles that the base never sees; its first shard is
+never trained on and sets the doubt. Nothing of the judge, which measures only, goes into it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from ...controls.reader import Reader, load, ready
+from ...training import Loop, Plan
+from .. import vocabulary as words
+from . import autoencoder, data, dependents, maps, reader_card
+from .judge_truth import trip
+from .reader_lessons import Lessons
+
+RESERVED = 0  # shard that the doubt is set on
+BATCH, HANDS = 16, 12
+PLAN = Plan(steps=3_500, rate=3e-3, warmup=150, decay=0.6, memory=400)
+NORMAL, HEAT, NECK, SIZE, POINT = 1.0, 20.0, 2.0, 0.2, 20.0  # weights of the losses beside that of the classes
+RARE = 20.0  # a cell with a point in it counts so much more
+SAMPLES = 1_000  # pictures that the doubt rests on
+
+
+def trips(number: int) -> list[np.ndarray]:
+    """Carry a shard of the reader's world through the present autoencoder, once: a JPEG file (BGR) a picture."""
+    vae = autoencoder.trained()
+    where = data.cache() / "reader" / autoencoder.mark(vae) / f"{number:04d}.npz"
+    if not where.exists():
+        shard = maps.read(data.READER, number)
+        pictures = np.stack([shard[k].picture for k in range(len(shard))])
+        seen = trip(vae, pictures, np.random.default_rng([data.READER, number]))
+        files = [cv2.imencode(".jpg", picture, maps.JPEG)[1].ravel() for picture in seen]
+        where.parent.mkdir(parents=True, exist_ok=True)
+        spare = where.with_suffix(".new.npz")
+        np.savez(spare, files=np.concatenate(files), sizes=np.array(list(map(len, files))))
+        spare.replace(where)
+    kept = np.load(where)
+    return np.split(kept["files"], np.cumsum(kept["sizes"])[:-1])
+
+
+def loss_of(model: Reader, lessons: Lessons) -> torch.Tensor:
+    """Draw a batch; sum the losses of all heads."""
+    said, hands = lessons.batch(BATCH), lessons.hands(HANDS)
+    device = next(model.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16):
+        found, close = model(said.x.to(device)), model(hands[0].to(device))
+    found = type(found)(*(part.float().cpu() for part in found))
+    klass = (F.cross_entropy(found.klass, said.klass, reduction="none") * said.weight).mean()
+    normal = (1 - F.cosine_similarity(found.normal, said.normal, dim=1)).mean()
+    there, palm = said.person[:, None], said.palm[:, None]
+    neck = ((found.neck - said.neck).abs() * there).sum() / there.sum().clamp(min=1)
+    size = ((found.size - said.size[:, None]).abs() * palm).sum() / palm.sum().clamp(min=1)
+    heat = _miss(found.body, said.body) + _miss(found.palm, palm)
+    point = _miss(close.fingers.float().cpu(), hands[1])
+    return klass + NORMAL * normal + HEAT * heat + NECK * neck + SIZE * size + POINT * point
+
+
+def _miss(logits: torch.Tensor, hills: torch.Tensor) -> torch.Tensor:
+    """Give the cross-entropy of hills 0-1, the places of points counting more than the emptiness around them."""
+    return F.binary_cross_entropy_with_logits(logits, hills, 1 + RARE * hills)
+
+
+@torch.inference_mode()
+def set_doubt(model: Reader, lessons: Lessons) -> None:
+    """Learn what features clay pictures have: mean, spread, and the distance that one in 100 exceeds."""
+    batches = [model(lessons.batch(BATCH).x).looks for _ in range(-(-SAMPLES // BATCH))]
+    looks = torch.cat(batches).double()
+    first, second = looks[::2], looks[1::2]
+    spread = torch.cov(first.T) + 1e-3 * first.var(0).mean() * torch.eye(first.shape[1], dtype=first.dtype)
+    model.usual.copy_(first.mean(0))
+    model.whiten.copy_(torch.linalg.cholesky(torch.linalg.inv(spread)))
+    model.far.copy_(((second - first.mean(0)) @ model.whiten.double()).norm(dim=1).quantile(0.99))
+
+
+def save(model: Reader, folder: Path) -> None:
+    """Write ``model.safetensors``, in half precision but for what the doubt rests on, and ``config.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    buffers = dict(model.named_buffers())
+    state = {k: v if k in buffers else v.half() for k, v in model.state_dict().items()}
+    save_file({k: v.contiguous() for k, v in state.items()}, folder / "model.safetensors")
+    (folder / "model.safetensors").chmod(0o644)
+    (folder / "config.json").write_text(json.dumps({"classes": words.CLASSES}, indent=1) + "\n")
+    load.cache_clear()
+
+
+def folder() -> Path:
+    """Say where the reader ships: beside the base."""
+    return data.SHIPPED.parent / "clay-reader"
+
+
+def train(minutes: float, plan: Plan = PLAN) -> None:
+    """Train or go on; when the plan is finished, set the doubt, ship the reader and write its card."""
+    torch.manual_seed(0)
+    numbers = [n for n in maps.shards(data.READER) if n != RESERVED]
+    if not numbers:
+        raise FileNotFoundError(f"World {data.READER} has no maps in {data.cache()}: run stage `maps`.")
+    model = Reader().to(memory_format=torch.channels_last)
+    loop = Loop(data.cache() / "reader", {"reader": model}, plan)
+    shards = [maps.read(data.READER, n) for n in numbers]
+    lessons = Lessons(shards, [trips(n) for n in tqdm(numbers, desc="trips", unit="shard")], loop.step)
+    if loop.run(lambda step: loss_of(model, lessons), minutes):
+        average = ready(loop.average["reader"].cpu())
+        set_doubt(average, Lessons([maps.read(data.READER, RESERVED)], [trips(RESERVED)], seed=0))
+        save(average, folder())
+        card()
+
+
+def card() -> dict:
+    """Measure what ships and write its card; give the figures."""
+    samples = dependents.samples(data.cache() / "reader" / "log.jsonl", BATCH)
+    return reader_card.write(folder(), samples)

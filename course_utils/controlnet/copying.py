@@ -1,0 +1,90 @@
+"""The network: a copy of the UNet's encoder, its hint encoder, its silent connections; and the lock on all else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from diffusers import ControlNetModel, DiffusionPipeline
+
+# Channels of the hint encoder by the pixels that a latent covers: each number after the first halves the map.
+HINTS = {8: (16, 32, 96, 256), 16: (8, 16, 32, 64, 128)}
+
+
+def copy_of(pipe: DiffusionPipeline, zero: bool = True, lite: bool = False, seed: int = 0) -> ControlNetModel:
+    """Give a fresh ControlNet for a pipeline: the trainable copy of its UNet's encoder, with a hint encoder.
+
+    Args:
+        pipe: a Stable Diffusion; left as it is.
+        zero: connect the copy through zero convolutions; False draws them from a Gaussian, as the paper's ablation.
+        lite: a smaller one that copies nothing: blocks without attention, drawn anew. (The paper's "lite" has one
+            convolution for each block.)
+        seed: of all that is drawn.
+
+    Returns:
+        The ControlNet, in float32, on the UNet's device.
+
+    Raises:
+        ValueError: there is no hint encoder for the pipeline's autoencoder.
+    """
+    from diffusers import ControlNetModel
+
+    covers = pipe.vae_scale_factor
+    if covers not in HINTS:
+        raise ValueError(
+            f"pipe.vae_scale_factor={covers} has no hint encoder in controlnet.HINTS, only {[*HINTS]} have."
+        )
+    with torch.random.fork_rng(devices=[]):  # what diffusers draws is drawn again below
+        net = ControlNetModel.from_unet(pipe.unet, conditioning_embedding_out_channels=HINTS[covers]).float()
+        if lite:
+            plain = {"down_block_types": ["DownBlock2D"] * len(net.down_blocks), "mid_block_type": "UNetMidBlock2D"}
+            net = ControlNetModel.from_config({**net.config, **plain})
+    silent, generator = list(zero_layers(net).values()), torch.Generator().manual_seed(seed)
+    for layer in net.modules() if lite else net.controlnet_cond_embedding.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer not in silent:
+            _draw(layer, generator)
+    for layer in [] if zero else silent:
+        _draw(layer, generator)
+    return net.eval().to(pipe.unet.device, memory_format=torch.channels_last)
+
+
+def zero_layers(net: ControlNetModel) -> dict[str, nn.Conv2d]:
+    """Return the convolutions that start at zero, by name: behind the hint encoder, at each skip, at the middle."""
+    skips = {f"skip {number}": layer for number, layer in enumerate(net.controlnet_down_blocks)}
+    return {"hint": net.controlnet_cond_embedding.conv_out, **skips, "middle": net.controlnet_mid_block}
+
+
+def _draw(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
+    """Draw a layer's weights from a Gaussian that keeps the size of what passes through; its bias is zero."""
+    nn.init.normal_(layer.weight, std=layer.weight[0].numel() ** -0.5, generator=generator)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+@contextmanager
+def locked(pipe: DiffusionPipeline, net: ControlNetModel) -> Iterator[None]:
+    """Lock a pipeline's weights while `net` is trained beside it; afterwards all is as it was.
+
+    On a CPU attention is computed the plain way meanwhile, which trains a sixth faster there.
+    """
+    from diffusers.models.attention_processor import AttnProcessor
+
+    parts = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
+    loose = [p for part in parts for p in part.parameters() if p.requires_grad]
+    kept = [(model, dict(model.attn_processors)) for model in (pipe.unet, net)]
+    try:
+        for p in loose:
+            p.requires_grad_(False)
+        for model, _ in kept if pipe.unet.device.type == "cpu" else ():
+            model.set_attn_processor(AttnProcessor())
+        yield
+    finally:
+        for model, processors in kept:
+            model.set_attn_processor(processors)
+        for p in loose:
+            p.requires_grad_(True)

@@ -1,0 +1,28 @@
+"""Picture in, control map out: preprocessors of both lanes, truth of clay renders, and what is wrong with a map."""
+
+from .ade20k import COLOURS as ADE20K
+from .making import canny, depth, from_truth, make, mlsd, normal, openpose, scribble, seg
+from .networks import release
+from .pairs import PAIRS, Pair, pairs_table
+from .pictures import as_picture, notes
+from .problems import problems
+
+__all__ = [
+    "ADE20K",
+    "PAIRS",
+    "Pair",
+    "as_picture",
+    "canny",
+    "depth",
+    "from_truth",
+    "make",
+    "mlsd",
+    "normal",
+    "notes",
+    "openpose",
+    "pairs_table",
+    "problems",
+    "release",
+    "scribble",
+    "seg",
+]

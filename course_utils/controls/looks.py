@@ -1,0 +1,135 @@
+"""What a control map looks like, in numbers: what tells one kind from another and a map from a photograph."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ..clay.control_maps import LIMBS, RAINBOW, SEGMENTS
+from . import ade20k
+
+GREY = 6  # levels by which the channels of a grey pixel may differ: JPEG leaves a few
+FAINT = 8  # levels from black or white
+LINE_LEVELS = 5  # grey levels in use, counted by their share: a drawing has 1-4, a depth map 6 and more
+GRAIN = 0.6  # grey levels by which a picture differs from its surroundings: a depth map by less than 0.3
+UNIT = 0.12  # by which the length of a drawn normal may miss 1
+BLACK = 16  # brightest channel of an empty pixel of a pose
+NEAR = 24  # levels by which a channel may miss a colour that it is meant to be
+JPEG = 6  # levels by which JPEG moves the colour of a flat region
+PIECE = 0.05  # of the smaller side: pieces of a line at least this long count as straight
+WHEEL = np.array(RAINBOW)
+LIMB = (WHEEL * 0.6).astype(np.uint8)  # limbs are drawn darker than joints
+
+
+def grey(pixels: np.ndarray) -> bool:
+    """Tell whether a picture uint8 [height, width, 3] has no colours; black pixels say nothing."""
+    inked = pixels[pixels.max(-1) >= BLACK].astype(int)
+    return bool((inked.max(-1) - inked.min(-1) <= GREY).mean() > 0.98) if len(inked) else True
+
+
+def levels(values: np.ndarray) -> float:
+    """Count the grey levels in use, by their share: the exponential of the histogram's entropy, 1-256.
+
+    What is nearly black or white counts as such: a drawing that was saved as JPEG is still one.
+    """
+    share = np.bincount(values.ravel(), minlength=256) / values.size
+    share = np.array([share[:FAINT].sum(), *share[FAINT:-FAINT], share[-FAINT:].sum()])
+    share = share[share > 0]
+    return float(np.exp(-(share * np.log(share)).sum()))
+
+
+def thick(drawn: np.ndarray) -> float:
+    """Give the share of the drawn pixels (bool) that survive a thinning: lines of one pixel, also enlarged, vanish."""
+    pen = max(2, round(min(drawn.shape) / 128))
+    kept = cv2.erode(drawn.astype(np.uint8), np.ones((pen, pen), np.uint8)).sum()
+    return float(kept / max(drawn.sum(), 1))
+
+
+def straight(drawn: np.ndarray) -> float:
+    """Give the share of the lines' length (bool map) that runs straight for a while, 0-1."""
+    contours, _ = cv2.findContours(drawn.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    pieces = [np.zeros(0)]
+    for contour in contours:
+        corners = cv2.approxPolyDP(contour, 0.8, True)[:, 0].astype(float)
+        pieces.append(np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1))
+    length = np.concatenate(pieces)
+    return float(length[length >= PIECE * min(drawn.shape)].sum() / max(length.sum(), 1e-9))
+
+
+def rough(values: np.ndarray) -> float:
+    """Give the median difference from the surroundings in grey levels: grain, which no depth map has."""
+    around = cv2.GaussianBlur(values.astype(np.float32), (0, 0), 1.0)
+    return float(np.median(np.abs(values - around)))
+
+
+def unit(pixels: np.ndarray) -> float:
+    """Give the share of pixels that could be drawn normals: vectors of length 1."""
+    length = np.linalg.norm(pixels / 127.5 - 1, axis=-1)
+    return float((np.abs(length - 1) <= UNIT).mean())
+
+
+def empty(pixels: np.ndarray) -> float:
+    """Give the share of black pixels."""
+    return float((pixels.max(-1) < BLACK).mean())
+
+
+def painted(pixels: np.ndarray, slack: int = 0) -> np.ndarray:
+    """Mark the pixels in a colour of ADE20K, or in one that the clay world adds: bool [height, width].
+
+    Args:
+        pixels: uint8 [height, width, 3].
+        slack: levels by which each channel may be off.
+    """
+    codes, place = np.unique(_code(pixels), return_inverse=True)
+    known = np.concatenate([ade20k.COLOURS, SEGMENTS]).astype(np.int16)
+    single = np.stack([codes % 256, codes // 256 % 256, codes // 65536], axis=1).astype(np.int16)
+    near = np.any([np.abs(single - colour).max(-1) <= slack for colour in known], axis=0)
+    return near[place].reshape(pixels.shape[:2])
+
+
+def smeared(pixels: np.ndarray) -> float:
+    """Give the share of the pixels without a class that lie at a border or have nearly a class's colour."""
+    lost = ~painted(pixels)
+    border = cv2.morphologyEx(pixels, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).max(-1) > 0
+    return float((border | painted(pixels, JPEG))[lost].mean()) if lost.any() else 0.0
+
+
+def colours(pixels: np.ndarray, share: float = 0.95) -> int:
+    """Count how many colours, the most common first, cover a share of the pixels."""
+    _, counts = np.unique(_code(pixels), return_counts=True)
+    covered = np.cumsum(np.sort(counts)[::-1]) / counts.sum()
+    return int((covered < share).sum()) + 1
+
+
+def skeleton(pixels: np.ndarray) -> float:
+    """Give how well the colours of a pose fit its limbs: 1 if each limb ends in the joints that it should, else less.
+
+    OpenPose's colours are a wheel that is the same read as RGB and as BGR; what betrays a swap is which limb then
+    meets which joint.
+    """
+    joints, limbs = (_nearest(pixels, palette) for palette in (WHEEL, LIMB))
+    fits = total = 0
+    for number, ends in enumerate(LIMBS):
+        around = cv2.dilate((limbs == number).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+        met = set(np.unique(joints[around])) - {-1}
+        total += len(met)
+        fits += len(met & set(ends))
+    return fits / total if total else 1.0
+
+
+def dots(pixels: np.ndarray, colour: tuple[int, int, int]) -> int:
+    """Count the separate spots of a colour."""
+    return cv2.connectedComponents((_nearest(pixels, np.array([colour])) == 0).astype(np.uint8))[0] - 1
+
+
+def _nearest(pixels: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Give each pixel the number of its colour in a palette [n, 3]; -1 if it has none: int [height, width]."""
+    found = np.full(pixels.shape[:2], -1)
+    inked = pixels.max(-1) >= BLACK
+    off = np.abs(pixels[inked][:, None].astype(np.int16) - palette.astype(np.int16)).max(-1)
+    found[inked] = np.where(off.min(-1) <= NEAR, off.argmin(-1), -1)
+    return found
+
+
+def _code(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.int64) @ (1, 256, 65536)

@@ -1,0 +1,66 @@
+"""The clay lane's preprocessors, small and offline: each takes a picture, PIL RGB, and gives a map of its size.
+
+Edges, lines and outlines work on any picture. The networks know the clay world only; what they say of a photograph
+comes with a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from ..clay.control_maps import SEGMENTS, draw_depth, draw_lines, draw_normals, draw_pose
+from . import networks
+from .edges import outlines, straight_lines
+from .pictures import with_notes
+
+DOUBT = 0.5  # from here on a picture is less like clay than 99 in 100 renders
+UNLIKE = (
+    "This looks unlike a clay picture (doubt {:.2f} of 1), and the clay lane's networks know nothing else: "
+    "the map may be wrong. On a GPU, lane='sd15' has networks for photographs."
+)
+
+
+def mlsd(picture: Image.Image) -> Image.Image:
+    """Draw the straight lines that LSD finds."""
+    return draw_lines(straight_lines(np.asarray(picture)), picture.height, picture.width)
+
+
+def scribble(picture: Image.Image) -> Image.Image:
+    """Draw the outlines of colour, thickened."""
+    return Image.fromarray(outlines(np.asarray(picture))).convert("RGB")
+
+
+def openpose(picture: Image.Image) -> Image.Image:
+    """Draw the joints that the reader sees."""
+    reading = networks.reader().read(picture)
+    drawn = draw_pose(reading.body, reading.hands, picture.height, picture.width)
+    return _doubted(drawn, reading.doubt)
+
+
+def seg(picture: Image.Image) -> Image.Image:
+    """Draw the classes that the reader sees."""
+    reading = networks.reader().read(picture)
+    return _doubted(Image.fromarray(SEGMENTS[reading.seg]), reading.doubt)
+
+
+def depth(picture: Image.Image) -> Image.Image:
+    """Draw the depth that the network of depth2img estimates; the reader says whether the picture is clay."""
+    return _doubted(draw_depth(networks.nearness(picture, "clay")), networks.reader().read(picture).doubt)
+
+
+def normal(picture: Image.Image) -> Image.Image:
+    """Draw the normals that the reader sees."""
+    reading = networks.reader().read(picture)
+    return _doubted(draw_normals(reading.normal), reading.doubt)
+
+
+def _doubted(drawn: Image.Image, doubt: float) -> Image.Image:
+    return with_notes(drawn, UNLIKE.format(doubt)) if doubt >= DOUBT else drawn
+
+
+MAKERS: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "mlsd": mlsd, "scribble": scribble, "openpose": openpose, "seg": seg, "depth": depth, "normal": normal,
+}  # fmt: skip

@@ -1,0 +1,157 @@
+"""Pictures changed by hand: strokes drawn on them, and a mask that keeps a run from touching the rest.
+
+A stroke is plain data, `(ink, width, points)`: the ink is a colour such as "#c0392b", "erase", or "mark" for what a
+mask holds; the width is in pixels; the points are x, y, x, y, ... in pixels of the picture. So a drawing can be
+printed, kept in a file and drawn again, the same to the last pixel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image, ImageDraw, ImageOps
+
+if TYPE_CHECKING:
+    import torch
+    from diffusers import DiffusionPipeline
+
+Stroke = tuple[str, float, Sequence[float]]
+
+WHITE, BLACK = "#ffffff", "#000000"
+MARK, ERASE = "mark", "erase"  # the inks that are no colours
+FINE = 4  # strokes are drawn this much larger, then reduced: smooth edges
+
+
+def fit(picture: Image.Image, height: int, width: int) -> Image.Image:
+    """Bring a picture to a size: nothing is squeezed, what hangs over is cut from both sides alike."""
+    if picture.size == (width, height):
+        return picture
+    return ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
+
+
+def paint(picture: Image.Image, strokes: Sequence[Stroke]) -> Image.Image:
+    """Draw the coloured strokes over a picture; erasing brings the picture back.
+
+    Args:
+        picture: PIL, RGB.
+        strokes: in the order in which they were drawn; marks are left out.
+
+    Returns:
+        A new picture of the same size.
+
+    Raises:
+        ValueError: something that is no stroke.
+
+    Example:
+        >>> from PIL import Image
+        >>> paint(Image.new("RGB", (32, 16)), [("#ff0000", 8, [0, 8, 32, 8])]).getpixel((16, 8))
+        (255, 0, 0)
+    """
+    return _draw(picture.convert("RGB"), [stroke for stroke in strokes if stroke[0] != MARK])
+
+
+def scribble(strokes: Sequence[Stroke], height: int, width: int) -> Image.Image:
+    """Draw strokes on black paper: in white, that is what a scribble ControlNet was trained on."""
+    return paint(Image.new("RGB", (width, height), BLACK), strokes)
+
+
+def mask(strokes: Sequence[Stroke], height: int, width: int) -> Image.Image:
+    """Return what the marks among the strokes cover: PIL, L, white where a picture may change."""
+    marks = [(WHITE if ink == MARK else ink, *rest) for ink, *rest in strokes if ink in (MARK, ERASE)]
+    return _draw(Image.new("L", (width, height)), marks)
+
+
+def keep_outside(mask: Image.Image, picture: Image.Image, seed: int = 0) -> Callable[..., dict]:
+    """Return a `callback_on_step_end` for img2img that lets the picture change inside the mask only.
+
+    After each step the latents outside are put back: the picture's own, with as much noise as the next step expects
+    (Avrahami et al., 2023, Blended Latent Diffusion, algorithm 1). It needs no inpainting checkpoint. A latent that
+    the mask touches is free, so a thin stroke is not lost between two latents. What is kept comes out as the
+    autoencoder paints it.
+
+    Args:
+        mask: PIL, L, of the picture's size; white is what may change.
+        picture: the one that the pipeline is given.
+        seed: of the noise outside.
+
+    Raises:
+        ValueError: a mask of another size, or one that holds nothing.
+    """
+    import torch
+
+    free = _free(mask, picture)
+    clean = noise = inside = None
+
+    def blend(pipe: DiffusionPipeline, step: int, timestep: Any, kept: dict) -> dict:
+        nonlocal clean, noise, inside
+        latents = kept["latents"]
+        if step == 0:
+            clean = encode(pipe, picture).to(latents)
+            noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed)).to(latents)
+            inside = torch.nn.functional.adaptive_max_pool2d(free, latents.shape[-2:]).to(latents)
+        left = pipe.num_timesteps - step - 1
+        outside = pipe.scheduler.add_noise(clean, noise, pipe.scheduler.timesteps[-left:][:1]) if left else clean
+        kept["latents"] = inside * latents + (1 - inside) * outside
+        return kept
+
+    return blend
+
+
+def encode(pipe: DiffusionPipeline, picture: Image.Image) -> torch.Tensor:
+    """Return the latents [batch, channel, latent_h, latent_w] of a picture, as the pipeline's UNet knows them."""
+    import torch
+
+    pixels = pipe.image_processor.preprocess(picture).to(pipe.vae.device, pipe.vae.dtype)
+    with torch.no_grad():
+        said = pipe.vae.encode(pixels)
+    latents = said.latent_dist.mode() if hasattr(said, "latent_dist") else said.latents
+    return latents * pipe.vae.config.scaling_factor
+
+
+def _free(mask: Image.Image, picture: Image.Image) -> torch.Tensor:
+    """Return the mask as [batch, channel, height, width], 0-1."""
+    import numpy as np
+    import torch
+
+    if mask.size != picture.size:
+        sizes = [f"{image.height} x {image.width}" for image in (mask, picture)]
+        raise ValueError(f"mask has {sizes[0]} pixels and picture {sizes[1]}; they must have one size.")
+    values = np.asarray(mask.convert("L"), dtype=np.float32) / 255
+    if not values.any():
+        raise ValueError("mask is black everywhere: nothing may change. Paint white what shall.")
+    return torch.from_numpy(values)[None, None]
+
+
+def _draw(paper: Image.Image, strokes: Sequence[Stroke]) -> Image.Image:
+    canvas = paper.copy()
+    for stroke in strokes:
+        try:
+            ink, width, points = stroke
+            coverage, left, top = _brushed(width, list(zip(points[::2], points[1::2], strict=True)), paper.size)
+            right, bottom = left + coverage.width, top + coverage.height
+            below = paper.crop((left, top, right, bottom)) if ink == ERASE else ink
+            canvas.paste(below, (left, top, right, bottom), coverage)
+        except (TypeError, ValueError) as problem:
+            raise ValueError(
+                f"strokes hold {repr(stroke)[:60]}; a stroke is (ink, width, [x, y, x, y, ...]), its ink a colour "
+                f"such as '#ff0000', '{MARK}' or '{ERASE}'."
+            ) from problem
+    return canvas
+
+
+def _brushed(width: float, points: list[tuple[float, float]], size: tuple[int, int]) -> tuple[Image.Image, int, int]:
+    """Draw one stroke with a round brush; return how much of each pixel it covers (L), and where that lies."""
+    reach = width / 2 + 1
+    left, top = (max(0, math.floor(min(axis) - reach)) for axis in zip(*points, strict=True))
+    right, bottom = (
+        min(limit, math.ceil(max(axis) + reach)) for axis, limit in zip(zip(*points, strict=True), size, strict=True)
+    )
+    fine = Image.new("L", (max(1, right - left) * FINE, max(1, bottom - top) * FINE))
+    pen, radius = ImageDraw.Draw(fine), width / 2 * FINE
+    path = [((x - left) * FINE, (y - top) * FINE) for x, y in points]
+    pen.line(path, 255, max(1, round(width * FINE)))
+    for x, y in path:
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), 255)
+    return fine.reduce(FINE), left, top

@@ -1,0 +1,77 @@
+"""Teach a Stable Diffusion a subject or a style of your own: LoRA, DreamBooth, few steps from a good start.
+
+    robot = personalize.subject("robot")
+    lora = personalize.lora(pipe, robot.train, trigger="sks robot")
+    lora.save("robot.safetensors")
+    with personalize.attached(pipe, lora, weights=0.8):
+        pipe("a sks robot on the beach")
+
+The same call trains on the CPU (clay) and on a T4 (sd15: float16, checkpointing). From a shell, on one device or many:
+
+    python -m course_utils.personalize lora PICTURES "sks robot" robot.safetensors --lane sd15
+    accelerate launch --num_processes 2 -m course_utils.personalize lora PICTURES "sks robot" robot.safetensors
+    torchrun --nproc_per_node 2 -m course_utils.personalize lora PICTURES "sks robot" robot.safetensors
+
+`--batch` counts the pictures of all processes together. What the hardware computes natively decides the precision,
+not the launcher's `--mixed_precision`.
+"""
+
+from .algebra import Merged, add, changes, interference, matrix, merge, norm, unmerge
+from .examples import Example, gather, notes
+from .layers import attached, eject, injected, numbers_per_rank, sd15_unet
+from .memory import Estimate, estimate
+from .methods import dreambooth, few_step, good_start, lora, swapped
+from .places import send
+from .presets import ATTENTION, DreamBoothKnobs, FewStepKnobs, LoraKnobs, StartKnobs, preset
+from .sessions import Progress
+from .subjects import StylePair, Subject, domain, scene, shapes, style_examples, style_pairs, subject
+from .weights import About, Base, Lora, Tuned, base_of, check_base, read
+
+__all__ = [
+    "ATTENTION",
+    "About",
+    "Base",
+    "DreamBoothKnobs",
+    "Estimate",
+    "Example",
+    "FewStepKnobs",
+    "Lora",
+    "LoraKnobs",
+    "Merged",
+    "Progress",
+    "StartKnobs",
+    "StylePair",
+    "Subject",
+    "Tuned",
+    "add",
+    "attached",
+    "base_of",
+    "changes",
+    "check_base",
+    "domain",
+    "dreambooth",
+    "eject",
+    "estimate",
+    "few_step",
+    "gather",
+    "good_start",
+    "injected",
+    "interference",
+    "lora",
+    "matrix",
+    "merge",
+    "norm",
+    "notes",
+    "numbers_per_rank",
+    "preset",
+    "read",
+    "scene",
+    "sd15_unet",
+    "send",
+    "shapes",
+    "style_examples",
+    "style_pairs",
+    "subject",
+    "swapped",
+    "unmerge",
+]

@@ -1,0 +1,44 @@
+"""Train a LoRA or a DreamBooth from a folder of pictures: see the package's docstring for the commands."""
+
+from __future__ import annotations
+
+import argparse
+
+from accelerate import Accelerator
+
+from .. import catalog, env, personalize
+
+
+def arguments(line: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m course_utils.personalize", description=__doc__)
+    parser.add_argument("method", choices=("lora", "dreambooth"))
+    parser.add_argument("pictures", help="a folder of pictures")
+    parser.add_argument("trigger", help="the words that shall mean it, such as 'sks robot'")
+    parser.add_argument("out", help="the file to write, NAME.safetensors")
+    parser.add_argument("--lane", choices=env.LANES)
+    parser.add_argument("--base", help="a pipeline's folder in place of the lane's base")
+    for name, kind in (("steps", int), ("rate", float), ("batch", int), ("rank", int), ("seed", int)):
+        parser.add_argument(f"--{name}", type=kind)
+    return parser.parse_args(line)
+
+
+def main(line: list[str] | None = None) -> None:
+    """Train and save; every process trains, the first one speaks and writes."""
+    told = arguments(line)
+    first = Accelerator().is_main_process  # before the pipeline, so that each process has a card of its own
+    turned = {name: getattr(told, name) for name in ("steps", "rate", "batch", "rank", "seed")}
+    knobs = personalize.preset(told.method, told.lane, **{k: v for k, v in turned.items() if v is not None})
+    pipe = catalog.load("text2img", lane=told.lane, folder=told.base)
+
+    def watch(progress: personalize.Progress) -> None:
+        if progress.step % 10 == 0:
+            env.say(f"{progress.doing}: {progress.step} of {progress.steps}, loss {progress.loss:.4f}")
+
+    learned = getattr(personalize, told.method)(pipe, told.pictures, told.trigger, knobs, watch)
+    if first:
+        env.say(f"{learned.save(told.out)}: {learned.bytes:,} bytes of tensors")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""What can be done with LoRAs once they are there: merge, unmerge, add, weigh, and see two of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from .layers import attached, check_free
+from .weights import Lora, check_base
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What `merge` changed: the weights as they were, by layer."""
+
+    kept: dict[str, torch.Tensor] = field(repr=False)
+
+
+@torch.no_grad()
+def merge(pipe: DiffusionPipeline, lora: Lora, weight: float = 1.0) -> Merged:
+    """Add a LoRA to a pipeline's own weights: W + weight * B A. It then costs nothing when painting.
+
+    Args:
+        pipe: changed in place.
+        lora: learned on its base.
+        weight: how strongly it counts.
+
+    Returns:
+        What `unmerge` needs: a copy of the weights that were changed. Subtracting again would leave rounding errors.
+
+    Raises:
+        ValueError: the LoRA is for another base, or one is attached to the pipeline.
+    """
+    check_free(pipe.unet)
+    check_free(pipe.text_encoder)
+    check_base(lora.about, pipe)
+    kept = {}
+    for name, change in changes(lora):
+        w = _weight(pipe, name)
+        kept[name] = w.detach().clone()
+        w.copy_(w.double() + weight * change.to(w.device))
+    return Merged(kept)
+
+
+@torch.no_grad()
+def unmerge(pipe: DiffusionPipeline, merged: Merged) -> None:
+    """Put the weights back, to the last bit, that were there before `merge`; the last merged goes first."""
+    for name, kept in merged.kept.items():
+        _weight(pipe, name).copy_(kept)
+
+
+def changes(lora: Lora) -> Iterator[tuple[str, torch.Tensor]]:
+    """Give dW = B A of each layer in float64, by "unet.LAYER", one after the other."""
+    for name, (a, b) in lora.pairs().items():
+        yield name, b.double() @ a.double()
+
+
+def norm(pipe: DiffusionPipeline, lora: Lora) -> dict[str, float]:
+    """Tell how large each layer's change is beside its weights, |dW| / |W| (Frobenius), the largest first.
+
+    It answers "my LoRA does nothing": all zero is untrained, 0.001 is hardly seen, above 1 breaks pictures.
+    """
+    check_base(lora.about, pipe)
+    found = {name: float(change.norm() / _weight(pipe, name).double().norm()) for name, change in changes(lora)}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def add(first: Lora, second: Lora, weights: Sequence[float] = (1.0, 1.0)) -> Lora:
+    """Put two LoRAs into one whose change is the weighted sum of theirs, exactly: w1 B1 A1 + w2 B2 A2.
+
+    The rows of A are stacked and so are the columns of B; ranks add. (Summing the As and the Bs instead would add
+    w1 w2 (B1 A2 + B2 A1), which nobody has learned.)
+
+    Args:
+        first, second: learned on one base. A layer that one of them lacks is filled with zeros.
+        weights: how strongly each counts.
+
+    Raises:
+        ValueError: they are for different bases.
+    """
+    if first.about.base.hash != second.about.base.hash:
+        names = [f"{one.about.trigger!r} on {one.about.base.name}" for one in (first, second)]
+        raise ValueError(f"first and second were learned on different bases: {names[0]}, {names[1]}.")
+    parts = [(one.pairs(), one.about.rank, weight) for one, weight in zip((first, second), weights, strict=True)]
+    tensors = {}
+    for name in dict.fromkeys([*parts[0][0], *parts[1][0]]):
+        pairs = [(*(own.get(name) or _nothing(parts, name, rank)), weight) for own, rank, weight in parts]
+        tensors[f"{name}.lora_A.weight"] = torch.cat([a for a, _, _ in pairs])
+        tensors[f"{name}.lora_B.weight"] = torch.cat([weight * b for _, b, weight in pairs], 1)
+    one, two = first.about, second.about
+    rank, modules = one.rank + two.rank, tuple(dict.fromkeys([*one.modules, *two.modules]))
+    triggers = f"{one.trigger}, {two.trigger}"
+    more = {"rank": rank, "alpha": float(rank), "modules": modules, "seen": tuple(sorted({*one.seen, *two.seen}))}
+    return Lora(tensors, replace(one, method="sum", trigger=triggers, steps=one.steps + two.steps, **more))
+
+
+def _nothing(parts: list, name: str, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the A and B of a layer that a LoRA of this rank leaves alone."""
+    a, b = next(own[name] for own, _, _ in parts if name in own)
+    return a.new_zeros(rank, a.shape[1]), b.new_zeros(b.shape[0], rank)
+
+
+def _weight(pipe: DiffusionPipeline, name: str) -> torch.Tensor:
+    part, _, layer = name.partition(".")
+    return getattr(pipe, part).get_submodule(layer).weight
+
+
+def interference(
+    pipe: DiffusionPipeline,
+    loras: Mapping[str, Lora],
+    score: Callable[[Image.Image, str], float],
+    prompts: Sequence[str],
+    seeds: Sequence[int] = range(8),
+    weight: float = 1.0,
+    **settings,
+) -> list[dict]:
+    """Paint each prompt with no LoRA, with each alone, and with both: do they leave each other alone?
+
+    Args:
+        pipe: stands on their base.
+        loras: two, by name.
+        score: from a picture and its prompt to how well it came out, for example by the judge.
+        prompts: such as one for each LoRA's subject, one for both, and one for neither.
+        seeds: the same for every cell.
+        weight: how strongly each LoRA counts.
+        settings: arguments of the pipeline call.
+
+    Returns:
+        Raw rows: on ("none", a name, "both"), prompt, seed, score. `matrix` sums them up.
+    """
+    if len(loras) != 2:
+        raise ValueError(f"loras has {len(loras)} LoRAs; give two, by name.")
+    cells = {"none": [], **{name: [lora] for name, lora in loras.items()}, "both": list(loras.values())}
+    rows = []
+    for on, chosen in cells.items():
+        with attached(pipe, *chosen, weights=weight) if chosen else nullcontext():
+            for prompt in prompts:
+                for seed in seeds:
+                    chance = torch.Generator().manual_seed(seed)
+                    picture = pipe(prompt, generator=chance, **settings).images[0]
+                    rows.append({"on": on, "prompt": prompt, "seed": seed, "score": float(score(picture, prompt))})
+    return rows
+
+
+def matrix(rows: Sequence[dict]) -> dict[str, dict[str, float]]:
+    """Sum the rows of `interference` up: mean score by what is on, then by prompt."""
+    scores: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        scores.setdefault(row["on"], {}).setdefault(row["prompt"], []).append(row["score"])
+    return {on: {prompt: sum(got) / len(got) for prompt, got in line.items()} for on, line in scores.items()}

@@ -1,0 +1,217 @@
+"""Putting LoRA layers into a model and taking them out again, and the law of their size."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from .presets import ATTENTION, LoraKnobs
+from .weights import Lora, check_base
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+TEXT = ("q_proj", "k_proj", "v_proj", "out_proj")  # the attention of CLIPTextModel
+NAME = "learning"  # of the adapter while it is trained
+
+
+def targets(model: nn.Module, modules: Sequence[str] = ATTENTION) -> dict[str, nn.Linear]:
+    """Find the layers whose names end in one of `modules`.
+
+    Raises:
+        ValueError: a name that ends no layer, or the name of a layer that is not linear.
+    """
+    named = dict(model.named_modules())
+    found = {}
+    for ending in modules:
+        mine = {name: layer for name, layer in named.items() if name == ending or name.endswith(f".{ending}")}
+        if not mine:
+            raise ValueError(
+                f"modules={ending!r} names no layer of {type(model).__name__}; try {', '.join(ATTENTION)}."
+            )
+        wrong = next((name for name, layer in mine.items() if not isinstance(layer, nn.Linear)), None)
+        if wrong:
+            kind = type(named[wrong]).__name__
+            raise ValueError(f"modules={ending!r}: {wrong} is a {kind}; the course's LoRAs adapt linear layers.")
+        found |= mine
+    return found
+
+
+def check_rank(model: nn.Module, modules: Sequence[str], rank: int) -> None:
+    """Raise if a LoRA of this rank would be no smaller than the largest that makes sense for these layers."""
+    most = min(min(layer.in_features, layer.out_features) for layer in targets(model, modules).values())
+    if not 1 <= rank <= most:
+        raise ValueError(
+            f"rank={rank} is out of range: the smallest of the adapted matrices of {type(model).__name__} has {most} "
+            f"rows or columns, and no change of it has a higher rank; use 1 to {most}."
+        )
+
+
+def numbers_per_rank(model: nn.Module, modules: Sequence[str] = ATTENTION) -> int:
+    """Count what one rank costs: inputs + outputs, summed over the layers; only shapes are read.
+
+    The tensors of a LoRA file take 4 * rank * numbers_per_rank(...) bytes, exactly.
+
+    Args:
+        model: a UNet, also one on the meta device, such as `sd15_unet()`.
+        modules: how the names of the adapted layers end.
+    """
+    return sum(layer.in_features + layer.out_features for layer in targets(model, modules).values())
+
+
+@cache
+def sd15_unet() -> nn.Module:
+    """Build the UNet of Stable Diffusion 1.5 from its configuration, on the meta device: shapes without numbers."""
+    from diffusers import UNet2DConditionModel
+
+    with torch.device("meta"):  # what is not said here are diffusers' defaults, which are those of SD 1
+        return UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
+
+
+def check_fit(pipe: DiffusionPipeline, knobs: LoraKnobs) -> None:
+    """Raise unless LoRA layers with these knobs can be put into a pipeline."""
+    for model, modules in _parts(pipe, knobs).values():
+        check_free(model)
+        check_rank(model, modules, knobs.rank)
+
+
+def check_free(model: nn.Module) -> None:
+    """Raise if a model carries a LoRA already."""
+    if getattr(model, "peft_config", None):
+        carried = ", ".join(map(repr, model.peft_config))
+        raise ValueError(f"The {type(model).__name__} carries the LoRA {carried}: pipe.unload_lora_weights() first.")
+
+
+def _parts(pipe: DiffusionPipeline, knobs: LoraKnobs) -> dict[str, tuple[nn.Module, Sequence[str]]]:
+    """Give the models that are adapted, and how their layers are named."""
+    text = {"text_encoder": (pipe.text_encoder, TEXT)} if knobs.text_encoder else {}
+    return {"unet": (pipe.unet, knobs.modules), **text}
+
+
+@contextmanager
+def injected(
+    pipe: DiffusionPipeline, knobs: LoraKnobs, start: Lora | None = None
+) -> Iterator[dict[str, nn.Parameter]]:
+    """Put trainable LoRA layers into a pipeline; on leaving, its modules are the same objects as before.
+
+    Args:
+        pipe: changed in place meanwhile.
+        knobs: rank, alpha, modules, text_encoder and seed count.
+        start: begin from these weights; None begins from B = 0, that is from the base itself (Hu et al., 2021, 4.1).
+
+    Yields:
+        The parameters A and B, float32, by the names of a LoRA file; all others are locked.
+
+    Raises:
+        ValueError: a rank or module that does not fit, or a pipeline that carries a LoRA already.
+    """
+    check_fit(pipe, knobs)
+    with ExitStack() as stack:
+        named: dict[str, nn.Parameter] = {}
+        for part, (model, modules) in _parts(pipe, knobs).items():
+            named |= stack.enter_context(_layers(model, part, list(targets(model, modules)), knobs))
+        _fill(named, knobs, start)
+        yield named
+
+
+@contextmanager
+def _layers(model: nn.Module, part: str, names: list[str], knobs: LoraKnobs) -> Iterator[dict[str, nn.Parameter]]:
+    from peft import LoraConfig
+
+    loose = [p for p in model.parameters() if p.requires_grad]
+    alpha = knobs.scale * knobs.rank
+    try:
+        with torch.random.fork_rng(devices=[]):  # what peft draws is drawn again
+            model.add_adapter(LoraConfig(r=knobs.rank, lora_alpha=alpha, target_modules=names), adapter_name=NAME)
+        mine = {name: p for name, p in model.named_parameters() if f".{NAME}.weight" in name}
+        for p in mine.values():
+            p.data = p.data.float()
+        yield {f"{part}.{name.replace(f'.{NAME}.', '.')}": p for name, p in mine.items()}
+    finally:
+        eject(model)
+        for p in loose:
+            p.requires_grad_(True)
+
+
+def eject(model: nn.Module) -> None:
+    """Take all LoRA layers out of a model and put the very modules back that were there before."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for name, layer in list(model.named_modules()):
+        if isinstance(layer, BaseTunerLayer):
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, layer.get_base_layer())
+    if hasattr(model, "peft_config"):
+        del model.peft_config
+    model.__dict__.pop("_hf_peft_config_loaded", None)
+
+
+@torch.no_grad()
+def _fill(named: dict[str, nn.Parameter], knobs: LoraKnobs, start: Lora | None) -> None:
+    """Set the first weights: A drawn (Kaiming, as peft does), B zero; or those of `start`, its scale in B."""
+    generator = torch.Generator().manual_seed(knobs.seed)
+    for name, p in named.items():
+        if start is not None:
+            p.copy_(start.tensors[name] / (knobs.scale if name.endswith("lora_B.weight") else 1.0))
+        elif name.endswith("lora_A.weight"):
+            p.copy_(nn.init.kaiming_uniform_(torch.empty(p.shape), math.sqrt(5), generator=generator))
+        else:
+            p.zero_()
+
+
+@contextmanager
+def attached(
+    pipe: DiffusionPipeline, *loras: Lora, weights: float | Sequence[float] = 1.0
+) -> Iterator[tuple[str, ...]]:
+    """Let a pipeline paint with LoRAs; on leaving, its modules are the same objects as before.
+
+    Args:
+        pipe: any that stands on the base of the LoRAs: text2img, img2img, ControlNet ...
+        loras: one or several; their changes are added.
+        weights: how strongly each counts, one number for all or one for each; 0 is the base.
+
+    Yields:
+        The names of the adapters: inside, `pipe.set_adapters(names, weights)` turns the weights without loading again.
+
+    Raises:
+        ValueError: no LoRA, one for another base, weights that do not pair up, a pipeline that carries one already.
+    """
+    weights = [weights] * len(loras) if isinstance(weights, int | float) else list(weights)
+    if not loras or len(weights) != len(loras):
+        raise ValueError(
+            f"weights has {len(weights)} numbers for {len(loras)} LoRAs; give at least one, and a number for each."
+        )
+    models = [pipe.unet, pipe.text_encoder]
+    for model in models:
+        check_free(model)
+    for lora in loras:
+        check_base(lora.about, pipe)
+    loose = [p for model in models for p in model.parameters() if p.requires_grad]
+    names = tuple(f"lora{number}" for number in range(len(loras)))
+    try:
+        for name, lora in zip(names, loras, strict=True):
+            _load(pipe, lora, name)
+        pipe.set_adapters(list(names), weights)
+        yield names
+    finally:
+        for model in models:
+            eject(model)
+        for p in loose:
+            p.requires_grad_(True)
+
+
+def _load(pipe: DiffusionPipeline, lora: Lora, name: str) -> None:
+    """Load a LoRA in silence: diffusers warns if the text encoder has no part in it, peft of each but the first."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Already found a `peft_config`")
+        if any(key.startswith("text_encoder.") for key in lora.tensors):
+            pipe.load_lora_weights(dict(lora.tensors), adapter_name=name)
+        else:
+            pipe.unet.load_lora_adapter(dict(lora.tensors), prefix="unet", adapter_name=name)

@@ -1,0 +1,148 @@
+"""Subjects and styles that the base has never seen, from the clay world: scenes as data, drawn when asked for."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from .. import clay
+from ..clay import layout
+from ..clay import vocabulary as words
+from ..clay.captions import PLACE_WORDS, Says, caption
+from ..clay.sample import Mix, sample
+from ..clay.scenes import Light, Scene, Thing
+from ..clay.things.heldout import VARIANTS
+from .examples import Example
+
+TRAIN = 5  # scenes that are learned from; those after them are for tests
+WORLD, STYLE_WORLD = 61, 62  # seeds
+# Scenes that show a style: whole things in clay, said plainly.
+PLAIN_MIX = Mix(framings=(1.0, 0.0, 0.0, 0.0), cubist=0.0, cubist_painting=0.0)
+PLAIN_SAYS = Says(place=1.0, wears=1.0, only_one=0.0, slip=0.0)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing to learn: `train` is learned from, `test` never."""
+
+    word: str  # its class, such as "robot"
+    train: Sequence[Example]
+    test: Sequence[Example] = ()
+    name: str = ""
+
+
+def scene(word: str, variant: int = 0, index: int = 0, colour: str | None = None) -> Scene:
+    """Give scene number `index` of a subject: the same thing, each time at a place, in a turn and light of its own.
+
+    Args:
+        word: "robot", "dragon" or "teapot" (or any thing of the clay world).
+        variant: which of its shapes, 0-4, see `shapes`.
+        index: 0 to `TRAIN` - 1 are for training, the others for tests. Seven in a row show all seven places.
+        colour: a colour of the clay world; None is what the thing has by nature.
+    """
+    rng = np.random.default_rng([WORLD, zlib.crc32(word.encode()), variant, index])
+    thing = Thing(word, colour, variant, yaw=float(rng.uniform(-0.7, 0.7)))
+    light = Light(
+        float(rng.choice([-1, 1]) * rng.uniform(0.25, 0.9)), float(rng.uniform(0.7, 1.1)),
+        float(rng.uniform(-0.07, 0.07)), float(rng.uniform(0, 6.28)),
+    )  # fmt: skip
+    place = words.PLACES[(index + variant) % len(words.PLACES)]
+    made = Scene(layout.line_up([thing], rng), place, light=light)
+    return made.with_(camera=layout.frame(made, rng))
+
+
+def shapes(word: str) -> tuple[str, ...]:
+    """Name the shapes that a held-out thing comes in.
+
+    Raises:
+        ValueError: the thing is none of those held out.
+    """
+    if word not in VARIANTS:
+        raise ValueError(f"word={word!r} is not held out of the base; use one of {', '.join(words.HELD_OUT)}.")
+    return VARIANTS[word]
+
+
+def subject(
+    word: str, variant: int = 0, colour: str | None = None, tests: int = 5, height: int = 256, width: int = 256
+) -> Subject:
+    """Draw a held-out thing: `TRAIN` pictures to learn from and `tests` others.
+
+    Args:
+        word: "robot", "dragon" or "teapot".
+        variant: which of its shapes, 0-4.
+        colour: a colour of the clay world; None is what the thing has by nature.
+        tests: how many pictures more, for tests alone.
+        height, width: pixels.
+
+    Raises:
+        ValueError: no such thing or shape.
+
+    Example:
+        >>> subject("robot", 0, "blue", tests=0, height=32, width=32).train[0].caption
+        'a {} on the beach'
+    """
+    known = shapes(word)
+    if not 0 <= variant < len(known):
+        raise ValueError(f"variant={variant}: a {word} comes in the shapes 0 to {len(known) - 1}.")
+    scenes = [scene(word, variant, index, colour) for index in range(TRAIN + tests)]
+    drawn = [
+        Example(Image.fromarray(clay.render(one, height, width).image), "a {} " + PLACE_WORDS[one.place][0])
+        for one in scenes
+    ]
+    return Subject(word, drawn[:TRAIN], drawn[TRAIN:], known[variant])
+
+
+def domain(without: str, height: int = 256, width: int = 256) -> list[Subject]:
+    """Draw what a good start for the class `without` may learn from: every shape of the other held-out things.
+
+    Each shape has a colour of its own, so that colour is learned as part of a subject.
+    """
+    shapes(without)
+    colours = list(words.COLOURS)
+    kinds = [(word, variant) for word in words.HELD_OUT if word != without for variant in range(len(shapes(word)))]
+    return [
+        subject(word, variant, colours[number % len(colours)], 0, height, width)
+        for number, (word, variant) in enumerate(kinds)
+    ]
+
+
+@dataclass(frozen=True)
+class StylePair:
+    """The same scene in clay and in another style; PIL, RGB. `caption` says what is there."""
+
+    clay: Image.Image
+    styled: Image.Image
+    caption: str
+
+
+def style_pairs(
+    style: str, count: int = TRAIN, first: int = 0, height: int = 256, width: int = 256
+) -> list[StylePair]:
+    """Draw scenes number `first` and following, plain and in a style.
+
+    Args:
+        style: "anime", "blueprint", "pixel art" or "pencil" (held out of the base), or "cubist".
+        count: how many.
+        first: the first `TRAIN` are for training by custom, the others for tests.
+        height, width: pixels.
+    """
+    pairs = []
+    for index in range(first, first + count):
+        plain = sample(STYLE_WORLD, index, PLAIN_MIX)
+        said = caption(plain, np.random.default_rng([STYLE_WORLD, index]), PLAIN_SAYS).text
+        drawn = [clay.render(one, height, width).image for one in (plain, replace(plain, style=style))]
+        said = said.removeprefix("a picture of ").removeprefix("a photo of ")
+        pairs.append(StylePair(*map(Image.fromarray, drawn), said))
+    return pairs
+
+
+def style_examples(
+    style: str, count: int = TRAIN, first: int = 0, height: int = 256, width: int = 256
+) -> list[Example]:
+    """Draw pictures of a style to learn it from; the trigger stands for the style, as in "a sks picture of a cat"."""
+    pairs = style_pairs(style, count, first, height, width)
+    return [Example(pair.styled, "a {} picture of " + pair.caption) for pair in pairs]

@@ -1,0 +1,126 @@
+"""Pictures that a panel starts from, as plain data: what makes the same picture again, and the Python that does.
+
+A clay scene is kept as its words and seed, a drawing as its strokes. An uploaded picture is written into the panel's
+folder, as small as the panel needs it, and kept as the name of that file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from .. import clay, controls, editing
+from .record import write
+
+if TYPE_CHECKING:
+    from ..clay import Render
+
+KINDS = ("scene", "file", "paper")
+
+
+@dataclass(frozen=True)
+class Given:
+    """A picture by how it is had, and what was drawn on it."""
+
+    kind: str  # a clay scene, a file, or black paper to draw on: one of KINDS
+    words: str = ""  # of the scene; without words the seed chooses all
+    seed: int = 0  # of the scene
+    file: str = ""
+    strokes: tuple = ()  # as editing.paint takes them
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> Given:
+        """Return a picture from what JSON made of it."""
+        return cls(**found | {"strokes": frozen(found["strokes"])})
+
+    @property
+    def marked(self) -> bool:
+        """Tell whether the strokes hold a mask."""
+        return any(stroke[0] == editing.MARK for stroke in self.strokes)
+
+    def base(self, height: int, width: int) -> Image.Image:
+        """Return the picture without the strokes.
+
+        Raises:
+            ValueError: there is none, or words that name nothing.
+            OSError: the file cannot be read.
+        """
+        if self.kind == "scene":
+            return controls.as_picture(self.render(height, width).image)
+        if self.kind == "paper":
+            return Image.new("RGB", (width, height))
+        if not self.file:
+            raise ValueError("There is no picture yet: choose a file, or take a clay scene.")
+        return editing.fit(controls.as_picture(self.file), height, width)
+
+    def picture(self, height: int, width: int) -> Image.Image:
+        """Return the picture with what is drawn on it: RGB."""
+        if self.kind == "paper" and not self.strokes:
+            raise ValueError("The pad is empty: draw something on it first.")
+        return editing.paint(self.base(height, width), self.strokes)
+
+    def mask(self, height: int, width: int) -> Image.Image:
+        """Return what is marked: L, white on black."""
+        return editing.mask(self.strokes, height, width)
+
+    def render(self, height: int, width: int) -> Render:
+        """Return the scene with its truth.
+
+        Raises:
+            ValueError: it is no scene, so nobody knows the truth; or words that name nothing.
+        """
+        if self.kind != "scene":
+            raise ValueError("Only a clay scene has a known truth: choose one, or have the map made from the picture.")
+        return clay.render(clay.scene(self.seed, words=self.words or None), height, width)
+
+    def code(self, height: int, width: int, number: str = "") -> str:
+        """Return Python that makes `picture` (and `mask`, if anything is marked), their names with a number."""
+        size = f"{height}, {width}"
+        lines = {
+            "scene": f"made{number} = clay.render(clay.scene({self.seed}, words={self.words or None!r}), {size})\n"
+            f"picture{number} = controls.as_picture(made{number}.image)\n",
+            "file": f"picture{number} = editing.fit(controls.as_picture({self.file!r}), {size})\n",
+            "paper": "",
+        }[self.kind]
+        if self.strokes:
+            drawn = "".join(f"    {stroke!r},\n" for stroke in self.strokes)
+            lines += f"strokes{number} = [\n{drawn}]\n"
+        if self.kind == "paper":
+            return f"{lines}picture{number} = editing.scribble(strokes{number}, {size})\n"
+        if self.marked:
+            lines += f"mask{number} = editing.mask(strokes{number}, {size})\n"
+        return lines + (f"picture{number} = editing.paint(picture{number}, strokes{number})\n" if self.strokes else "")
+
+
+def given(picture: Given | Path | str) -> Given:
+    """Return what a lesson names as a picture: a `Given` as it is, a Path as a file, words as a clay scene."""
+    if isinstance(picture, Given):
+        return picture
+    return Given("file", file=picture.as_posix()) if isinstance(picture, Path) else Given("scene", words=picture)
+
+
+def frozen(strokes: Sequence) -> tuple:
+    """Return strokes as tuples all through: they can be compared, and nobody changes them later."""
+    return tuple((ink, width, tuple(points)) for ink, width, points in strokes)
+
+
+def keep(image: Image.Image, name: str, folder: Path) -> str:
+    """Write an uploaded picture into a folder, once, and return the file's path.
+
+    Raises:
+        OSError: it could not be written; the message is for the learner.
+    """
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    stem = re.sub(r"[^a-z0-9]+", "-", Path(name).stem.lower())[:40].strip("-")
+    path = folder / f"{stem or 'picture'}-{hashlib.sha256(image.tobytes()).hexdigest()[:8]}.png"
+    if not path.exists():
+        write(buffer.getvalue(), folder, path.name)
+    return path.as_posix()

@@ -1,0 +1,376 @@
+"""The stages that stand on the frozen base: maps, ControlNets, the depth pair and the reader, each for a few steps."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils import catalog, controlnet, env
+from course_utils.clay import control_maps, truth
+from course_utils.clay import vocabulary as words
+from course_utils.clay.recipe import __main__ as recipe
+from course_utils.clay.recipe import (
+    autoencoder,
+    control,
+    data,
+    dependents,
+    depth,
+    depth_card,
+    depth_estimator,
+    hints,
+    latents,
+    maps,
+    reader,
+    reader_card,
+    ship,
+    trials,
+)
+from course_utils.clay.recipe.reader_lessons import Lessons, answers, hills, unit
+from course_utils.clay.render import render
+from course_utils.clay.things.people import OPENPOSE_18
+from course_utils.controls import reader as reading
+from course_utils.training import Plan
+from tests.tiny import models
+
+FEW = Plan(steps=2, rate=1e-3, warmup=1, log_every=1)
+
+
+def scene(*things):
+    """Find a scene of the training world that shows all of these."""
+    return next(
+        s for s in (data.scene_of(data.TRAIN, k) for k in range(400)) if set(things) <= {t.word for t in s.things}
+    )
+
+
+@pytest.fixture(scope="module")
+def made():
+    """A woman beside a suitcase, not square."""
+    return render(scene("woman", "suitcase"), 192, 256)
+
+
+@pytest.fixture(scope="module")
+def facts(made):
+    return maps.Facts.of(made)
+
+
+# Facts
+
+
+def test_facts_are_packed_without_loss_but_for_the_picture(facts):
+    back = maps.Shard({name: [value] for name, value in maps._pack(facts).items()})[0]
+    for name in (*maps.PICTURES[1:], *maps.POINTS):
+        assert np.array_equal(getattr(back, name), getattr(facts, name)), name
+    assert np.abs(back.picture.astype(int) - facts.picture).mean() < 1.5
+
+
+def test_the_mirror_image_has_mirrored_truth(made, facts):
+    turned = facts.mirrored()
+    made_turned = type(made)(**vars(made) | {"normal": made.normal[:, ::-1] * np.array([-1, 1, 1], np.float32)})
+    drawn = np.asarray(control_maps.normal_map(made_turned)).astype(int)
+    assert np.abs(drawn - turned.normal).max() <= 1
+    assert np.array_equal(turned.klass[:, ::-1], facts.klass) and np.array_equal(turned.near[:, ::-1], facts.near)
+    for name in maps.POINTS:
+        assert np.allclose(getattr(turned.mirrored(), name), getattr(facts, name), atol=1e-3)
+    left, right = (OPENPOSE_18.index(f"{side}_wrist") for side in ("left", "right"))
+    width = facts.klass.shape[1]
+    assert turned.bodies[0, left, 0] == pytest.approx(width - facts.bodies[0, right, 0])
+
+
+def test_left_and_right_keep_their_colours_in_the_mirror(facts):
+    """The arm on the left of the picture is the right arm, in the picture and in its mirror image."""
+    shoulder = OPENPOSE_18.index("right_shoulder")
+    for one in (facts, facts.mirrored()):
+        column, row = one.bodies[0, shoulder, :2].astype(int)
+        assert tuple(hints.draw("openpose", one)[row, column]) == control_maps.RAINBOW[shoulder]
+        assert one.bodies[0, shoulder, 0] < one.bodies[0, OPENPOSE_18.index("left_shoulder"), 0]
+    assert not np.array_equal(hints.draw("openpose", facts)[:, ::-1], hints.draw("openpose", facts.mirrored()))
+
+
+def test_a_persons_pixels_are_hers(made, facts):
+    (points,) = (found["body"] for found in truth.keypoints(made).values() if "body" in found)
+    assert np.allclose(facts.bodies[0], points, atol=1e-3)
+    mine = facts.person == 0
+    assert set(np.unique(facts.klass[mine])) & {words.CLASS_ID["woman"]}
+    assert (facts.klass[~mine] != words.CLASS_ID["woman"]).all() and mine.any()
+
+
+# Hints
+
+
+@pytest.mark.parametrize("kind", catalog.CONTROLS)
+def test_a_hint_from_truth_is_the_map_from_truth(made, facts, kind):
+    name = {"openpose": "pose", "mlsd": "line"}.get(kind, kind)
+    assert np.array_equal(hints.draw(kind, facts), np.asarray(control_maps.MAPS[name](made)))
+
+
+@pytest.mark.parametrize("kind", catalog.CONTROLS)
+def test_worn_hints_differ_but_stay_near(facts, kind):
+    true, rng = hints.draw(kind, facts).astype(int), np.random.default_rng(0)
+    worn = [hints.draw(kind, facts, rng) for _ in range(30)]
+    assert all(one.shape == true.shape and one.dtype == np.uint8 for one in worn)
+    changed = [np.abs(one - true).max(-1) > 24 for one in worn]
+    assert 1 <= sum(not c.any() for c in changed) < 30, "part of the lessons is true, part worn"
+    assert np.mean([c.mean() for c in changed]) < 0.12
+
+
+def test_hints_keep_the_colours_that_mean_something(facts):
+    rng = np.random.default_rng(1)
+    palette = {tuple(colour) for colour in control_maps.SEGMENTS}
+    for _ in range(6):
+        assert {tuple(c) for c in hints.draw("seg", facts, rng).reshape(-1, 3)} <= palette
+        assert set(np.unique(hints.draw("scribble", facts, rng))) <= {0, 255}
+        depth_map = hints.draw("depth", facts, rng)
+        assert depth_map.min() == 0 and depth_map.max() == 255
+
+
+def test_bodies_and_hands_are_also_drawn_alone(facts):
+    hand = np.stack([np.linspace(10, 40, 21), np.linspace(20, 60, 21), np.ones(21)], 1).astype(np.float32)
+    both = type(facts)(**vars(facts) | {"hands": hand[None]})
+    rng, seen = np.random.default_rng(0), set()
+    for _ in range(30):
+        drawn = hints._worn_openpose(both, rng)
+        hands = (drawn == (0, 0, 255)).all(-1)[15:70, 5:45].any()
+        torso = (drawn == control_maps.RAINBOW[1]).all(-1).any()
+        seen.add((bool(torso), bool(hands)))
+    assert {(True, True), (True, False), (False, True)} <= seen
+
+
+# The stages, one after the other
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory):
+    """A cache and a shelf of their own with a tiny base, and every stage run for two steps."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("COURSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    shelf = tmp_path_factory.mktemp("assets")
+    patch.setattr(env, "ASSETS", shelf)
+    patch.setattr(data, "SHIPPED", models.build_clay_folder(shelf / "models" / "clay-base"))
+    patch.setattr(data, "SHARD", 10)
+    for module, batch in ((depth, 4), (depth_estimator, 2), (reader, 2)):
+        patch.setattr(module, "BATCH", batch)
+    patch.setattr(reader, "HANDS", 2)
+    patch.setattr(reader, "SAMPLES", 8)
+    catalog.release()
+    for seed, number in ((data.TRAIN, 0), (data.HELD_OUT, 0)):
+        data.make_shard(seed, number)
+        maps.make_shard(seed, number)
+    for number in (0, 1):
+        maps.make_shard(data.READER, number)
+    latents.make(autoencoder.trained(), data.TRAIN, 0)
+    for module, name, count in ((trials, "SCENES", 2), (depth_card, "RENDERS", 2), (reader_card, "RENDERS", 2)):
+        patch.setattr(module, name, count)
+    patch.setattr(reader_card, "PHOTOGRAPHS", ("cat",))
+    yield shelf / "models"
+    catalog.release()
+    patch.undo()
+
+
+def test_shards_hold_the_scenes_of_their_world(kitchen):
+    shard, pictures = maps.read(data.TRAIN, 0), data.read_shard(data.TRAIN, 0)
+    assert len(shard) == 10 and maps.shards(data.TRAIN) == [0] and maps.shards(data.READER) == [0, 1]
+    for k in (0, 7):
+        assert np.abs(shard[k].picture.astype(int) - pictures.pictures()[k]).mean() < 1
+        assert np.array_equal(shard[k].klass[2::4, 2::4], pictures.klass[k])
+    assert [bool(len(shard[k].lines)) for k in range(10)] == shard.seen("lines").tolist()
+    before = maps.path(data.TRAIN, 0).stat().st_mtime_ns
+    assert maps.make_shard(data.TRAIN, 0).stat().st_mtime_ns == before
+
+
+def test_pairs_are_drawn_from_latents_and_truth(kitchen):
+    pairs = control.Drawn("seg", catalog.load("text2img", "clay").tokenizer)
+    batch = pairs.draw(6, torch.Generator().manual_seed(0))
+    assert batch.latents.shape == (6, 12, 16, 16) and batch.ids.shape == (6, 32)
+    assert batch.hint.shape == (6, 3, 256, 256) and batch.hint.max() <= 1
+    again = pairs.draw(6, torch.Generator().manual_seed(0))
+    assert torch.equal(batch.hint, again.hint) and torch.equal(batch.ids, again.ids)
+
+
+def test_a_mirrored_latent_comes_with_a_mirrored_map(kitchen, monkeypatch):
+    monkeypatch.setattr(hints, "CLEAN", 1.0)
+    pairs = control.Drawn("depth", catalog.load("text2img", "clay").tokenizer)
+    shard, pool = maps.read(data.TRAIN, 0), pairs.corpus.latents.float()
+    batch, turned = pairs.draw(24, torch.Generator().manual_seed(1)), set()
+    for latent, hint in zip(batch.latents, batch.hint, strict=True):
+        k, flip = (pool == latent).all(-1).all(-1).all(-1).nonzero()[0].tolist()
+        near = shard[k].near[:, ::-1] if flip else shard[k].near
+        assert np.array_equal((hint[0] * 255).round().byte().numpy(), near)
+        turned.add(flip)
+    assert turned == {0, 1}
+
+
+def test_black_maps_are_rare(kitchen):
+    pairs = control.Drawn("mlsd", catalog.load("text2img", "clay").tokenizer)
+    shard = maps.read(data.TRAIN, 0)
+    assert pairs.telling.tolist() == [k for k in range(10) if len(shard[k].lines)]
+
+
+def test_a_reader_learns_ships_and_has_a_card(kitchen):
+    reader.train(1, FEW)
+    found = reading.load(kitchen / "clay-reader")
+    assert found.usual.any() and found.far > 0
+    card = (kitchen / "clay-reader" / "README.md").read_text()
+    assert "from 4 pictures" in card and "of 1 reach it" in card
+    assert all(f"| {line} |" in card for line in ("classes: mIoU of a picture", "doubt of 0.5 or more"))
+
+
+def test_the_depth_pair_ships_as_parts_that_the_base_completes(kitchen):
+    depth.train(1, FEW, FEW)
+    pipe = catalog.load("depth2img", "clay")
+    assert pipe.unet.config.in_channels == 13 and pipe.vae is catalog.load("text2img", "clay").vae
+    assert {p.name for p in (kitchen / "clay-depth").iterdir()} == {
+        "README.md", "adherence.jsonl", "depth_estimator", "feature_extractor", "model_index.json", "unet"
+    }  # fmt: skip
+    card = (kitchen / "clay-depth" / "README.md").read_text()
+    assert "8 latents" in card and "4 renders with true depth" in card and "rank correlation" in card
+    rows = [json.loads(line) for line in (kitchen / "clay-depth" / "adherence.jsonl").read_text().splitlines()]
+    assert len(rows) == trials.SCENES and {"reached", "floor", "ceiling"} <= rows[0].keys()
+
+
+def test_controls_learn_ship_and_name_their_base(kitchen):
+    knobs = controlnet.Knobs(steps=2, batch=2, warmup=1, log_every=1)
+    for kind in ("canny", "openpose"):
+        control.train(kind, 1, knobs)
+        card = (kitchen / f"clay-control-{kind}" / "README.md").read_text()
+        assert dependents.line(ship.base_hash(kitchen / "clay-base")) in card and trials.MEASURES[kind] in card
+    pipe = catalog.load("controlnet", "clay", control=["canny", "openpose"])
+    assert len(pipe.controlnet.nets) == 2 and dependents.strangers(kitchen) == {}
+    assert controlnet.zero_layers(pipe.controlnet.nets[0])["middle"].weight.any()
+
+
+def test_another_base_starts_anew(kitchen, monkeypatch):
+    here = dependents.workshop("control-canny")
+    monkeypatch.setattr(ship, "base_hash", lambda folder: "f" * 64)
+    assert dependents.workshop("control-canny") != here
+
+
+@pytest.mark.parametrize("kind", catalog.CONTROLS)
+def test_obedience_is_full_for_the_truth_itself(kitchen, kind, facts, monkeypatch):
+    """The true picture obeys its own map as well as anything can; a blank one does not."""
+    perfect = reading.Reading(facts.klass, unit(facts.normal), list(facts.bodies), list(facts.hands), 0.0)
+    blank = reading.Reading(facts.klass * 0, unit(facts.normal)[..., [2, 1, 0]], [], [], 0.0)
+    grey = np.full_like(facts.picture, 128)
+    monkeypatch.setattr(trials, "_read", lambda picture: blank if picture is grey else perfect)
+    monkeypatch.setattr(
+        depth_estimator, "estimate", lambda picture: facts.klass * 0.0 if picture is grey else facts.near * 2.0 + 1
+    )
+    high, low = (trials.obeys(kind, facts, picture) for picture in (facts.picture, grey))
+    assert high > (0.3 if kind in ("mlsd", "scribble") else 0.99) and low < 0.7 * high
+
+
+def test_missing_stages_are_named(kitchen, monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="run the stages `latents` and `maps`"):
+        control.encoded()
+    for train in (reader.train, depth.train):
+        with pytest.raises(FileNotFoundError, match="run stage `maps`"):
+            train(1)
+    monkeypatch.setattr(data, "SHIPPED", tmp_path)
+    with pytest.raises(FileNotFoundError, match="stage `card` ships it"):
+        control.train("canny", 1)
+    with pytest.raises(ValueError, match="kind='sketch'.*canny"):
+        control.train("sketch", 1)
+
+
+@pytest.mark.parametrize("asked", [["control", "sketch"], ["base", "canny"], ["card", "base"]])
+def test_a_kind_that_a_stage_does_not_know_is_refused(asked, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["recipe", *asked])
+    with pytest.raises(SystemExit):
+        recipe.main()
+    assert f"kind={asked[1]!r} is none of stage {asked[0]}" in capsys.readouterr().err
+
+
+def test_the_command_line_reaches_the_stage(monkeypatch):
+    called = []
+    monkeypatch.setattr(control, "train", lambda kind, minutes: called.append((kind, minutes)))
+    for arguments, kinds in ((["control", "seg", "--minutes", "3"], ["seg"]), (["control"], catalog.CONTROLS)):
+        called.clear()
+        monkeypatch.setattr(sys, "argv", ["recipe", *arguments])
+        recipe.main()
+        assert [kind for kind, _ in called] == list(kinds)
+
+
+# Depth
+
+
+def test_a_widened_unet_does_not_heed_its_new_channel():
+    from diffusers import UNet2DConditionModel
+
+    unet = models._unet(sample_size=16, channels=12)
+    wide = depth.widened(unet)
+    x, words_said = torch.randn(2, 12, 4, 6), torch.randn(2, 5, models.WIDTH)
+    told = torch.cat([x, torch.randn(2, 1, 4, 6)], dim=1)
+    with torch.no_grad():
+        assert torch.allclose(wide(told, 10, words_said).sample, unet(x, 10, words_said).sample, atol=1e-6)
+    assert isinstance(wide, UNet2DConditionModel) and wide.config.in_channels == 13
+
+
+def test_the_plane_is_what_the_pipeline_makes_of_a_depth_map(kitchen):
+    from PIL import Image
+
+    pipe, near = catalog.load("depth2img", "clay"), torch.rand(1, 64, 96)
+    given = pipe.prepare_depth_map(Image.new("RGB", (96, 64)), near, 1, False, torch.float32, torch.device("cpu"))
+    assert torch.allclose(depth.plane(near[:, None], 4, 6), given, atol=1e-5)
+
+
+def test_depth_is_compared_up_to_scale_and_shift():
+    near = torch.rand(2, 32, 32)
+    assert depth_estimator.aligned(3 * near + 5, near).sub(near).abs().max() < 1e-3
+    right, bent, wrong = (depth_estimator.loss_of(g, near) for g in (near + 0.2, near**2, 1 - near))
+    assert right < bent < wrong
+
+
+def test_the_estimator_has_its_size_and_starts_open():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = depth_estimator.build()
+    assert sum(p.numel() for p in model.parameters()) <= 4e6
+    with torch.no_grad():
+        near = model(torch.randn(1, 3, 256, 256)).predicted_depth
+    assert near.shape == (1, 256, 256) and (near > 0).float().mean() > 0.9
+
+
+# The reader's lessons
+
+
+def test_answers_move_with_the_picture(facts):
+    """A square that is cut out shows each joint where the answers say."""
+    picture = np.zeros((reading.SIDE, reading.SIDE, 3), np.uint8)
+    whole, part = (answers(facts, square, picture) for square in ((0, 0, 192), (60, 20, 128)))
+    for lesson, (left, top, side) in ((whole, (0, 0, 192)), (part, (60, 20, 128))):
+        scale = 128 / side
+        at = (facts.bodies[0, :, :2] - (left, top)) * scale
+        inside = (facts.bodies[0, :, 2] > 0) & (at > 1).all(1) & (at < 127).all(1)
+        for joint in np.flatnonzero(inside):
+            row, column = np.unravel_index(int(lesson.body[joint].argmax()), (128, 128))
+            assert np.hypot(column + 0.5 - at[joint, 0], row + 0.5 - at[joint, 1]) <= 1
+        assert (lesson.klass == words.CLASS_ID["woman"])[lesson.person].float().mean() > 0.9
+    assert torch.allclose(part.normal.norm(dim=0), torch.ones(128, 128), atol=1e-4)
+
+
+def test_drawn_normals_turn_back(made, facts):
+    assert np.abs(unit(facts.normal) - made.normal).max() < 0.02
+
+
+def test_lessons_are_drawn_and_their_loss_falls(kitchen):
+    shards, trips = [maps.read(data.READER, 1)], [reader.trips(1)]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = reading.Reader((8, 16, 24), (1, 1, 1))
+    first = Lessons(shards, trips, 3).batch(2)
+    assert torch.equal(first.x, Lessons(shards, trips, 3).batch(2).x) and first.body.shape == (2, 18, 128, 128)
+    adam, losses = torch.optim.Adam(model.parameters(), 1e-2), []
+    for _ in range(20):
+        loss = reader.loss_of(model, Lessons(shards, trips, 0))
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_hills_stand_where_the_points_are():
+    heat = hills(np.array([[10.5, 3.5, 1.0], [4.0, 4.0, 0.0]]), 16)
+    assert np.unravel_index(heat[0].argmax(), (16, 16)) == (3, 10) and heat[0].max() == 1 and not heat[1].any()

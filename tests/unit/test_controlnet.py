@@ -1,0 +1,195 @@
+"""Copy, lock, zero; train on pairs: nothing changes before training, nothing but the copy changes during it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from course_utils import catalog, controlnet
+from tests.tiny import models
+
+HEIGHT, WIDTH = 64, 96
+PROMPTS = ["a red cat", "a dog on the beach", "a bird"]
+
+
+@pytest.fixture(scope="module")
+def pipe(tmp_path_factory):
+    return catalog.load("text2img", "clay", folder=models.build_clay_folder(tmp_path_factory.mktemp("clay")))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    rng = np.random.default_rng(0)
+    return [Image.fromarray(rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)) for _ in PROMPTS]
+
+
+@pytest.fixture(scope="module")
+def pairs(pipe, pictures):
+    return controlnet.Pairs.of(pipe, pictures, pictures[::-1], PROMPTS)
+
+
+def with_control(pipe, net):
+    from diffusers import StableDiffusionControlNetPipeline
+
+    made = StableDiffusionControlNetPipeline(**pipe.components, controlnet=net, requires_safety_checker=False)
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def paint(pipe, **more):
+    noise = torch.Generator().manual_seed(0)
+    return pipe("a red cat", generator=noise, num_inference_steps=2, output_type="np", **more).images[0]
+
+
+def weights(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def same(before, model):
+    return all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+# The copy
+
+
+def test_a_fresh_copy_changes_nothing_to_the_last_bit(pipe, pictures):
+    plain = paint(pipe, height=HEIGHT, width=WIDTH)
+    assert np.array_equal(plain, paint(with_control(pipe, controlnet.copy_of(pipe)), image=pictures[0]))
+
+
+@pytest.mark.parametrize("how", [{"zero": False}, {"lite": True, "zero": False}])
+def test_gaussian_connections_do_change_the_picture(pipe, pictures, how):
+    plain = paint(pipe, height=HEIGHT, width=WIDTH)
+    assert not np.array_equal(plain, paint(with_control(pipe, controlnet.copy_of(pipe, **how)), image=pictures[0]))
+
+
+def test_the_copy_is_the_unets_encoder(pipe):
+    net = controlnet.copy_of(pipe)
+    copied = weights(pipe.unet)
+    mine = {name: value for name, value in net.state_dict().items() if not name.startswith("controlnet_")}
+    assert mine and all(torch.equal(value, copied[name]) for name, value in mine.items())
+    assert len(controlnet.zero_layers(net)) == 8 and not any(
+        layer.weight.any() or layer.bias.any() for layer in controlnet.zero_layers(net).values()
+    )
+
+
+def test_the_lite_one_is_smaller_silent_and_speaks_to_the_same_places(pipe, pictures):
+    full, lite = controlnet.copy_of(pipe), controlnet.copy_of(pipe, lite=True)
+    count = [sum(p.numel() for p in net.parameters()) for net in (full, lite)]
+    assert count[1] < count[0] and not [name for name, _ in lite.named_modules() if "attentions.0" in name]
+    assert controlnet.zero_layers(lite).keys() == controlnet.zero_layers(full).keys()
+    assert np.array_equal(paint(with_control(pipe, lite), image=pictures[0]), paint(pipe, height=HEIGHT, width=WIDTH))
+
+
+def test_a_seed_means_the_same_copy_and_the_global_generator_is_left_alone(pipe):
+    before = torch.random.get_rng_state()
+    first, again, other = (controlnet.copy_of(pipe, zero=False, lite=True, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert same(weights(first), again) and not same(weights(first), other)
+
+
+def test_an_autoencoder_without_a_hint_encoder_is_named(pipe, monkeypatch):
+    monkeypatch.setattr(pipe, "vae_scale_factor", 32)
+    with pytest.raises(ValueError, match=r"vae_scale_factor=32.*\[8, 16\]"):
+        controlnet.copy_of(pipe)
+
+
+# Pairs
+
+
+def test_pairs_are_what_the_pipeline_sees(pipe, pairs, pictures):
+    assert pairs.latents.shape == (3, 12, HEIGHT // 16, WIDTH // 16) and pairs.ids.shape == (3, 32)
+    batch = pairs.draw(40, torch.Generator().manual_seed(0))
+    assert batch.hint.shape == (40, 3, HEIGHT, WIDTH) and 0 <= batch.hint.min() < batch.hint.max() <= 1
+    row = [torch.equal(batch.ids[0], ids) for ids in pairs.ids].index(True)
+    assert np.array_equal((batch.hint[0] * 255).round().byte().permute(1, 2, 0), np.asarray(pictures[2 - row]))
+    assert torch.equal(batch.latents[0], pairs.latents[row]) and len(pairs[:2]) == 2
+    assert set(map(tuple, batch.ids.tolist())) == set(map(tuple, pairs.ids.tolist()))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"prompts": PROMPTS[:2]}, "'prompts': 2.*pair up"),
+        ({"pictures": [], "maps": [], "prompts": []}, "'pictures': 0.*pair up"),
+        ({"maps": [Image.new("RGB", (64, 64))] * 3}, r"\(64, 64\), \(64, 96\).*one size"),
+    ],
+)
+def test_pairs_that_do_not_pair_up_are_refused(pipe, pictures, change, said):
+    given = {"pictures": pictures, "maps": pictures, "prompts": PROMPTS} | change
+    with pytest.raises(ValueError, match=said):
+        controlnet.Pairs.of(pipe, **given)
+
+
+# Training
+
+
+def test_only_the_copy_learns_and_the_pipeline_is_left_as_it_was(pipe, pairs):
+    pipe.unet.requires_grad_(True)
+    kept = {name: weights(part) for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)}
+    processors = dict(pipe.unet.attn_processors)
+    net = controlnet.copy_of(pipe)
+    silent = controlnet.zero_layers(net)
+    run = controlnet.train(pipe, net, pairs, controlnet.Knobs(steps=3, batch=2, warmup=1))
+    assert run.finished and all(layer.weight.any() for layer in silent.values())
+    assert all(same(before, pipe.components[name]) for name, before in kept.items())
+    assert pipe.unet.attn_processors == processors and all(p.requires_grad for p in pipe.unet.parameters())
+    assert not any(p.grad is not None for p in pipe.unet.parameters())
+    assert {type(p) for p in run.net.attn_processors.values()} == {type(p) for p in processors.values()}
+
+
+def test_an_exception_unlocks_the_pipeline(pipe, pairs):
+    processors = dict(pipe.unet.attn_processors)
+    with pytest.raises(RuntimeError, match="enough"):
+        controlnet.train(pipe, controlnet.copy_of(pipe), pairs, controlnet.Knobs(steps=2, log_every=1), watch=_refuse)
+    assert pipe.unet.attn_processors == processors and all(p.requires_grad for p in pipe.unet.parameters())
+
+
+def _refuse(net):
+    raise RuntimeError("enough")
+
+
+def test_it_learns_what_the_map_tells(pipe, pairs):
+    """Of one picture, seen again and again, the noise is guessed better with its map than before."""
+    net, one = controlnet.copy_of(pipe), pairs[:1]
+    knobs = controlnet.Knobs(steps=25, batch=4, rate=5e-3, warmup=3, drop=0.0)
+    objective = controlnet.Objective(pipe, net, knobs)
+
+    def error():
+        with torch.no_grad():
+            return objective(one.draw(16, torch.Generator()), torch.Generator().manual_seed(5)).item()
+
+    before = error()
+    controlnet.train(pipe, net, one, knobs)
+    assert error() < 0.97 * before
+
+
+def test_emptied_prompts_are_not_heard(pipe, pairs):
+    deaf, hears = (
+        controlnet.Objective(pipe, controlnet.copy_of(pipe), controlnet.Knobs(drop=drop)) for drop in (1.0, 0.0)
+    )
+    batch = pairs.draw(2, torch.Generator())
+    other = dataclasses.replace(batch, ids=batch.ids.flip(1))
+    for objective, equal in ((deaf, True), (hears, False)):
+        with torch.no_grad():
+            errors = [objective(one, torch.Generator().manual_seed(0)) for one in (batch, other)]
+        assert torch.equal(*errors) == equal
+
+
+def test_a_stopped_run_goes_on_and_its_log_tells_what_was_watched(pipe, pairs, tmp_path):
+    knobs = controlnet.Knobs(steps=4, batch=2, log_every=2)
+    seen = []
+    how = {"knobs": knobs, "folder": tmp_path, "watch": lambda net: seen.append(net) or {"answer": 42}}
+    first = controlnet.train(pipe, controlnet.copy_of(pipe), pairs, minutes=0, **how)
+    assert not first.finished and first.log == []
+    run = controlnet.train(pipe, controlnet.copy_of(pipe), pairs, **how)
+    again = controlnet.train(pipe, controlnet.copy_of(pipe), pairs, **how)
+    assert run.finished and again.finished and same(weights(run.net), again.net)
+    assert (
+        [(line["step"], line["answer"]) for line in run.log]
+        == [(2, 42), (4, 42)]
+        == [(line["step"], line["answer"]) for line in again.log]
+    )
+    assert all(net is not None and not net.training for net in seen)

@@ -1,0 +1,278 @@
+"""The methods: what is trained and what is not, resumed as if never killed, stopped with what there is."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+
+from course_utils import catalog, personalize
+from course_utils.personalize import methods
+from course_utils.personalize.layers import NAME
+from tests.tiny import models
+from tests.tiny.learning import (
+    DREAMBOOTH,
+    LORA,
+    QUICK,
+    SMALL,
+    TRIGGER,
+    Killed,
+    guess,
+    heard,
+    kill_at,
+    pictures,
+    same,
+    state,
+)
+
+TEXT_LORA = replace(LORA, text_encoder=True)
+
+
+@pytest.fixture(scope="module")
+def pipe(tmp_path_factory):
+    return catalog.load("text2img", folder=models.build_clay_folder(tmp_path_factory.mktemp("base")))
+
+
+@pytest.fixture(scope="module")
+def photo_pipe(tmp_path_factory):
+    cache = tmp_path_factory.mktemp("hub")
+    return catalog.load("text2img", lane="sd15", folder=models.build_sd15_hub(cache, "some/model", "0" * 40))
+
+
+@pytest.fixture(scope="module")
+def learned(pipe, tmp_path_factory):
+    """A LoRA, and what the pipeline was before it was trained."""
+    before = {"modules": dict(pipe.unet.named_modules()), "unet": state(pipe.unet), "text": state(pipe.text_encoder)}
+    return personalize.lora(pipe, pictures(), TRIGGER, LORA, folder=tmp_path_factory.mktemp("run")), before
+
+
+def subjects():
+    return [
+        personalize.Subject(word, [personalize.Example(p) for p in pictures(2, turn=turn)])
+        for word, turn in (("dragon", 0.0), ("teapot", 0.5))
+    ]
+
+
+@pytest.mark.parametrize("knobs", [LORA, TEXT_LORA], ids=["unet", "text"])
+def test_injected_equals_base_and_ejected_gives_the_modules_back(pipe, knobs):
+    base, parts = guess(pipe), [dict(model.named_modules()) for model in (pipe.unet, pipe.text_encoder)]
+    loose = [p.requires_grad for p in pipe.unet.parameters()]
+    with pytest.raises(Killed), personalize.injected(pipe, knobs) as named:
+        assert torch.equal(guess(pipe), base)
+        inside = [p for model in (pipe.unet, pipe.text_encoder) for p in model.named_parameters()]
+        trained = [name for name, p in inside if p.requires_grad]
+        assert len(trained) >= len(named) > 0 and all(p.requires_grad for p in named.values())
+        assert {name for name, p in pipe.unet.named_parameters() if p.requires_grad} == {
+            name.removeprefix("unet.").replace(".weight", f".{NAME}.weight") for name in named if name[:4] == "unet"
+        }
+        for p in named.values():
+            p.data.add_(1.0)
+        assert not torch.equal(guess(pipe), base)
+        raise Killed
+    after = [dict(model.named_modules()) for model in (pipe.unet, pipe.text_encoder)]
+    assert all(a.keys() == b.keys() and all(a[k] is b[k] for k in a) for a, b in zip(parts, after, strict=True))
+    assert torch.equal(guess(pipe), base) and [p.requires_grad for p in pipe.unet.parameters()] == loose
+
+
+def test_first_weights_are_of_the_seed_and_leave_the_global_generator_alone(pipe):
+    chance = torch.get_rng_state()
+    drawn = []
+    for seed in (0, 0, 1):
+        with personalize.injected(pipe, replace(LORA, seed=seed)) as named:
+            drawn.append({name: p.detach().clone() for name, p in named.items()})
+    assert same(drawn[0], drawn[1]) and not same(drawn[0], drawn[2])
+    assert torch.equal(torch.get_rng_state(), chance)
+
+
+def test_only_the_lora_is_trained(pipe, learned):
+    lora, before = learned
+    assert all(b.abs().max() > 0 for _, b in lora.pairs().values())
+    assert same(state(pipe.unet), before["unet"]) and same(state(pipe.text_encoder), before["text"])
+    after = dict(pipe.unet.named_modules())
+    assert after.keys() == before["modules"].keys() and all(after[k] is before["modules"][k] for k in after)
+    about = lora.about
+    assert (about.method, about.trigger, about.steps, about.rank) == ("lora", TRIGGER, 4, 2)
+    assert about.base == personalize.base_of(pipe) and not hasattr(pipe.unet, "peft_config")
+
+
+@pytest.mark.parametrize("knobs", [LORA, TEXT_LORA], ids=["unet", "text"])
+def test_killed_run_goes_on_to_the_same_result(pipe, knobs, tmp_path):
+    straight = personalize.lora(pipe, pictures(), TRIGGER, knobs, folder=tmp_path / "straight")
+    for step in (1, 3):
+        with pytest.raises(Killed):
+            personalize.lora(pipe, pictures(), TRIGGER, knobs, kill_at(step), tmp_path / "killed")
+    seen = []
+    again = personalize.lora(
+        pipe, pictures(), TRIGGER, knobs, lambda progress: seen.append(progress.step), tmp_path / "killed"
+    )
+    assert seen == [4] and same(straight.tensors, again.tensors)
+    assert not (tmp_path / "killed").exists(), "a finished run leaves nothing"
+
+
+def test_stop_keeps_what_there_is_and_the_same_call_goes_on(pipe, learned, monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+
+    def watch(progress):
+        if progress.step == 2:
+            progress.stop()
+
+    part = personalize.lora(pipe, pictures(), TRIGGER, LORA, watch)
+    assert part.about.steps == 2 and len(list((tmp_path / "personalize").iterdir())) == 1
+    other = personalize.lora(pipe, pictures(), TRIGGER, replace(LORA, seed=1))
+    assert not same(other.tensors, part.tensors)
+    whole = personalize.lora(pipe, pictures(), TRIGGER, LORA)
+    assert whole.about.steps == 4 and same(whole.tensors, learned[0].tensors)
+    assert not list((tmp_path / "personalize").iterdir())
+
+
+def test_live_samples_change_nothing(pipe, learned, tmp_path):
+    painted, losses = [], []
+
+    def watch(progress):
+        painted.append(progress.sample(**QUICK))
+        losses.append(progress.loss)
+
+    lora = personalize.lora(pipe, pictures(), TRIGGER, LORA, watch, tmp_path)
+    assert same(lora.tensors, learned[0].tensors)
+    assert len(painted) == 4 and painted[0].size == (96, 64) and painted[0].tobytes() != painted[-1].tobytes()
+    assert all(math.isfinite(loss) and loss > 0 for loss in losses)
+
+
+def test_folder_of_another_run_is_refused(pipe, tmp_path):
+    with pytest.raises(Killed):
+        personalize.lora(pipe, pictures(), TRIGGER, LORA, kill_at(1), tmp_path)
+    with pytest.raises(ValueError, match="other pictures, knobs or base"):
+        personalize.lora(pipe, pictures(2), TRIGGER, LORA, folder=tmp_path)
+
+
+def test_photo_lane_trains_in_its_dtype_with_checkpointing(photo_pipe, tmp_path):
+    before = state(photo_pipe.unet)
+    knobs = replace(LORA, checkpointing=True, prior_weight=1.0, prior_count=1)
+    with heard() as said:
+        lora = personalize.lora(photo_pipe, pictures(), TRIGGER, knobs, folder=tmp_path / "lora")
+        whole = replace(DREAMBOOTH, steps=1, prior_weight=0.0)
+        watch = lambda progress: progress.sample(**QUICK)  # noqa: E731
+        tuned = personalize.dreambooth(photo_pipe, pictures(), TRIGGER, whole, watch, tmp_path / "whole")
+        again = personalize.read(tuned.save(tmp_path / "x.safetensors"), photo_pipe)
+    assert said == [] and tuned.unet.dtype == again.unet.dtype == photo_pipe.unet.dtype
+    assert all(t.dtype == torch.float32 and t.isfinite().all() for t in lora.tensors.values())
+    assert all(b.abs().max() > 0 for _, b in lora.pairs().values())
+    assert same(state(photo_pipe.unet), before) and not photo_pipe.unet.is_gradient_checkpointing
+    assert lora.about.base.name == "some/model" and lora.about.base.revision == "0" * 40
+
+
+def test_dreambooth_trains_a_copy_and_keeps_the_prior(pipe, tmp_path):
+    before, own, stages = state(pipe.unet), pipe.unet, []
+    watch = lambda progress: stages.append((progress.doing, progress.step))  # noqa: E731
+    tuned = personalize.dreambooth(pipe, pictures(), TRIGGER, DREAMBOOTH, watch, tmp_path / "a")
+    assert stages[0] == ("prior pictures", 1) and stages[-1] == ("training", 4)
+    assert pipe.unet is own and same(state(own), before) and not same(state(tuned.unet), before)
+    base = guess(pipe)
+    with personalize.swapped(pipe, tuned):
+        assert not torch.equal(guess(pipe), base)
+    assert torch.equal(guess(pipe), base)
+    without = personalize.dreambooth(
+        pipe, pictures(), TRIGGER, replace(DREAMBOOTH, prior_weight=0.0), folder=tmp_path / "b"
+    )
+    assert not same(state(without.unet), state(tuned.unet))
+    with pytest.raises(Killed):
+        personalize.dreambooth(pipe, pictures(), TRIGGER, DREAMBOOTH, kill_at(2), tmp_path / "c")
+    again = personalize.dreambooth(pipe, pictures(), TRIGGER, DREAMBOOTH, folder=tmp_path / "c")
+    assert same(state(again.unet), state(tuned.unet))
+
+
+def test_dreambooth_shows_the_copy_in_live_samples(pipe, tmp_path):
+    painted = []
+    knobs = replace(DREAMBOOTH, prior_weight=0.0, rate=0.1)
+    personalize.dreambooth(
+        pipe, pictures(), TRIGGER, knobs, lambda progress: painted.append(progress.sample(**QUICK)), tmp_path
+    )
+    chance = torch.Generator().manual_seed(0)
+    plain = pipe(f"a {TRIGGER}", generator=chance, guidance_scale=4.0, **QUICK).images[0]
+    assert isinstance(plain, Image.Image) and all(p.tobytes() != plain.tobytes() for p in painted)
+
+
+def test_prior_needs_a_class(pipe, tmp_path):
+    with pytest.raises(ValueError, match="'sks' names no class"):
+        personalize.dreambooth(pipe, pictures(), "sks", DREAMBOOTH, folder=tmp_path / "a")
+    personalize.dreambooth(
+        pipe, pictures(), "sks", replace(DREAMBOOTH, prior_prompts=("a cat",)), folder=tmp_path / "b"
+    )
+
+
+def test_way_comes_back_and_its_gradient_is_the_way(pipe):
+    param = torch.nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))
+    knobs = personalize.StartKnobs(steps=1, rate=0.5, inner_steps=3, inner_rate=0.1)
+    half = methods.way([param], lambda: (param**2).sum(), knobs)
+    assert param.tolist() == [1.0, -2.0]
+    half.backward()
+    straight = torch.nn.Parameter(param.detach().clone())
+    optimizer = torch.optim.AdamW([straight], lr=0.1, betas=(0.9, 0.99), weight_decay=0.01)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (straight**2).sum().backward()
+        optimizer.step()
+    assert torch.allclose(param.grad, param.detach() - straight.detach(), atol=1e-9)
+
+
+def test_few_steps_from_a_good_start(pipe, tmp_path):
+    knobs = personalize.StartKnobs(**{**SMALL, "rate": 0.5, "memory": 0, "steps": 3}, rank=2, inner_steps=2)
+    start = personalize.good_start(pipe, subjects(), knobs=knobs, folder=tmp_path / "start")
+    assert start.about.seen == ("dragon", "teapot") and start.about.method == "start"
+    with pytest.raises(Killed):
+        personalize.good_start(pipe, subjects(), knobs=knobs, watch=kill_at(1), folder=tmp_path / "again")
+    again = personalize.good_start(pipe, subjects(), knobs=knobs, folder=tmp_path / "again")
+    assert same(again.tensors, start.tensors)
+
+    few = personalize.FewStepKnobs(**{**SMALL, "memory": 0, "steps": 2, "rate": 1e-3})
+    lora = personalize.few_step(pipe, pictures(1), TRIGGER, start, few, folder=tmp_path / "few")
+    moved = max(float((lora.tensors[name] - start.tensors[name]).abs().max()) for name in lora.tensors)
+    assert 0 < moved < 3 * 2e-3, "two steps of Adam go about two rates far"
+    assert (lora.about.method, lora.about.steps, lora.about.rank) == ("few_step", 2, 2)
+
+    with pytest.raises(ValueError, match="start has seen 'dragon'"):
+        personalize.few_step(pipe, pictures(), "sks dragon", start, few)
+    with pytest.raises(ValueError, match="must begin with the start's word, 'sks'"):
+        personalize.few_step(pipe, pictures(), "zwx robot", start, few)
+    with pytest.raises(ValueError, match="start was made by 'few_step'"):
+        personalize.few_step(pipe, pictures(), TRIGGER, lora, few)
+    with pytest.raises(ValueError, match="subjects is empty"):
+        personalize.good_start(pipe, [], knobs=knobs)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"rank": 9}, "rank=9 is out of range.* has 8 rows or columns.*use 1 to 8"),
+        ({"rank": 0}, "rank=0 is too small"),
+        ({"modules": ("to_z",)}, "modules='to_z' names no layer of UNet2DConditionModel"),
+        ({"modules": ("conv1",)}, "conv1 is a Conv2d"),
+        ({"steps": 0}, "steps=0 is too small"),
+        ({"rate": 0.0}, "rate=0.0 must be above 0"),
+        ({"width": 100}, "width=100 is no multiple of 16"),
+    ],
+)
+def test_knobs_that_will_not_do(pipe, changes, said):
+    with pytest.raises(ValueError, match=said):
+        personalize.lora(pipe, pictures(), TRIGGER, replace(LORA, **changes))
+
+
+def test_pipeline_with_a_lora_is_refused(pipe, learned):
+    with personalize.attached(pipe, learned[0]), pytest.raises(ValueError, match="carries the LoRA 'lora0'"):
+        personalize.lora(pipe, pictures(), TRIGGER, LORA)
+
+
+def test_command_line(tmp_path, capsys, monkeypatch):
+    from course_utils.personalize.__main__ import main
+
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    base = models.build_clay_folder(tmp_path / "base")
+    (tmp_path / "shots").mkdir()
+    for number, picture in enumerate(pictures(2, 256, 256)):
+        picture.save(tmp_path / f"shots/{number}.png")
+    out = tmp_path / "robot.safetensors"
+    line = ["lora", str(tmp_path / "shots"), TRIGGER, str(out), "--base", str(base)]
+    main([*line, "--steps", "1", "--rank", "3", "--batch", "1"])
+    lora = personalize.read(out, catalog.load("text2img", folder=base))
+    assert (lora.about.steps, lora.about.rank) == (1, 3) and f"{lora.bytes:,} bytes" in capsys.readouterr().out

@@ -1,0 +1,248 @@
+"""LoRAs as files and as numbers: what is read and what is refused, merged, added, measured."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from course_utils import __version__, catalog, personalize
+from course_utils.personalize import memory
+from tests.tiny import models
+from tests.tiny.learning import DREAMBOOTH, LORA, QUICK, TRIGGER, guess, heard, pictures, same, state
+
+SD15_NUMBERS = 199_296  # a rank, in the attention of SD 1.5's UNet
+
+
+@pytest.fixture(scope="module")
+def pipe(tmp_path_factory):
+    return catalog.load("text2img", folder=models.build_clay_folder(tmp_path_factory.mktemp("base")))
+
+
+@pytest.fixture(scope="module")
+def loras(pipe):
+    """Two LoRAs of the same base with large changes, of different rank and layers."""
+    return drawn(pipe, 1, 2, personalize.ATTENTION), drawn(pipe, 2, 3, ("to_q", "to_k"), "sks style")
+
+
+def drawn(pipe, seed, rank, modules, trigger=TRIGGER, text=False):
+    chance = torch.Generator().manual_seed(seed)
+    with personalize.injected(pipe, replace(LORA, rank=rank, modules=modules, text_encoder=text)) as named:
+        tensors = {name: 0.2 * torch.randn(p.shape, generator=chance) for name, p in named.items()}
+    about = personalize.About("lora", trigger, personalize.base_of(pipe), 1, rank, float(rank), modules)
+    return personalize.Lora(tensors, about)
+
+
+def far(first, second):
+    return float((first - second).abs().max())
+
+
+def test_sizes_follow_the_law_to_the_byte(pipe, loras, tmp_path):
+    for lora in loras:
+        assert lora.bytes == 4 * lora.about.rank * personalize.numbers_per_rank(pipe.unet, lora.about.modules)
+        path = lora.save(tmp_path / "x.safetensors")
+        header = 8 + int.from_bytes(path.read_bytes()[:8], "little")
+        assert path.stat().st_size == header + lora.bytes
+    unet = personalize.sd15_unet()
+    assert personalize.numbers_per_rank(unet) == SD15_NUMBERS
+    assert all(p.is_meta for p in unet.parameters()) and sum(p.numel() for p in unet.parameters()) == 859_520_964
+
+
+@pytest.mark.parametrize("text", [False, True], ids=["unet", "text"])
+def test_saved_and_loaded_is_equal(pipe, text, tmp_path):
+    lora = drawn(pipe, 4, 2, personalize.ATTENTION, text=text)
+    path = lora.save(tmp_path / "robot.safetensors")
+    again = personalize.read(path, pipe)
+    assert same(again.tensors, lora.tensors) and again.about == lora.about
+    base = guess(pipe)
+    with heard() as said, personalize.attached(pipe, again):
+        ours = guess(pipe)
+    assert said == []
+    pipe.load_lora_weights(str(tmp_path), weight_name=path.name)
+    theirs = guess(pipe)
+    pipe.unload_lora_weights()
+    assert far(ours, base) > 1e-3 and torch.equal(ours, theirs) and torch.equal(guess(pipe), base)
+
+
+def test_file_says_what_it_is(pipe, loras, tmp_path):
+    from safetensors import safe_open
+
+    with safe_open(loras[0].save(tmp_path / "x.safetensors"), "pt") as file:
+        said = json.loads(file.metadata()["course_utils"])
+        names = list(file.keys())
+    assert said["trigger"] == TRIGGER and said["rank"] == 2 and said["alpha"] == 2.0 and said["steps"] == 1
+    assert said["base"]["hash"] == personalize.base_of(pipe).hash and said["course"] == __version__
+    assert all(name.startswith("unet.") and ".lora_" in name for name in names)
+    assert str(tmp_path) not in json.dumps(said)
+
+
+def test_scale_is_folded_in(pipe, tmp_path):
+    plain, strong = (
+        personalize.lora(
+            pipe, pictures(), TRIGGER, replace(LORA, steps=1, alpha=alpha, memory=0), folder=tmp_path / name
+        )
+        for alpha, name in ((2.0, "a"), (8.0, "b"))
+    )
+    rows = zip(plain.pairs().values(), strong.pairs().values(), strict=True)
+    ratios = [float(b2.norm() / b1.norm()) for (_, b1), (_, b2) in rows]
+    assert strong.about.alpha == 8.0 and ratios == pytest.approx([4.0] * len(ratios), rel=1e-2)
+
+
+def test_base_is_known_by_its_weights(pipe, loras, tmp_path):
+    name = personalize.base_of(pipe)
+    half = catalog.load("text2img", folder=models.build_clay_folder(tmp_path / "same")).to(torch.float16)
+    assert personalize.base_of(half).hash == name.hash
+    with personalize.attached(pipe, *loras):
+        assert personalize.base_of(pipe).hash == name.hash
+    other = catalog.load("text2img", folder=models.build_clay_folder(tmp_path / "other"))
+    with torch.no_grad():
+        other.unet.conv_out.bias.add_(0.5)
+    assert personalize.base_of(other).hash != name.hash
+    path = loras[0].save(tmp_path / "x.safetensors")
+    for use in (
+        personalize.read,
+        lambda p, o: personalize.merge(o, loras[0]),
+        lambda p, o: personalize.norm(o, loras[0]),
+    ):
+        with pytest.raises(ValueError, match="'sks robot' means was learned on .*; this pipeline stands on other"):
+            use(path, other)
+    with pytest.raises(ValueError, match="was learned on"), personalize.attached(other, loras[0]):
+        pass
+
+
+def test_bad_files_are_refused(pipe, loras, tmp_path):
+    good = loras[0].save(tmp_path / "good.safetensors")
+    tensors = load_file(good)
+    bad = {
+        "pickle.bin": "it is a pickle",
+        "renamed.safetensors": "it is a pickle",
+        "other.txt": "must end in .safetensors",
+        "short.safetensors": "broken or cut short",
+        "foreign.safetensors": "does not say which base",
+        "garbled.safetensors": "its metadata cannot be read",
+        "thin.safetensors": "broken: unet.down_blocks.* has shapes",
+        "half.safetensors": "broken: ",
+    }
+    torch.save(tensors, tmp_path / "pickle.bin")
+    torch.save(tensors, tmp_path / "renamed.safetensors")
+    (tmp_path / "other.txt").write_bytes(good.read_bytes())
+    (tmp_path / "short.safetensors").write_bytes(good.read_bytes()[:-100])
+    save_file(tensors, tmp_path / "foreign.safetensors", metadata={"format": "pt"})
+    save_file(tensors, tmp_path / "garbled.safetensors", metadata={"course_utils": '{"trigger": 1}'})
+    replace(loras[0], about=replace(loras[0].about, rank=5)).save(tmp_path / "thin.safetensors")
+    replace(loras[0], tensors=dict(list(tensors.items())[:-1])).save(tmp_path / "half.safetensors")
+    for name, said in bad.items():
+        with pytest.raises(ValueError, match=said):
+            personalize.read(tmp_path / name, pipe)
+    with pytest.raises(FileNotFoundError, match="is no file"):
+        personalize.read(tmp_path / "missing.safetensors", pipe)
+    with pytest.raises(ValueError, match="must end in .safetensors"):
+        loras[0].save(tmp_path / "x.bin")
+
+
+def test_dreambooth_file(pipe, tmp_path):
+    tuned = personalize.dreambooth(
+        pipe, pictures(), TRIGGER, replace(DREAMBOOTH, prior_weight=0.0), folder=tmp_path / "r"
+    )
+    path = tuned.save(tmp_path / "tuned.safetensors")
+    header = 8 + int.from_bytes(path.read_bytes()[:8], "little")
+    assert path.stat().st_size == header + tuned.bytes
+    again = personalize.read(path, pipe)
+    halved = {name: tensor.half().float() for name, tensor in state(tuned.unet).items()}
+    assert same(state(again.unet), halved) and again.about == tuned.about
+    with personalize.swapped(pipe, again), pytest.raises(ValueError, match="was learned on"):
+        with personalize.swapped(pipe, again):
+            pass
+
+
+@pytest.mark.parametrize("weight", [1.0, -0.6])
+def test_merged_equals_attached_and_unmerged_is_exact(pipe, loras, weight):
+    before, base = state(pipe.unet), guess(pipe)
+    with personalize.attached(pipe, loras[0], weights=weight):
+        beside = guess(pipe)
+    merged = personalize.merge(pipe, loras[0], weight)
+    inside = guess(pipe)
+    personalize.unmerge(pipe, merged)
+    assert far(inside, beside) < 1e-5 < 1e-3 < far(inside, base)
+    assert same(state(pipe.unet), before)
+    with personalize.attached(pipe, loras[0]), pytest.raises(ValueError, match="carries the LoRA"):
+        personalize.merge(pipe, loras[0])
+
+
+def test_sum_is_exact_and_has_no_cross_terms(pipe, loras, tmp_path):
+    weights = (0.7, -0.5)
+    both = personalize.add(*loras, weights)
+    assert both.about.rank == 5 and both.about.method == "sum"
+    parts = [dict(personalize.changes(lora)) for lora in loras]
+    for name, change in personalize.changes(both):
+        wanted = sum(w * part[name] for w, part in zip(weights, parts, strict=True) if name in part)
+        assert far(change, wanted) < 1e-6
+    with personalize.attached(pipe, *loras, weights=weights) as names:
+        together = guess(pipe)
+        pipe.set_adapters(list(names), [0.0, 0.0])
+        off = guess(pipe)
+    again = personalize.read(both.save(tmp_path / "both.safetensors"), pipe)
+    with personalize.attached(pipe, again):
+        assert far(guess(pipe), together) < 1e-5 < 1e-3 < far(together, off)
+    assert torch.equal(guess(pipe), off)
+    foreign = replace(loras[1], about=replace(loras[1].about, base=personalize.Base("x", "", "y")))
+    with pytest.raises(ValueError, match="different bases"):
+        personalize.add(loras[0], foreign)
+
+
+def test_attached_gives_the_modules_back(pipe, loras):
+    modules, loose = dict(pipe.unet.named_modules()), [p.requires_grad for p in pipe.unet.parameters()]
+    with heard() as said, pytest.raises(KeyError), personalize.attached(pipe, *loras, weights=(1, 0.5)):
+        raise KeyError
+    assert said == []
+    after = dict(pipe.unet.named_modules())
+    assert after.keys() == modules.keys() and all(after[k] is modules[k] for k in after)
+    assert [p.requires_grad for p in pipe.unet.parameters()] == loose
+    for wrong in ({"weights": (1.0,)}, {"weights": (1.0, 1.0, 1.0)}):
+        with pytest.raises(ValueError, match="numbers for 2 LoRAs"), personalize.attached(pipe, *loras, **wrong):
+            pass
+
+
+def test_norm_tells_how_much(pipe, loras):
+    found = personalize.norm(pipe, loras[0])
+    assert list(found.values()) == sorted(found.values(), reverse=True) and set(found) == set(loras[0].pairs())
+    name = next(iter(found))
+    a, b = loras[0].pairs()[name]
+    weight = pipe.unet.get_submodule(name.removeprefix("unet.")).weight
+    assert found[name] == pytest.approx(float((b @ a).norm() / weight.norm()), rel=1e-4)
+    double = personalize.norm(pipe, personalize.add(loras[0], loras[0]))
+    assert double == pytest.approx({name: 2 * value for name, value in found.items()}, rel=1e-4)
+
+
+def test_interference_paints_every_cell_with_the_same_seeds(pipe, loras):
+    score = lambda picture, prompt: sum(picture.getpixel((48, 32))) + len(prompt)  # noqa: E731
+    prompts = ["a cat", "a sks robot"]
+    two = dict(zip(("robot", "style"), loras, strict=True))
+    rows = personalize.interference(pipe, two, score, prompts, seeds=(0, 5), **QUICK)
+    assert len(rows) == 4 * 2 * 2 and {row["on"] for row in rows} == {"none", "robot", "style", "both"}
+    chance = torch.Generator().manual_seed(5)
+    plain = pipe("a cat", generator=chance, **QUICK).images[0]
+    (bare,) = [row for row in rows if (row["on"], row["prompt"], row["seed"]) == ("none", "a cat", 5)]
+    assert bare["score"] == score(plain, "a cat")
+    means = personalize.matrix(rows)
+    same_cell = [row["score"] for row in rows if (row["on"], row["prompt"]) == ("both", "a cat")]
+    assert means["both"]["a cat"] == sum(same_cell) / 2
+    with pytest.raises(ValueError, match="has 1 LoRAs; give two"):
+        personalize.interference(pipe, {"robot": loras[0]}, score, prompts)
+
+
+def test_memory_is_told_and_refused(pipe):
+    small, large = (personalize.estimate(pipe, replace(LORA, batch=batch)) for batch in (2, 8))
+    thrifty = personalize.estimate(pipe, replace(LORA, batch=8, checkpointing=True))
+    assert large.activations > 2 * small.activations and 0 < thrifty.activations < 0.8 * large.activations
+    whole = personalize.estimate(pipe, DREAMBOOTH)
+    numbers = sum(p.numel() for p in pipe.unet.parameters())
+    assert whole.weights * 2**30 == 4 * 5 * numbers and whole.weights > small.weights
+    assert personalize.estimate(pipe, replace(DREAMBOOTH, memory=0)).weights < whole.weights
+    memory.check(pipe, LORA, free_gb=small.total + 1e-6)
+    with pytest.raises(MemoryError, match="0.0 GB are free. Try checkpointing=True, batch=1, smaller pictures"):
+        memory.check(pipe, LORA, free_gb=0.0)
+    with pytest.raises(MemoryError, match="prior_weight=0, memory=0, a LoRA in place of DreamBooth"):
+        memory.check(pipe, DREAMBOOTH, free_gb=0.0)
+    assert "GB beside the pipeline" in str(whole)

@@ -1,0 +1,149 @@
+"""The data side: pictures of one's own, subjects and styles of the clay world, presets, places to keep a file."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from course_utils import personalize
+from course_utils.clay import vocabulary as words
+from course_utils.personalize.subjects import TRAIN
+from tests.tiny.learning import TRIGGER, pictures
+
+LITTLE = {"height": 64, "width": 64}
+
+
+def test_pictures_of_every_kind_come_to_one_size(tmp_path):
+    red = Image.new("RGB", (120, 90), "red")
+    red.save(tmp_path / "a.jpg")
+    file = io.BytesIO()
+    Image.new("RGBA", (100, 100), (0, 0, 255, 0)).save(file, "PNG")
+    turned = Image.new("RGB", (64, 128), "green")
+    exif = turned.getexif()
+    exif[274] = 6  # lying on its side
+    turned.save(tmp_path / "turned.jpg", exif=exif)
+    own = personalize.Example(red, "{} in a room")
+    made = personalize.gather(
+        [red, tmp_path / "a.jpg", str(tmp_path / "a.jpg"), file.getvalue(), own], TRIGGER, 64, 96
+    )
+    assert all(one.picture.size == (96, 64) and one.picture.mode == "RGB" for one in made)
+    assert [one.caption for one in made] == ["a sks robot"] * 4 + ["sks robot in a room"]
+    assert made[3].picture.getpixel((5, 5)) == (255, 255, 255), "transparent is white"
+    (upright,) = personalize.gather([tmp_path / "turned.jpg"], TRIGGER, 64, 128)
+    assert upright.picture.size == (128, 64)
+    folder = personalize.gather(tmp_path, TRIGGER, 64, 64)
+    assert len(folder) == 2
+
+
+def test_nothing_is_squeezed():
+    disc = pictures(1, 100, 200)[0]
+    (one,) = personalize.gather([disc], TRIGGER, 100, 100)
+    assert np.array_equal(np.asarray(one.picture), np.asarray(disc)[:, 50:150])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "pictures has 0 pictures; give 1 to 200"),
+        ([b"no picture"], r"pictures\[0\] cannot be read as a picture: use PNG, JPEG"),
+        ([Image.new("RGB", (64, 64)), 7], r"pictures\[1\] cannot be read"),
+        ([Image.new("RGB", (20, 20))], r"pictures\[0\] has 20 x 20 pixels, too few for 64 x 64.*at least 32 x 32"),
+        ([Image.new("RGB", (600, 64))], "64 x 600 pixels: the middle of so long a picture"),
+        (
+            [personalize.Example(Image.new("RGB", (64, 64)), "a robot")],
+            "'a robot' of .* lacks the trigger 'sks robot'",
+        ),
+    ],
+    ids=["none", "text", "number", "small", "long", "untold"],
+)
+def test_pictures_that_will_not_do(given, said):
+    with pytest.raises(ValueError, match=said):
+        personalize.gather(given, TRIGGER, **LITTLE)
+
+
+def test_paths_that_lead_nowhere(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"pictures\[0\] \(no.png\) is missing"):
+        personalize.gather([tmp_path / "no.png"], TRIGGER)
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        personalize.gather(tmp_path / "no", TRIGGER)
+    with pytest.raises(ValueError, match="has 0 pictures"):
+        personalize.gather(tmp_path, TRIGGER)
+
+
+@pytest.mark.parametrize("trigger", ["", "  ", "?!", None])
+def test_missing_trigger(trigger):
+    with pytest.raises(ValueError, match="says nothing: use a rare word and the class"):
+        personalize.gather(pictures(), trigger, **LITTLE)
+
+
+def test_notes_say_what_a_learner_should_know():
+    assert personalize.notes(pictures(3, 64, 64), TRIGGER, **LITTLE, lane="clay") == []
+    one, cut = personalize.notes(pictures(1, 64, 96), TRIGGER, **LITTLE, lane="clay")
+    assert one.startswith("One picture") and "64 x 96 are cut around the middle to 64 x 64" in cut
+    (sizes,) = personalize.notes([*pictures(2, 64, 64), *pictures(1, 80, 80)], TRIGGER, **LITTLE)
+    assert "64 x 64, 80 x 80" in sizes
+    (known,) = personalize.notes(pictures(3, 64, 64), "cat", **LITTLE, lane="clay")
+    assert "knows 'cat' already" in known
+    assert personalize.notes(pictures(3, 64, 64), "cat", **LITTLE, lane="sd15") == []
+
+
+def test_subjects_are_one_thing_in_many_scenes():
+    scenes = [personalize.scene("robot", 1, index, "blue") for index in range(TRAIN + 2)]
+    assert scenes[0] == personalize.scene("robot", 1, 0, "blue") and len({s.to_json() for s in scenes}) == len(scenes)
+    assert len({s.place for s in scenes}) == len(words.PLACES)
+    assert {(t.word, t.colour, t.variant) for s in scenes for t in s.things} == {("robot", "blue", 1)}
+    robot = personalize.subject("robot", 1, "blue", tests=1, height=32, width=48)
+    assert (robot.word, robot.name, len(robot.train), len(robot.test)) == ("robot", "antenna robot", TRAIN, 1)
+    assert all(one.picture.size == (48, 32) and one.caption.startswith("a {} ") for one in (*robot.train, *robot.test))
+    blue = np.asarray(robot.train[0].picture).astype(int)
+    assert (blue[..., 2] - blue[..., 0] > 60).mean() > 0.05
+    with pytest.raises(ValueError, match="word='cat' is not held out"):
+        personalize.subject("cat")
+    with pytest.raises(ValueError, match="variant=5: a robot comes in the shapes 0 to 4"):
+        personalize.subject("robot", 5)
+
+
+def test_domain_leaves_the_class_out():
+    kept = personalize.domain("robot", height=16, width=16)
+    assert {one.word for one in kept} == set(words.HELD_OUT) - {"robot"} and len(kept) == 10
+    assert len({one.name for one in kept}) == 10 and all(len(one.train) == TRAIN for one in kept)
+    with pytest.raises(ValueError, match="not held out"):
+        personalize.domain("cat")
+
+
+@pytest.mark.parametrize("style", words.HELD_OUT_STYLES)
+def test_styles_come_in_pairs(style):
+    pairs = personalize.style_pairs(style, 2, height=48, width=64)
+    assert all(np.asarray(p.clay).shape == np.asarray(p.styled).shape == (48, 64, 3) for p in pairs)
+    assert all(np.abs(np.asarray(p.clay).astype(int) - np.asarray(p.styled)).mean() > 3 for p in pairs)
+    (later,) = personalize.style_pairs(style, 1, first=1, height=48, width=64)
+    assert later.caption == pairs[1].caption and later.styled.tobytes() == pairs[1].styled.tobytes()
+    (example, _) = personalize.style_examples(style, 2, height=48, width=64)
+    assert example.caption == "a {} picture of " + pairs[0].caption
+    assert example.picture.tobytes() == pairs[0].styled.tobytes()
+
+
+def test_presets_of_both_lanes():
+    for lane, side in (("clay", 256), ("sd15", 512)):
+        for method in ("lora", "dreambooth", "few_step", "start"):
+            knobs = personalize.preset(method, lane, seed=7)
+            assert (knobs.height, knobs.seed) == (side, 7) and knobs.steps >= 1
+    assert personalize.preset("few_step", "clay").steps <= 15 >= personalize.preset("few_step", "sd15").steps
+    with pytest.raises(ValueError, match="method='lore' is unknown; use one of 'lora'"):
+        personalize.preset("lore", "clay")
+    with pytest.raises(TypeError):
+        personalize.preset("lora", "clay", ranks=3)
+
+
+def test_a_file_is_sent_where_it_lasts(tmp_path, monkeypatch):
+    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
+    file = tmp_path / "robot.safetensors"
+    file.write_bytes(b"123")
+    kept = personalize.send(file, tmp_path / "home" / "deep")
+    assert kept.read_bytes() == b"123" and kept.parent.name == "deep"
+    for place in ("drive", "download"):
+        with pytest.raises(ValueError, match=f"to='{place}' works on Colab"):
+            personalize.send(file, place)
+    with pytest.raises(FileNotFoundError, match="is no file"):
+        personalize.send(tmp_path / "no.safetensors", tmp_path)
