@@ -87,6 +87,6 @@ def window(pixels: np.ndarray, middle: np.ndarray, side: float, size: int) -> tu
     height, width = pixels.shape[:2]
     x, y = (min(max(v + half, 0), n) for v, n in ((left, width), (top, height)))
     how = cv2.INTER_AREA if 2 * half > size else cv2.INTER_LINEAR
-    cut = cv2.resize(around[y + half : y + 3 * half, x + half : x + 3 * half], (size, size), interpolation=how)
+    cut = cv2.resize(around[y : y + 2 * half, x : x + 2 * half], (size, size), interpolation=how)
     scale = 2 * half / size
     return cut, np.array([[scale, 0, x - half], [0, scale, y - half]])
