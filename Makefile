@@ -43,18 +43,18 @@ lab: setup ## JupyterLab on lesson 00, in the clay lane
 test: setup ## everything: style, unit tests, browser, every notebook; no network
 	$(PY) -m ruff check .
 	chromium=$$(tools/find_chromium.sh) && $(OFFLINE) COURSE_CHROMIUM="$$chromium" $(PY) -m pytest tests
-	$(if $(NOTEBOOKS),$(OFFLINE) $(PY) -m pytest --nbval $(NOTEBOOKS),@echo 'no notebooks: the clay base has not shipped')
+	$(if $(NOTEBOOKS),$(OFFLINE) $(PY) -m pytest --nbval $(NOTEBOOKS),@echo 'no notebooks: the clay base is still in training')
 
 test-unit: setup ## style and the quick tests only
 	$(PY) -m ruff check .
 	$(OFFLINE) $(PY) -m pytest tests -m "not slow and not browser"
 
 test-notebooks: setup ## the notebooks only
-	$(if $(NOTEBOOKS),$(OFFLINE) $(PY) -m pytest --nbval $(NOTEBOOKS),@echo 'no notebooks: the clay base has not shipped')
+	$(if $(NOTEBOOKS),$(OFFLINE) $(PY) -m pytest --nbval $(NOTEBOOKS),@echo 'no notebooks: the clay base is still in training')
 
 test-colab: $(STAMP_COLAB) ## unit tests and lessons 00, 01 under Colab's versions
 	$(OFFLINE) $(PY_COLAB) -m pytest tests/unit tests/widgets -m "not browser"
-	$(if $(EARLY),$(OFFLINE) $(PY_COLAB) -m pytest --nbval $(EARLY),@echo 'no notebooks: the clay base has not shipped')
+	$(if $(EARLY),$(OFFLINE) $(PY_COLAB) -m pytest --nbval $(EARLY),@echo 'no notebooks: the clay base is still in training')
 
 notebooks: setup ## sources to executed notebooks, only what changed (N=01 for one)
 	$(PY) -m tools.build $(N)

@@ -208,7 +208,9 @@ class Loop:
         self._share([p.grad for p in params])
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
-        self.accelerator.clip_grad_norm_(params, self.plan.clip)
+        norm = torch.nn.utils.get_total_norm([p.grad for p in params])
+        if norm > self.plan.clip:
+            torch.nn.utils.clip_grads_with_norm_(params, self.plan.clip, norm)
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
             optimizer.zero_grad(set_to_none=True)

@@ -19,7 +19,7 @@ TAGS |= {"nbval-ignore-output", "nbval-check-output", "nbval-skip", "skip-execut
 MAX_BYTES, MAX_CELL = 900_000, 40
 # No lesson is published on random weights: until the base ships there are sources, and no notebooks.
 BUILT = pytest.mark.skipif(
-    not (ROOT / "assets/models/clay-base/unet").exists(), reason="the clay base has not shipped"
+    not (ROOT / "assets/models/clay-judge").exists(), reason="the clay base is still in training"
 )
 WELL_KNOWN_UI = "web" + "ui"  # the string that Colab warns about
 

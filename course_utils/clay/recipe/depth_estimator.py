@@ -23,7 +23,7 @@ from .judge_spoil import camera
 from .maps import Facts
 
 SIDE = 256
-BATCH = 12
+BATCH = 12  # of each process
 PLAN = Plan(steps=3_500, rate=2e-3, warmup=150, decay=0.6, memory=400)
 EDGES = 0.5  # weight of the gradient term (MiDaS eq. 11)
 SCALES = 4
@@ -134,7 +134,7 @@ def train(minutes: float, plan: Plan = PLAN) -> tuple[DPTForDepthEstimation, boo
         raise FileNotFoundError(f"World {data.TRAIN} has no maps in {data.cache()}: run stage `maps`.")
     model = build().to(memory_format=torch.channels_last)
     loop = Loop(data.cache() / "depth-estimator", {"estimator": model}, plan)
-    lessons = Lessons([maps.read(data.TRAIN, n) for n in numbers], loop.step)
+    lessons = Lessons([maps.read(data.TRAIN, n) for n in numbers], loop.generator().initial_seed())
 
     def step(_: int) -> torch.Tensor:
         x, near = (part.to(loop.device) for part in lessons.batch())

@@ -24,7 +24,7 @@ from .judge_truth import trip
 from .reader_lessons import Lessons
 
 RESERVED = 0  # shard that the doubt is set on
-BATCH, HANDS = 16, 12
+BATCH, HANDS = 16, 12  # of each process
 PLAN = Plan(steps=3_500, rate=3e-3, warmup=150, decay=0.6, memory=400)
 NORMAL, HEAT, NECK, SIZE, POINT = 1.0, 20.0, 2.0, 0.2, 20.0  # weights of the losses beside that of the classes
 RARE = 20.0  # a cell with a point in it counts so much more
@@ -107,7 +107,9 @@ def train(minutes: float, plan: Plan = PLAN) -> None:
     model = Reader().to(memory_format=torch.channels_last)
     loop = Loop(data.cache() / "reader", {"reader": model}, plan)
     shards = [maps.read(data.READER, n) for n in numbers]
-    lessons = Lessons(shards, [trips(n) for n in tqdm(numbers, desc="trips", unit="shard")], loop.step)
+    lessons = Lessons(
+        shards, [trips(n) for n in tqdm(numbers, desc="trips", unit="shard")], loop.generator().initial_seed()
+    )
     if loop.run(lambda step: loss_of(model, lessons), minutes):
         average = ready(loop.average["reader"].cpu())
         set_doubt(average, Lessons([maps.read(data.READER, RESERVED)], [trips(RESERVED)], seed=0))
