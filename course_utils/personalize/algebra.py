@@ -63,6 +63,7 @@ def changes(lora: Lora) -> Iterator[tuple[str, torch.Tensor]]:
         yield name, b.double() @ a.double()
 
 
+@torch.no_grad()
 def norm(pipe: DiffusionPipeline, lora: Lora) -> dict[str, float]:
     """Tell how large each layer's change is beside its weights, |dW| / |W| (Frobenius), the largest first.
 

@@ -205,7 +205,9 @@ def test_attached_gives_the_modules_back(pipe, loras):
 
 
 def test_norm_tells_how_much(pipe, loras):
-    found = personalize.norm(pipe, loras[0])
+    with heard() as said:
+        found = personalize.norm(pipe, loras[0])
+    assert said == []
     assert list(found.values()) == sorted(found.values(), reverse=True) and set(found) == set(loras[0].pairs())
     name = next(iter(found))
     a, b = loras[0].pairs()[name]
