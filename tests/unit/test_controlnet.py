@@ -151,19 +151,30 @@ def _refuse(net):
     raise RuntimeError("enough")
 
 
-def test_it_learns_what_the_map_tells(pipe, pairs):
-    """Of one picture, seen again and again, the noise is guessed better with its map than before."""
+def test_a_fresh_hint_encoder_lets_the_map_through(pipe):
+    """All but its last layer, which is zero: what it makes of two maps differs about as much as the maps do."""
+    encoder = controlnet.copy_of(pipe).controlnet_cond_embedding
+    encoder.conv_out = torch.nn.Identity()
+    maps = torch.rand(2, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        first, second = encoder(maps)
+    assert 0.01 < (first - second).std() < 1
+
+
+def test_it_learns_and_heeds_the_map(pipe, pairs):
     net, one = controlnet.copy_of(pipe), pairs[:1]
     knobs = controlnet.Knobs(steps=25, batch=4, rate=5e-3, warmup=3, drop=0.0)
     objective = controlnet.Objective(pipe, net, knobs)
 
-    def error():
+    def error(hint):
+        batch = dataclasses.replace(one.draw(16, torch.Generator()), hint=hint.expand(16, -1, -1, -1))
         with torch.no_grad():
-            return objective(one.draw(16, torch.Generator()), torch.Generator().manual_seed(5)).item()
+            return objective(batch, torch.Generator().manual_seed(5)).item()
 
-    before = error()
+    before = error(one.hints / 255)
+    assert before == error(1 - one.hints / 255)
     controlnet.train(pipe, net, one, knobs)
-    assert error() < 0.97 * before
+    assert error(one.hints / 255) < 0.97 * before and error(one.hints / 255) != error(1 - one.hints / 255)
 
 
 def test_emptied_prompts_are_not_heard(pipe, pairs):
