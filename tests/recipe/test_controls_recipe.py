@@ -219,6 +219,7 @@ def test_a_reader_learns_ships_and_has_a_card(kitchen):
 def test_the_depth_pair_ships_as_parts_that_the_base_completes(kitchen):
     depth.train(1, FEW, FEW)
     pipe = catalog.load("depth2img", "clay")
+    assert type(pipe.depth_estimator.head.head[-1]) is torch.nn.ReLU, "it learns behind a leaky one"
     assert pipe.unet.config.in_channels == 13 and pipe.vae is catalog.load("text2img", "clay").vae
     assert {p.name for p in (kitchen / "clay-depth").iterdir()} == {
         "README.md", "adherence.jsonl", "depth_estimator", "feature_extractor", "model_index.json", "unet"

@@ -46,8 +46,9 @@ def build() -> DPTForDepthEstimation:
         if isinstance(layer, nn.Conv2d):  # transformers draws for large, pretrained networks: too small to start from
             nn.init.normal_(layer.weight, std=layer.weight[0].numel() ** -0.5)
     last = model.head.head[-2]
-    nn.init.normal_(last.weight, std=0.01)  # the ReLU behind it starts open everywhere, and stays so
+    nn.init.normal_(last.weight, std=0.01)
     nn.init.constant_(last.bias, 0.5)
+    model.head.head[-1] = nn.LeakyReLU(0.1)  # while it learns: behind a ReLU that has closed everywhere nothing does
     return model
 
 
