@@ -5,7 +5,7 @@
 
 from .calls import check_call, check_size, defaults, prompt_notes, unknown_words
 from .checkpoints import CHECKPOINTS, CONTROLS, KINDS, Checkpoint, checkpoint
-from .files import check_model
+from .files import check_model, weights_hash
 from .hub import announcement, fetch, fetch_pickles
 from .loading import dtype_keyword, load, quiet, release, source
 from .samplers import schedulers, with_scheduler
@@ -31,5 +31,6 @@ __all__ = [
     "schedulers",
     "source",
     "unknown_words",
+    "weights_hash",
     "with_scheduler",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -40,6 +41,21 @@ def check_model(folder: Path, variant: str | None = None, restore: str = "Save t
         wrong = doctor.unlike(path, shipped[path]) if path in shipped else _broken(path)
         if wrong:
             raise OSError(f"{shown(path)} is broken: {wrong}. {restore}")
+
+
+def weights_hash(folder: Path) -> str:
+    """Give the SHA-256 over all weights of a model or pipeline: what tables and dependent models name.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    files = sorted(folder.rglob("*.safetensors"))
+    if not files:
+        raise FileNotFoundError(f"{shown(folder)} holds no weights (*.safetensors) whose hash could be named.")
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def missing(folder: Path, variant: str | None = None) -> list[Path]:

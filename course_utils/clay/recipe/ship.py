@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline
 
+from ... import catalog
 from . import autoencoder, base, corpus, data
 
 EARLY = """# clay-base: the autoencoder and the tokenizer
@@ -75,8 +75,4 @@ def _amend(file: Path, **fields) -> None:
 
 def base_hash(folder: Path = data.SHIPPED) -> str:
     """Give the SHA-256 over the base's weights: what every dependent model's card names."""
-    digest = hashlib.sha256()
-    for part in ("text_encoder", "unet", "vae"):
-        for file in sorted((folder / part).glob("*.safetensors")):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return catalog.weights_hash(folder)

@@ -1,0 +1,41 @@
+"""Make tables: ``python -m course_utils.results [NAME ...] [--minutes M]``; without a name, all that are not fresh.
+
+Each goes on where it stopped. On several cores or GPUs:
+``accelerate launch --num_processes 2 -m course_utils.results``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import math
+
+from .. import env
+from . import making
+
+ROOMS: dict[str, str] = {}  # table: the module of this package whose TABLES has it; in the order of the lessons
+
+
+def find(name: str) -> making.Table:
+    """Give a table by its name."""
+    return importlib.import_module(f".{ROOMS[name]}", __package__).TABLES[name]
+
+
+def main() -> None:
+    """Read the command line and make what was asked for."""
+    parser = argparse.ArgumentParser(description="The tables that take minutes.")
+    parser.add_argument("name", nargs="*", help=f"one of {', '.join(ROOMS)}; all that are not fresh without one")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="for each table: stop after this long")
+    asked = parser.parse_args()
+    unknown = [name for name in asked.name if name not in ROOMS]
+    if unknown:
+        parser.error(f"no table {unknown[0]!r}; there are {', '.join(ROOMS)}.")
+    for table in map(find, asked.name or ROOMS):
+        if not asked.name and making.fresh(table):
+            env.say(f"{table.name}: fresh")
+        else:
+            env.say(f"{table.name}: {'made' if making.make(table, minutes=asked.minutes) else 'not whole yet'}")
+
+
+if __name__ == "__main__":
+    main()

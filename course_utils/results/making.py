@@ -1,0 +1,103 @@
+"""Make a table: its jobs, one after the other or split over processes, going on where it was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import catalog, env
+from . import rows as kept
+from .rows import Result
+
+
+@dataclass(frozen=True)
+class Table:
+    """How a table is made.
+
+    name: of the table and its file.
+    models: folders under ``assets/models`` that its rows rest on.
+    jobs: gives what is to be measured, by a key that stays the same from run to run; each a few seconds of work.
+    measure: gives the rows of one job, plain JSON.
+    settings: the knobs, the same for all rows.
+    """
+
+    name: str
+    models: tuple[str, ...]
+    jobs: Callable[[], Mapping[str, Any]]
+    measure: Callable[[Any], list[dict]]
+    settings: dict = field(default_factory=dict)
+
+
+def make(table: Table, folder: Path | None = None, minutes: float = math.inf) -> bool:
+    """Make a table, or go on with it; split over the processes that `accelerate launch` started.
+
+    What is done is kept in the user's cache, under a name that changes with the weights, settings and versions.
+
+    Args:
+        table: what to make.
+        folder: where it goes; None is ``assets/results``.
+        minutes: stop after this long, to go on another time.
+
+    Returns:
+        True when the table is whole and written.
+    """
+    from accelerate import PartialState
+    from tqdm import tqdm
+
+    state, end = PartialState(), time.monotonic() + 60 * minutes
+    made = {"settings": table.settings, "models": _hashes(table), "versions": env.versions()}
+    work = workshop(table.name, made)
+    work.mkdir(parents=True, exist_ok=True)
+    jobs, done = table.jobs(), _done(work)
+    left = [key for key in jobs if key not in done]
+    state.wait_for_everyone()  # all have seen the same before anyone adds to it
+    with state.split_between_processes(left) as mine, (work / f"{state.process_index}.jsonl").open("a") as log:
+        for key in tqdm(mine, desc=table.name, unit="job", disable=not state.is_main_process):
+            if time.monotonic() > end:
+                break
+            log.write(json.dumps({"job": key, "rows": table.measure(jobs[key])}, allow_nan=False) + "\n")
+            log.flush()
+    state.wait_for_everyone()
+    done = _done(work)
+    whole = all(key in done for key in jobs)
+    if whole and state.is_main_process:
+        kept.write(Result(table.name, [row for key in jobs for row in done[key]], **made), folder)
+    return whole
+
+
+def fresh(table: Table, folder: Path | None = None) -> bool:
+    """Tell whether a table is there and was made with these settings and the weights that ship."""
+    try:
+        result = kept.read(table.name, folder)
+    except FileNotFoundError:
+        return False
+    return result.models == _hashes(table) and result.settings == json.loads(json.dumps(table.settings))
+
+
+def workshop(name: str, made: dict) -> Path:
+    """Say where the parts of a table lie: with other weights, settings or versions elsewhere."""
+    mark = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
+    return env.cache_folder() / "results" / f"{name}-{mark[:8]}"
+
+
+def _hashes(table: Table) -> dict[str, str]:
+    return {name: catalog.weights_hash(env.ASSETS / "models" / name) for name in table.models}
+
+
+def _done(work: Path) -> dict[str, list[dict]]:
+    return {job["job"]: job["rows"] for path in sorted(work.glob("*.jsonl")) for job in _whole_lines(path)}
+
+
+def _whole_lines(path: Path) -> Iterator[dict]:
+    """Read a log, dropping what a killed run left of its last line."""
+    text = path.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        path.write_text(whole)
+    return map(json.loads, whole.splitlines())

@@ -1,0 +1,125 @@
+"""Raw rows on disk: one small compressed file a table, with what made it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import catalog, env
+
+FOLDER = env.ASSETS / "results"
+ENDING = ".jsonl.gz"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A table: its rows, and what made them.
+
+    rows: one dict a trial, all values plain JSON.
+    settings: the knobs, the same for all rows.
+    models: SHA-256 over the weights by folder under ``assets/models``.
+    versions: of Python and the packages.
+    """
+
+    name: str
+    rows: list[dict]
+    settings: dict
+    models: dict[str, str]
+    versions: dict[str, str]
+
+    def where(self, **wanted) -> list[dict]:
+        """Give the rows in which each named column has the given value.
+
+        Raises:
+            KeyError: no row has such a column.
+        """
+        for column in wanted:
+            if not any(column in row for row in self.rows):
+                raise KeyError(f"table {self.name!r} has no column {column!r}, only {', '.join(self.rows[0])}.")
+        return [row for row in self.rows if all(row.get(column) == value for column, value in wanted.items())]
+
+    def column(self, name: str, **wanted) -> np.ndarray:
+        """Give one column of the rows that `where` gives; None becomes nan."""
+        rows = self.where(**wanted)
+        if not any(name in row for row in self.rows):
+            raise KeyError(f"table {self.name!r} has no column {name!r}, only {', '.join(self.rows[0])}.")
+        values = [row.get(name) for row in rows]
+        known = [value for value in values if value is not None]
+        if known and not all(isinstance(value, bool | int | float) for value in known):
+            return np.array(values)
+        return np.array([np.nan if value is None else value for value in values])
+
+
+def path_of(name: str, folder: Path | None = None) -> Path:
+    """Say where a table lies."""
+    return (folder or FOLDER) / f"{name}{ENDING}"
+
+
+def read(name: str, folder: Path | None = None) -> Result:
+    """Read a table.
+
+    Args:
+        name: of the table.
+        folder: holds the tables; None is ``assets/results``.
+
+    Raises:
+        FileNotFoundError: it has not been made.
+        OSError: it is broken.
+    """
+    path = path_of(name, folder)
+    if not path.is_file():
+        made = sorted(other.name.removesuffix(ENDING) for other in path.parent.glob(f"*{ENDING}"))
+        raise FileNotFoundError(f"No table {name!r}; there are {made}. `make results` makes what is missing.")
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            made, *rows = map(json.loads, file)
+        return Result(name, rows, made["settings"], made["models"], made["versions"])
+    except (EOFError, ValueError, KeyError, OSError) as error:
+        raise OSError(f"The table {path.name} is broken: {error}. Check it out again, or `make results`.") from error
+
+
+def write(result: Result, folder: Path | None = None) -> Path:
+    """Write a table, whole or not at all; the same rows give the same bytes."""
+    path = path_of(result.name, folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = {"settings": result.settings, "models": result.models, "versions": result.versions}
+    lines = "".join(json.dumps(line, allow_nan=False) + "\n" for line in (made, *result.rows))
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:
+        file.write(lines.encode())
+    spare = path.with_suffix(".new")
+    spare.write_bytes(packed.getvalue())
+    spare.replace(path)
+    return path
+
+
+def stale(folder: Path | None = None, models: Path | None = None) -> dict[str, str]:
+    """Find tables that rest on weights which no longer ship.
+
+    Args:
+        folder: holds the tables; None is ``assets/results``.
+        models: holds the models; None is ``assets/models``.
+
+    Returns:
+        What is wrong, by the table's name; empty if all is well.
+    """
+    models, wrong = models or env.ASSETS / "models", {}
+    for path in sorted((folder or FOLDER).glob(f"*{ENDING}")):
+        result = read(path.name.removesuffix(ENDING), folder)
+        others = [name for name, digest in result.models.items() if hash_of(models / name) != digest]
+        if others:
+            wrong[result.name] = f"made with other weights of {', '.join(others)} than ship: `make results`"
+    return wrong
+
+
+def hash_of(folder: Path) -> str | None:
+    """Give the hash of a model's weights, or None if it is not there."""
+    try:
+        return catalog.weights_hash(folder)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,125 @@
+"""Tables: what is made comes back, goes on where it was killed, and is refused when its weights are gone."""
+
+import gzip
+import json
+import math
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+
+from course_utils import env, results
+from course_utils.results import __main__ as command
+from course_utils.results import making, rows
+from tests.tiny import models
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Assets with a tiny model, and an empty cache."""
+    models.build_clay_folder(tmp_path / "models/clay-base")
+    monkeypatch.setattr(env, "ASSETS", tmp_path)
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def table(seen, settings=None):
+    def measure(job):
+        if job is None:
+            raise KeyboardInterrupt
+        seen.append(job)
+        return [{"job": job, "twice": 2 * job, "word": "cat" if job else "dog"}]
+
+    return making.Table("doubles", ("clay-base",), lambda: {str(k): k for k in range(4)}, measure, settings or {})
+
+
+def test_a_table_comes_back_with_what_made_it(place):
+    assert making.make(table([], {"steps": 20}), place / "results")
+    result = results.read("doubles", place / "results")
+    assert [row["twice"] for row in result.rows] == [0, 2, 4, 6]
+    assert result.settings == {"steps": 20} and result.versions["python"]
+    assert result.models == {"clay-base": rows.hash_of(place / "models/clay-base")}
+
+
+def test_it_goes_on_where_it_was_killed(place):
+    seen = []
+    broken = making.Table(
+        "doubles", ("clay-base",), lambda: {str(k): k if k < 2 else None for k in range(4)}, table(seen).measure
+    )
+    with pytest.raises(KeyboardInterrupt):
+        making.make(broken, place / "results")
+    assert seen == [0, 1] and not (place / "results").exists()
+    (part,) = (place / "cache/results").rglob("*.jsonl")
+    part.write_text(part.read_text() + '{"job": "2", "ro')
+    assert making.make(table(seen), place / "results") and seen == [0, 1, 2, 3]
+    assert results.read("doubles", place / "results").column("job").tolist() == [0, 1, 2, 3]
+
+
+def test_it_stops_after_its_minutes(place):
+    seen = []
+    assert not making.make(table(seen), place / "results", minutes=0)
+    assert not seen and not (place / "results").exists()
+
+
+def test_other_settings_start_anew(place):
+    seen = []
+    making.make(table(seen), place / "results")
+    assert making.fresh(table(seen), place / "results")
+    assert not making.fresh(table(seen, {"steps": 3}), place / "results")
+    making.make(table(seen, {"steps": 3}), place / "results")
+    assert seen == [0, 1, 2, 3] * 2
+
+
+def test_other_weights_make_it_stale(place):
+    making.make(table([]), place / "results")
+    assert results.stale(place / "results") == {}
+    weights = place / "models/clay-base/unet/diffusion_pytorch_model.safetensors"
+    save_file({name: -tensor for name, tensor in load_file(weights).items()}, weights)
+    (why,) = results.stale(place / "results").values()
+    assert "clay-base" in why and not making.fresh(table([]), place / "results")
+
+
+def test_the_same_rows_give_the_same_bytes(place):
+    made = results.Result("one", [{"a": 1}], {}, {}, {})
+    first = results.write(made, place / "x").read_bytes()
+    assert results.write(made, place / "y").read_bytes() == first
+
+
+def test_columns_and_rows_are_asked_by_name():
+    result = results.Result("t", [{"k": "a", "x": 1}, {"k": "b", "x": None}, {"k": "a", "x": True}], {}, {}, {})
+    assert result.column("x", k="a").tolist() == [1, 1] and math.isnan(result.column("x")[1])
+    assert result.column("k").tolist() == ["a", "b", "a"] and len(result.where(k="b", x=None)) == 1
+    assert result.column("x", k="c").shape == (0,) and np.asarray(result.column("x", k="c")).size == 0
+    with pytest.raises(KeyError, match="'y'.*k, x"):
+        result.column("y")
+    with pytest.raises(KeyError, match="'z'"):
+        result.where(z=1)
+
+
+def test_a_missing_or_broken_table_says_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"No table 'one'.*make results"):
+        results.read("one", tmp_path)
+    path = results.write(results.Result("one", [{"a": 1}], {}, {}, {}), tmp_path)
+    whole = path.read_bytes()
+    for broken in (b"", b"no gzip", whole[:-9], gzip.compress(b"{}\n"), gzip.compress(b"{no")):
+        path.write_bytes(broken)
+        with pytest.raises(OSError, match="one.jsonl.gz is broken"):
+            results.read("one", tmp_path)
+
+
+def test_nothing_that_json_cannot_say_is_kept(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        results.write(results.Result("one", [{"a": math.nan}], {}, {}, {}), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_table_is_found_under_its_name():
+    for name in command.ROOMS:
+        found = command.find(name)
+        assert found.name == name and found.models and json.dumps(found.settings)
+
+
+def test_shipped_tables_are_fresh():
+    assert results.stale() == {}
+    for path in results.FOLDER.glob("*.jsonl.gz"):
+        assert making.fresh(command.find(path.name.removesuffix(".jsonl.gz"))), f"{path.name} is stale: make results"
