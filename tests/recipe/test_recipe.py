@@ -1,10 +1,26 @@
 """The recipe's stages, each for a few steps on a handful of scenes, and the loop that they share."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
-from course_utils.clay.recipe import autoencoder, base, card, corpus, data, exam, eye, latents, ship, text, word_maps
+from course_utils.clay.recipe import (
+    autoencoder,
+    base,
+    card,
+    corpus,
+    data,
+    exam,
+    eye,
+    judge,
+    judge_card,
+    latents,
+    ship,
+    text,
+    word_maps,
+)
 from course_utils.judge import Seen, Sight
 from course_utils.training import Loop, Muon, Plan, optimizers
 
@@ -198,6 +214,20 @@ def test_the_card_sums_rows_up():
     assert figures["276 prompts, both things there"].startswith("0.500")
     assert figures["276 prompts, a thing took the other's colour"].startswith("0.333")
     assert figures["pairs never met, both there"].startswith("1.000")
+
+
+def test_the_judge_learns_ships_and_has_a_card(kitchen, tmp_path, monkeypatch):
+    monkeypatch.setattr(judge_card, "PICTURES", 4)
+    monkeypatch.setattr(eye, "LABELS", tmp_path / "none.tsv")
+    monkeypatch.setattr(judge, "settle", partial(judge.settle, batches=1))
+    for number in range(3):
+        data.make_shard(data.JUDGE, number)
+    judge.train(1, FEW, tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    assert "from 24 scenes" in text and "| pictures | 24 | 24 | 24 |" in text
+    (tmp_path / "README.md").unlink()
+    judge.card(tmp_path)
+    assert (tmp_path / "README.md").read_text() == text
 
 
 def test_pictures_are_drawn_for_the_eye_without_their_prompts(kitchen, tmp_path, monkeypatch):

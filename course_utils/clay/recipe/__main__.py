@@ -2,7 +2,8 @@
 
 In order: data, autoencoder, latents, text, base, judge, card (ships the base), then what stands on the frozen base:
 maps, reader, depth, control KIND (without one, all seven). Each goes on where it stopped.
-``card KIND`` measures a shipped ControlNet, ``depth2img`` or the ``reader`` again.
+``card KIND`` measures a shipped ControlNet, ``depth2img``, the ``reader`` or the ``judge`` again.
+``eye`` lays generated pictures out for a person to label; the judge's card tells how often it agrees with them.
 The same command trains on a GPU where there is one. On several cores or GPUs:
 ``torchrun --nproc_per_node 2 -m course_utils.clay.recipe base`` (with ``ACCELERATE_USE_CPU=true`` on CPUs).
 """
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from ...catalog import CONTROLS
 
-KINDS = {"control": CONTROLS, "card": ("depth2img", "reader", *CONTROLS)}
+KINDS = {"control": CONTROLS, "card": ("depth2img", "reader", "judge", *CONTROLS)}
 SHARDS = {1: 40, 2: 2, 3: 18}  # shards of 500 scenes by world: training, held out, the judge's
 
 
@@ -61,12 +62,18 @@ def _judge(minutes: float) -> None:
 
 
 def _card(minutes: float, kind: str | None = None) -> None:
-    from . import card, control, depth, reader
+    from . import card, control, depth, judge, reader
 
     if kind in CONTROLS:
         control.card(kind)
     else:
-        {None: card.write, "depth2img": depth.card, "reader": reader.card}[kind]()
+        {None: card.write, "depth2img": depth.card, "reader": reader.card, "judge": judge.card}[kind]()
+
+
+def _eye(minutes: float) -> None:
+    from . import eye
+
+    print(f"{eye.draw()}: look at the sheets, fill in labels.tsv, keep it as {eye.LABELS.name}, then: card judge")
 
 
 def _maps(minutes: float) -> None:
@@ -99,13 +106,14 @@ RUN = {
     "data": _data, "autoencoder": _autoencoder, "latents": _latents, "text": _text, "base": _base, "judge": _judge,
     "card": _card, "maps": _maps, "reader": _reader, "depth": _depth, "control": _control,
 }  # fmt: skip
-STAGES = tuple(RUN)
+STAGES = tuple(RUN)  # what `make models` runs; the one below waits for a person
+RUN["eye"] = _eye
 
 
 def main() -> None:
     """Read the command line and run the stage."""
     parser = argparse.ArgumentParser(prog="python -m course_utils.clay.recipe", description=__doc__)
-    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("stage", choices=RUN)
     parser.add_argument("kind", nargs="?", help="of a control or a card")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop and save after this long")
     asked = parser.parse_args()

@@ -129,7 +129,7 @@ def settle(model: Judge, lessons: Lessons, batches: int = 40) -> None:
 def train(minutes: float, plan: Plan = PLAN, folder: Path = FOLDER, numbers: list[int] | None = None) -> Path:
     """Train or go on; when the plan is finished, set the bars, save and write the card."""
     torch.manual_seed(0)
-    numbers = [n for n in data.shards(data.JUDGE) if n not in RESERVED] if numbers is None else numbers
+    numbers = _own() if numbers is None else numbers
     if not numbers:
         raise FileNotFoundError(
             f"World {data.JUDGE} has no shards beside {RESERVED}; render them first: stage `data`."
@@ -143,5 +143,14 @@ def train(minutes: float, plan: Plan = PLAN, folder: Path = FOLDER, numbers: lis
         settle(average, Lessons(kept, 0))
         bars = judge_card.set_bars(average, held := keep(data.JUDGE, RESERVED[0]), Lessons(held, 1))
         judge_card.save(average, bars, folder)
-        judge_card.write(folder, RESERVED[1], len(kept.label))
+        card(folder, numbers)
     return loop.folder
+
+
+def card(folder: Path = FOLDER, numbers: list[int] | None = None) -> None:
+    """Measure the judge that ships and write its card; ``numbers`` are the shards that it learned from."""
+    judge_card.write(folder, RESERVED[1], data.SHARD * len(_own() if numbers is None else numbers))
+
+
+def _own() -> list[int]:
+    return [n for n in data.shards(data.JUDGE) if n not in RESERVED]
