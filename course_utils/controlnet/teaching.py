@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .. import env
-from ..objectives import noise_loss
+from ..objectives import low_precision, noise_loss
 from ..training import Loop, Plan
 from .copying import locked
 from .pairs import Batch, Source, tokens
@@ -73,8 +72,8 @@ class Objective:
             said = {"down_block_additional_residuals": skips, "mid_block_additional_residual": middle}
             return self.pipe.unet(noisy, step, words, return_dict=False, **said)[0]
 
-        low = torch.float16 if _scales(device) else torch.bfloat16
-        with torch.autocast(device.type, low, enabled=_scales(device) or env.native_bfloat16()):
+        low = low_precision(device)
+        with torch.autocast(device.type, low, enabled=low is not None):
             with torch.no_grad():
                 words = self.pipe.text_encoder(ids).last_hidden_state
             return noise_loss(guess, latents, self.pipe.scheduler, generator, cap=self.knobs.cap).mean()
@@ -122,10 +121,5 @@ def train(
 def _plan(knobs: Knobs, device: torch.device) -> Plan:
     return Plan(
         steps=knobs.steps, rate=knobs.rate, warmup=knobs.warmup, decay=knobs.decay, memory=knobs.memory,
-        half=_scales(device), log_every=knobs.log_every,
+        half=low_precision(device) is torch.float16, log_every=knobs.log_every,
     )  # fmt: skip
-
-
-def _scales(device: torch.device) -> bool:
-    """Tell whether training is in float16 with a scaled loss: on a card without bfloat16, such as a T4."""
-    return device.type == "cuda" and not env.native_bfloat16()
