@@ -18,7 +18,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from .template import ROOT, address, expand, readme
+from .template import ROOT, address, drafts, expand, readme
 from .tidy import problems, tidy
 
 TIMEOUT = 600  # seconds a cell
@@ -38,6 +38,11 @@ def sources(root: Path = ROOT, wanted: list[str] | None = None) -> list[Path]:
             known = ", ".join(path.stem for path in found) or "none"
             raise ValueError(f"No lesson starts with {number!r}; there are: {known}.")
     return [path for path in found if not wanted or path.name.startswith(tuple(wanted))]
+
+
+def published(root: Path = ROOT) -> list[Path]:
+    """Return the sources that have a notebook: all but the drafts."""
+    return [path for path in sources(root) if not path.name.startswith(drafts(root))]
 
 
 def product(source: Path) -> Path:
@@ -107,14 +112,14 @@ def build(source: Path) -> None:
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Build what changed, write the README's badges, and return 1 if a lesson failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("lessons", nargs="*", help="numbers such as 01; all when none is given")
+    parser.add_argument("lessons", nargs="*", help="numbers such as 01; all but drafts when none is given")
     parser.add_argument("--force", action="store_true", help="build what has not changed too")
     wanted = parser.parse_args(arguments)
     os.environ.update(OFFLINE)
     page = root / "README.md"
     page.write_text(readme(page.read_text(encoding="utf-8"), address(root)), encoding="utf-8")
     failed = 0
-    for source in sources(root, wanted.lessons):
+    for source in sources(root, wanted.lessons) if wanted.lessons else published(root):
         changed = stale(source)
         if not changed and not wanted.force:
             print(f"{source.stem}: up to date")

@@ -52,6 +52,11 @@ def address(root: Path = ROOT) -> Address:
     return Address(course["repository"], course["tag"])
 
 
+def drafts(root: Path = ROOT) -> tuple[str, ...]:
+    """Return the numbers of the lessons that are not published yet."""
+    return tuple(tomllib.loads((root / "pyproject.toml").read_text())["tool"]["course"].get("drafts", ()))
+
+
 def badge(name: str, where: Address) -> str:
     """Return the Colab badge of the lesson called `name` (no suffix)."""
     link = f"https://colab.research.google.com/github/{where.path}/blob/{where.tag}/notebooks/{name}.ipynb"

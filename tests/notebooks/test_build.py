@@ -76,6 +76,14 @@ def test_builds_tidy_and_only_once(course, source, capsys):
     assert done.returncode == 0, done.stdout
 
 
+def test_a_draft_is_built_only_when_it_is_asked_for(course, source):
+    setting = course / "pyproject.toml"
+    setting.write_text(setting.read_text() + 'drafts = ["07"]\n')
+    assert build.published(course) == [] and build.sources(course) == [source]
+    assert build.main([], course) == 0 and not build.product(source).exists()
+    assert build.main(["07"], course) == 0 and build.product(source).exists()
+
+
 def test_says_what_changed(course, source):
     build.build(source)
     assert build.stale(source) == []

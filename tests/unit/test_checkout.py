@@ -52,14 +52,9 @@ def checkout(tmp_path_factory):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-BUILT = pytest.mark.skipif(
-    not (ROOT / "assets/models/clay-judge").exists(), reason="the clay base is still in training (see QUARANTINE.md)"
-)
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not CAN_ISOLATE, reason="needs root, unshare and setpriv on Linux (see QUARANTINE.md)")
-@pytest.mark.parametrize("what", ["package", pytest.param("lesson", marks=BUILT)])
+@pytest.mark.parametrize("what", ["package", "lesson"])
 def test_runs_offline_read_only(checkout, tmp_path, what):
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(checkout)}
     nbval = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", "notebooks/00_start_here.ipynb"]
