@@ -1,10 +1,12 @@
 """The recipe's stages, each for a few steps on a handful of scenes, and the loop that they share."""
 
+import shutil
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderTiny
 
 from course_utils.clay.recipe import (
     autoencoder,
@@ -12,6 +14,7 @@ from course_utils.clay.recipe import (
     card,
     corpus,
     data,
+    decoder,
     exam,
     eye,
     judge,
@@ -136,6 +139,31 @@ def test_latents_of_another_autoencoder_do_not_count(kitchen, monkeypatch):
     monkeypatch.setattr(autoencoder, "trained", lambda: other)
     with pytest.raises(FileNotFoundError, match="run stage `latents`"):
         latents.load(corpus.tokenizer())
+
+
+def test_a_finer_decoder_leaves_encoder_and_latents_as_they_are(kitchen):
+    before = autoencoder.trained()
+    try:
+        decoder.train(1, FEW)
+        after = autoencoder.trained()
+        assert autoencoder.mark(after.encoder) == autoencoder.mark(before.encoder)
+        assert autoencoder.mark(after) != autoencoder.mark(before) and latents.encoded(data.TRAIN) == [0]
+        z = torch.randn(1, 12, 16, 16, generator=torch.Generator().manual_seed(0))
+        assert after.decode(z).sample.shape == (1, 3, 256, 256)
+        shipped = ship.save_vae(kitchen / "again")
+        assert AutoencoderTiny.from_pretrained(shipped / "vae").config.num_decoder_blocks == [5, 4, 4, 1, 0]
+    finally:
+        shutil.rmtree(autoencoder.finer())
+
+
+def test_what_the_base_guesses_from_little_noise_is_near_the_latent(kitchen):
+    tokenizer = corpus.tokenizer()
+    pairs = decoder.Pairs(ship.trained_unet(), base.frozen_encoder(len(tokenizer)), tokenizer)
+    z, rows = pairs.world.latents[:8, 0].float(), torch.arange(8)
+    pairs.schedule.alphas_cumprod[:] = 1 - 1e-6
+    assert (pairs.guess(z, rows, torch.Generator().manual_seed(0)) - z).abs().max() < 0.02
+    drawn, pictures = pairs.draw(4, torch.Generator().manual_seed(1))
+    assert drawn.shape == (4, 12, 16, 16) and pictures.shape == (4, 3, 256, 256) and pictures.abs().max() <= 1
 
 
 def test_token_compose_prefers_maps_inside_their_masks():

@@ -1,7 +1,7 @@
 """Run a stage of the recipe: ``python -m course_utils.clay.recipe STAGE [KIND] [--minutes M]``.
 
-In order: data, autoencoder, latents, text, base, judge, card (ships the base), then what stands on the frozen base:
-maps, reader, depth, control KIND (without one, all seven). Each goes on where it stopped.
+In order: data, autoencoder, latents, text, base, decoder, judge, card (ships the base), then what stands on the
+frozen base: maps, reader, depth, control KIND (without one, all seven). Each goes on where it stopped.
 ``card KIND`` measures a shipped ControlNet, ``depth2img``, the ``reader`` or the ``judge`` again.
 ``eye`` lays generated pictures out for a person to label; the judge's card tells how often it agrees with them.
 The same command trains on a GPU where there is one. On several cores or GPUs:
@@ -55,6 +55,12 @@ def _base(minutes: float) -> None:
     base.train(minutes)
 
 
+def _decoder(minutes: float) -> None:
+    from . import decoder
+
+    decoder.train(minutes)
+
+
 def _judge(minutes: float) -> None:
     from . import judge
 
@@ -103,8 +109,8 @@ def _control(minutes: float, kind: str | None = None) -> None:
 
 
 RUN = {
-    "data": _data, "autoencoder": _autoencoder, "latents": _latents, "text": _text, "base": _base, "judge": _judge,
-    "card": _card, "maps": _maps, "reader": _reader, "depth": _depth, "control": _control,
+    "data": _data, "autoencoder": _autoencoder, "latents": _latents, "text": _text, "base": _base, "decoder": _decoder,
+    "judge": _judge, "card": _card, "maps": _maps, "reader": _reader, "depth": _depth, "control": _control,
 }  # fmt: skip
 STAGES = tuple(RUN)  # what `make models` runs; the one below waits for a person
 RUN["eye"] = _eye

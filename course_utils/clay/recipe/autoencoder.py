@@ -20,22 +20,35 @@ from ...training import Loop, Plan
 from . import data
 
 WIDTH, LATENT = 64, 12
+DECODER, FINER = (5, 4, 4, 0, 0), (5, 4, 4, 1, 0)  # the decoder's blocks by level, here and after stage ``decoder``
 CROP, BATCH = 128, 8
 # The weights that ship were grown in three legs (to step 3,032, 8,460 and 12,500), blocks being put in between;
 # this plan trains the final shape from the start and has not been run as it stands.
 PLAN = Plan(steps=12_500, rate=1.2e-3, warmup=100, decay=0.36, memory=300)
 
 
-def build() -> AutoencoderTiny:
-    """Give the untrained autoencoder (3.0 M parameters)."""
+def build(blocks: tuple[int, ...] = DECODER) -> AutoencoderTiny:
+    """Give the untrained autoencoder (3.0 M parameters); ``blocks`` are the decoder's."""
     return AutoencoderTiny(
         latent_channels=LATENT, encoder_block_out_channels=(WIDTH,) * 5, decoder_block_out_channels=(WIDTH,) * 5,
-        num_encoder_blocks=(0, 0, 2, 4, 5), num_decoder_blocks=(5, 4, 4, 0, 0), scaling_factor=1.0,
+        num_encoder_blocks=(0, 0, 2, 4, 5), num_decoder_blocks=blocks, scaling_factor=1.0,
     )  # fmt: skip
 
 
+def finer() -> Path:
+    """Say where stage ``decoder`` leaves the autoencoder."""
+    return data.cache() / "decoder" / "vae"
+
+
 def trained() -> AutoencoderTiny:
-    """Load the autoencoder: the moving average that its stage left, or where there is none the one that ships."""
+    """Load what stage ``decoder`` left, else what this one left, else the autoencoder that ships."""
+    if not finer().exists():
+        return first()
+    return AutoencoderTiny.from_pretrained(finer()).eval().requires_grad_(False)
+
+
+def first() -> AutoencoderTiny:
+    """Load the moving average that this stage left, or where there is none the autoencoder that ships."""
     path = data.cache() / "autoencoder" / "checkpoint.pt"
     if not path.exists():
         return AutoencoderTiny.from_pretrained(data.SHIPPED / "vae", **{dtype_keyword(): torch.float32}).eval()
@@ -44,10 +57,13 @@ def trained() -> AutoencoderTiny:
     return vae.eval().requires_grad_(False)
 
 
-def mark(vae: AutoencoderTiny) -> str:
-    """Give eight letters that stand for these weights: what was made with others is made anew."""
+def mark(part: torch.nn.Module) -> str:
+    """Give eight letters that stand for the weights of an autoencoder or its encoder.
+
+    What was made with others is made anew: latents with another encoder, trips with another autoencoder.
+    """
     digest = hashlib.sha256()
-    for tensor in vae.state_dict().values():
+    for tensor in part.state_dict().values():
         digest.update(tensor.float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:8]
 
@@ -90,14 +106,19 @@ def prepare(images: np.ndarray) -> torch.Tensor:
 
 
 def loss_of(vae: AutoencoderTiny, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted L1, L2 and gradient L1, plus the pull of the latents to mean 0, deviation 1."""
+    """Compare pictures with what is left of them after a trip, and pull the latents to mean 0, deviation 1."""
     with torch.autocast(x.device.type, torch.bfloat16):
         z = vae.encode(x).latents.float()
         y = vae.decode(z + torch.randn_like(z) * 0.05).sample.float()
+    pull = z.mean((0, 2, 3)).pow(2).mean() + (z.std((0, 2, 3)) - 1).pow(2).mean()
+    return miss(y, x, weight) + 0.01 * pull
+
+
+def miss(y: torch.Tensor, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Compare pictures [n, 3, height, width] with what they should be: L1, L2 and gradient L1, weighted by pixel."""
     error = (y - x) * weight
     across = (error[..., 1:] - error[..., :-1]).abs().mean() + (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
-    pull = z.mean((0, 2, 3)).pow(2).mean() + (z.std((0, 2, 3)) - 1).pow(2).mean()
-    return error.abs().mean() + 6 * (error * (y - x)).mean() + across + 0.01 * pull
+    return error.abs().mean() + 6 * (error * (y - x)).mean() + across
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ from transformers import CLIPTokenizer
 
 from ... import controlnet
 from ...catalog import CONTROLS
-from . import autoencoder, control_card, data, dependents, hints, latents, maps, trials
+from . import control_card, data, dependents, hints, latents, maps, trials
 
 # About 80,000 pairs, a twelfth of what the base saw; the paper's nets saw 25,000 to 3,000,000.
 KNOBS = controlnet.Knobs(steps=2_500, batch=32, rate=2e-3, warmup=100, decay=0.5, memory=500)
@@ -21,11 +21,10 @@ def encoded() -> list[int]:
     Raises:
         FileNotFoundError: there are none.
     """
-    mark = autoencoder.mark(autoencoder.trained())
-    ready = [n for n in maps.shards(data.TRAIN) if latents.path(mark, data.TRAIN, n).exists()]
+    ready = sorted({*maps.shards(data.TRAIN)} & {*latents.encoded(data.TRAIN)})
     if not ready:
         raise FileNotFoundError(
-            f"No shard of world {data.TRAIN} in {data.cache()} has both maps and latents of the autoencoder {mark}: "
+            f"No shard of world {data.TRAIN} in {data.cache()} has both maps and latents of the present encoder: "
             "run the stages `latents` and `maps`."
         )
     return ready

@@ -14,14 +14,14 @@ from . import autoencoder, corpus, data
 
 
 def path(mark: str, seed: int, number: int) -> Path:
-    """Say where the latents of a shard lie; ``mark`` is the autoencoder's."""
+    """Say where the latents of a shard lie; ``mark`` is the encoder's."""
     return data.cache() / "latents" / mark / f"world{seed}-{number:04d}.npy"
 
 
 @torch.inference_mode()
 def make(vae: AutoencoderTiny, seed: int, number: int) -> Path:
     """Encode a shard and its mirror images: float16 [scene, 2, 12, 16, 16]."""
-    where = path(autoencoder.mark(vae), seed, number)
+    where = path(autoencoder.mark(vae.encoder), seed, number)
     if where.exists():
         return where
     pictures = data.read_shard(seed, number).pictures()
@@ -75,16 +75,22 @@ class Corpus:
         }
 
 
+def encoded(seed: int) -> list[int]:
+    """List the shards that the present encoder has encoded."""
+    mark = autoencoder.mark(autoencoder.trained().encoder)
+    return [n for n in data.shards(seed) if path(mark, seed, n).exists()]
+
+
 def load(tokenizer: CLIPTokenizer, seed: int = data.TRAIN, numbers: list[int] | None = None) -> Corpus:
     """Read the shards that the present autoencoder has encoded.
 
     Raises:
         FileNotFoundError: there are none: what another autoencoder left does not count.
     """
-    mark = autoencoder.mark(autoencoder.trained())
-    ready = [n for n in data.shards(seed) if path(mark, seed, n).exists()] if numbers is None else numbers
+    mark = autoencoder.mark(autoencoder.trained().encoder)
+    ready = encoded(seed) if numbers is None else numbers
     if not ready:
-        raise FileNotFoundError(f"The autoencoder {mark} has encoded nothing of world {seed}: run stage `latents`.")
+        raise FileNotFoundError(f"The encoder {mark} has encoded nothing of world {seed}: run stage `latents`.")
     tokens = [_tokens(tokenizer, seed, n) for n in ready]
     maps = [(shard.instance, shard.klass) for shard in (data.read_shard(seed, n) for n in ready)]
     parts = [[np.load(path(mark, seed, n)) for n in ready], *zip(*tokens, strict=True), *zip(*maps, strict=True)]
