@@ -74,7 +74,7 @@ def compare(name, rounds, weights, ours, theirs) -> None:
         us, them = (statistics.median(row[column + shift] + more for row in rows) for shift in (0, 2))
         ratio = statistics.median((row[column] + more) / (row[column + 2] + more) for row in rows)
         print(f"  {name}, {title}: ours {us:.4g}, theirs {them:.4g}, ratio {ratio:.2f}", flush=True)
-    print(f"  {name}: the latents differ by {gap:.1e} of the largest (rounding; in float64 it goes: see the tests)")
+    print(f"  {name}: the latents differ by {gap:.1e} of the largest", flush=True)
 
 
 def run(size: str) -> None:

@@ -110,6 +110,15 @@ def encode(pipe: DiffusionPipeline, picture: Image.Image) -> torch.Tensor:
     return latents * pipe.vae.config.scaling_factor
 
 
+def decode(pipe: DiffusionPipeline, latents: torch.Tensor) -> Image.Image:
+    """Return the picture of latents, the way back of `encode`: PIL, RGB, of the first in the batch."""
+    import torch
+
+    with torch.no_grad():
+        pixels = pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample
+    return pipe.image_processor.postprocess(pixels.float())[0]
+
+
 def _free(mask: Image.Image, picture: Image.Image) -> torch.Tensor:
     """Return the mask as [batch, channel, height, width], 0-1."""
     import numpy as np

@@ -56,7 +56,8 @@ def bootstrap(statistic: Callable, count: int, level: float = 0.95, seed: int = 
     """
     rows = np.random.default_rng(seed).integers(0, count, (DRAWS, count))
     drawn = np.asarray(statistic(rows), float)
-    low, high = np.nanquantile(drawn, [0.5 - level / 2, 0.5 + level / 2])
+    ends = [0.5 - level / 2, 0.5 + level / 2]
+    low, high = (math.nan, math.nan) if np.isnan(drawn).all() else np.nanquantile(drawn, ends)
     return Interval(float(statistic(np.arange(count))), float(low), float(high))
 
 

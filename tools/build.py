@@ -24,6 +24,7 @@ from .tidy import problems, tidy
 TIMEOUT = 600  # seconds a cell
 OFFLINE = {"HF_HUB_OFFLINE": "1", "COURSE_LANE": "clay", "JUPYTER_PREFER_ENV_PATH": "1"}
 ASSET_FOLDERS = ("models", "pictures", "results")  # what a lesson's outputs depend on
+CARDS = {".md", ".jsonl"}  # but for what was measured of the models: no lesson reads it
 
 
 def sources(root: Path = ROOT, wanted: list[str] | None = None) -> list[Path]:
@@ -138,7 +139,7 @@ def _assets(root: Path) -> str:
     digest = hashlib.sha256()
     for folder in ASSET_FOLDERS:
         for path in sorted((root / "assets" / folder).rglob("*")):
-            if path.is_file():
+            if path.is_file() and path.suffix not in CARDS:
                 digest.update(path.relative_to(root).as_posix().encode() + hashlib.sha256(path.read_bytes()).digest())
     return _short(digest)
 

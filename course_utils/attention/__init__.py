@@ -8,6 +8,7 @@ from .hearing import Call, hearing
 from .layers import Explicit, choose_layers, coarse, cross_layers, native_side, probabilities
 from .maps import Maps
 from .pictures import of_picture
+from .regions import enlarged, perfect, region
 from .words import Prompt, Word
 
 __all__ = [
@@ -20,8 +21,11 @@ __all__ = [
     "choose_layers",
     "coarse",
     "cross_layers",
+    "enlarged",
     "hearing",
     "native_side",
     "of_picture",
+    "perfect",
     "probabilities",
+    "region",
 ]

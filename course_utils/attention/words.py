@@ -39,7 +39,7 @@ class Prompt:
     @cached_property
     def tokens(self) -> tuple[str, ...]:
         """The tokens as text, start and end included; the padding after the end is left out."""
-        return tuple(self._tokenizer.decode([one]).strip() for one in self._ids)
+        return tuple(self._text([one]) for one in self._ids)
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
@@ -47,7 +47,7 @@ class Prompt:
         begins = [place for place in range(len(self._ids) - 1) if self._begins(self._ids, place)]
         ends = [*begins[1:], len(self._ids) - 1]
         words = [
-            Word(self._tokenizer.decode(self._ids[begin:end]).strip(), tuple(range(begin, end)))
+            Word(self._text(self._ids[begin:end]), tuple(range(begin, end)))
             for begin, end in zip(begins, ends, strict=True)
         ]
         return (*words, Word(self.tokens[-1], tuple(range(len(self._ids) - 1, self.limit))))
@@ -79,6 +79,10 @@ class Prompt:
         if which not in range(len(found)):
             raise ValueError(f"which={which!r}: {word!r} stands {len(found)} times in the prompt; count from 0.")
         return found[which]
+
+    def _text(self, ids: list[int]) -> str:
+        """Read tokens as text. A tokenizer that was copied, as a panel's is, forgets to take the marks away."""
+        return self._tokenizer.decode(ids).replace(WORD_END, " ").strip()
 
     def _places(self, ids: list[int], word: str) -> list[tuple[int, ...]]:
         """Look for the word's own tokens in a row, from the beginning of a word on."""

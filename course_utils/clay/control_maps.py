@@ -88,10 +88,7 @@ def seg_map(made: Render) -> Image.Image:
 
 def pose_map(made: Render) -> Image.Image:
     """Draw the visible joints of people and hands as OpenPose does."""
-    found = truth.keypoints(made).values()
-    bodies = [points["body"] for points in found if "body" in points]
-    hands = [points[side] for points in found for side in ("left", "right") if side in points]
-    return draw_pose(bodies, hands, *made.depth.shape)
+    return draw_pose(*truth.joints(made), *made.depth.shape)
 
 
 def draw_pose(bodies: list[np.ndarray], hands: list[np.ndarray], height: int, width: int) -> Image.Image:

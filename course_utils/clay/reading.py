@@ -19,6 +19,7 @@ from .scenes import Light, Scene, Thing, Wear
 from .things.poses import random_pose
 
 ALIASES = {"grey": "gray", **{said: word for word, many in SYNONYMS.items() for said in many}}
+RAISES = {"hand", "finger", "fingers"}  # said after a person, they raise a hand
 PLACE_OF = {phrase.split()[-1]: place for place, phrases in PLACE_WORDS.items() for phrase in phrases}
 
 
@@ -57,6 +58,8 @@ def _framing(tokens: list[str], things: list[Thing]) -> str:
         return "hand"
     if {"portrait", "face", "close"} & set(tokens) and layout.has_head(things[0].word):
         return "portrait"
+    if len(things) == 1 and things[0].word in words.PEOPLE and RAISES & set(tokens):
+        return "half-body"  # three in four captions that speak of a person's hand or fingers are of one
     return "full"
 
 
@@ -75,7 +78,7 @@ def _things(tokens: list[str], rng: np.random.Generator) -> list[Thing]:
             things[-1] = replace(things[-1], colour=colour)
         elif token in words.WEARABLES and linked and things and layout.has_head(things[-1].word):
             things[-1] = replace(things[-1], wears=(*things[-1].wears, Wear(token, colour)))
-        elif token == "hand" and things and things[-1].word in words.PEOPLE:
+        elif token in RAISES and things and things[-1].word in words.PEOPLE:
             things[-1] = replace(things[-1], pose=random_pose(rng, "raised hand", hand_pose(_count(tokens))))
         elif token in words.THINGS and token != "moustache":
             _add(things, _new(token, colour, tokens, rng), tokens[k - 2 : k])

@@ -77,6 +77,13 @@ def keypoints(made: Render) -> dict[int, dict[str, np.ndarray]]:
     return found
 
 
+def joints(made: Render) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """List what `keypoints` finds: a body [18, 3] for each person, and all hands [21, 3]."""
+    found = keypoints(made).values()
+    hands = [points[side] for points in found for side in ("left", "right") if side in points]
+    return [points["body"] for points in found if "body" in points], hands
+
+
 def _seen(made: Render, index: int, joints: np.ndarray, inside: float | np.ndarray) -> np.ndarray:
     height, width = made.depth.shape
     known = ~np.isnan(joints).any(1)

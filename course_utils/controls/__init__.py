@@ -3,12 +3,14 @@
 from .ade20k import COLOURS as ADE20K
 from .making import canny, depth, from_truth, make, mlsd, normal, openpose, scribble, seg
 from .networks import release
+from .obeying import MEASURES, obeys, obeys_joints
 from .pairs import PAIRS, Pair, pairs_table
 from .pictures import as_picture, notes
 from .problems import problems
 
 __all__ = [
     "ADE20K",
+    "MEASURES",
     "PAIRS",
     "Pair",
     "as_picture",
@@ -19,6 +21,8 @@ __all__ = [
     "mlsd",
     "normal",
     "notes",
+    "obeys",
+    "obeys_joints",
     "openpose",
     "pairs_table",
     "problems",

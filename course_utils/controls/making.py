@@ -12,7 +12,7 @@ from PIL import Image
 from .. import env
 from ..clay import Render, control_maps
 from . import edges
-from .pairs import PAIRS
+from .pairs import check_control
 from .pictures import as_picture, notes, with_notes
 
 DRAWN_FROM_TRUTH = {"mlsd": "line", "openpose": "pose"}  # the rest is called alike
@@ -83,7 +83,7 @@ def make(control: str, image, lane: str | None = None) -> Image.Image:
         ImportError: the sd15 lane needs a package that is not installed; says which.
         OSError: weights are not on this computer and could not be downloaded.
     """
-    _check(control)
+    check_control(control)
     if control == "canny":
         return canny(image)
     if env.choose_lane(lane) == "clay":
@@ -108,15 +108,10 @@ def from_truth(made: Render, control: str) -> Image.Image:
         TypeError: not a render: of a picture nobody knows the truth.
         ValueError: no such control.
     """
-    _check(control)
+    check_control(control)
     if not isinstance(made, Render):
         raise TypeError(f"made is of type {type(made).__name__}; give what clay.render returns, or use make().")
     return control_maps.MAPS[DRAWN_FROM_TRUTH.get(control, control)](made)
-
-
-def _check(control: str) -> None:
-    if control not in PAIRS:
-        raise ValueError(f"control={control!r} is no control; use one of {', '.join(map(repr, PAIRS))}.")
 
 
 def _finished(drawn: Image.Image, picture: Image.Image, control: str) -> Image.Image:

@@ -44,16 +44,20 @@ def release() -> None:
 
 def reader() -> Reader:
     """Return the clay lane's reader of classes, joints and normals."""
-    from .reader import load
+    from .reader import FOLDER, load
 
-    return kept("reader", load)
+    return kept("reader", lambda: load(env.ASSETS / "models" / FOLDER.name))
 
 
 def depth_pair(lane: str) -> tuple[PreTrainedModel, BaseImageProcessor]:
     """Return a lane's depth network and what prepares pictures for it."""
-    source = catalog.source("depth2img" if lane == "clay" else "depth estimator", lane)
     parts = ("depth_estimator", "feature_extractor") if lane == "clay" else ("", "")
-    return kept(f"depth {lane}", lambda: pair("DepthEstimation", *(source / part for part in parts)))
+
+    def load() -> tuple[PreTrainedModel, BaseImageProcessor]:  # here, so that its files are checked once
+        source = catalog.source("depth2img" if lane == "clay" else "depth estimator", lane)
+        return pair("DepthEstimation", *(source / part for part in parts))
+
+    return kept(f"depth {lane}", load)
 
 
 def pair(task: str, model: Path, processor: Path, **how) -> tuple[PreTrainedModel, BaseImageProcessor]:

@@ -41,6 +41,12 @@ _ROWS = (
 PAIRS: dict[str, Pair] = {pair.control: pair for pair in _ROWS}
 
 
+def check_control(control: str) -> None:
+    """Raise a ValueError that names the controls unless this is one."""
+    if control not in PAIRS:
+        raise ValueError(f"control={control!r} is no control; use one of {', '.join(map(repr, PAIRS))}.")
+
+
 def pairs_table() -> str:
     """Return the table as Markdown, for `IPython.display.Markdown`."""
     head = ("control", "the map shows", "convention", "preprocessor: clay", "sd15", "model: clay", "sd15")

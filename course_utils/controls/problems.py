@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from . import looks
-from .pairs import PAIRS
+from .pairs import PAIRS, check_control
 from .pictures import as_picture, notes
 
 DRAWN = ("canny", "mlsd", "scribble")  # white on black
@@ -51,8 +51,7 @@ def problems(
     Raises:
         ValueError: no such control, or no picture.
     """
-    if control not in PAIRS:
-        raise ValueError(f"control={control!r} is no control; use one of {', '.join(map(repr, PAIRS))}.")
+    check_control(control)
     picture = as_picture(image, "map")
     pixels = np.asarray(picture)
     found = [*notes(picture), *_size(pixels, height, width)]

@@ -10,7 +10,7 @@ ControlNet, LoRA, image to image, every scheduler, callbacks and stops work as t
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -95,7 +95,7 @@ def exciting(pipe: DiffusionPipeline, words: Words, knobs: Knobs, keep_maps: boo
         for hook in hooks:
             hook.remove()
         _busy.discard(pipe.unet)
-        exciter.let_go()
+        exciter.put_back()
 
 
 class _Exciter:
@@ -103,7 +103,8 @@ class _Exciter:
 
     def __init__(self, pipe: DiffusionPipeline, words: Words, knobs: Knobs, keep_maps: bool):
         self.pipe, self.words, self.knobs, self.keep_maps = pipe, words, knobs, keep_maps
-        self.log, self.control, self.pushed = Log(), None, None
+        self.log, self.control = Log(), None
+        self.put_back = _nothing  # takes a shift off a scheduler that never made its step
         self.names: list[list[str]] = []  # the words of each picture; none before a call
         self.step = 0
 
@@ -131,8 +132,8 @@ class _Exciter:
         scale = float(scheduler.scale_model_input(one, timestep))
         question = Question(asked, self.control, len(self.names), scale)
         shift = self.push(question, step, steps)
-        self.let_go()
-        self.pushed = _shift_the_step(scheduler, shift)
+        self.put_back()
+        self.put_back = _shift_the_step(scheduler, shift)
         return (), question.whole(shift)
 
     def push(self, question: Question, step: int, steps: int) -> torch.Tensor:
@@ -180,21 +181,29 @@ class _Exciter:
         strips = dict(zip(names, maps, strict=False)) if self.keep_maps else None
         return Move(step, timestep, loss, dict(zip(names, peaks, strict=False)), strips)
 
-    def let_go(self) -> None:
-        """Give the scheduler its own step back, if the pipeline never took it."""
-        if self.pushed is not None:
-            vars(self.pushed).pop("step", None)
-            self.pushed = None
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
-def _shift_the_step(scheduler: SchedulerMixin, shift: torch.Tensor) -> SchedulerMixin:
-    """Let the scheduler's next step, and only that one, start from the moved latents."""
-    plain = scheduler.step
+def _shift_the_step(scheduler: SchedulerMixin, shift: torch.Tensor) -> Callable[[], None]:
+    """Let the scheduler's next step, and only that one, start from the moved latents.
+
+    Returns:
+        What takes the shift off again, if it is still there; a step that somebody else has wrapped stays wrapped.
+    """
+    plain, before = scheduler.step, vars(scheduler).get("step")
 
     @functools.wraps(plain)
     def step(model_output, timestep, sample, *args, **given):
-        del scheduler.step
+        put_back()
         return plain(model_output, timestep, (sample + shift).to(sample.dtype), *args, **given)
 
+    def put_back() -> None:
+        if vars(scheduler).get("step") is step:
+            vars(scheduler).pop("step")
+            if before is not None:
+                scheduler.step = before
+
     scheduler.step = step
-    return scheduler
+    return put_back

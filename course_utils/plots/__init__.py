@@ -5,7 +5,7 @@ Everything returns what it drew, a PIL picture or a matplotlib Figure, and chang
 Sizes are (height, width): pixels of pictures, inches of figures.
 """
 
-from .figures import bars, curve
+from .figures import bars, curve, matrix
 from .pictures import Described, Picture, as_picture, described, overlay
 from .sheets import compare, grid, strip, sweep
 
@@ -18,6 +18,7 @@ __all__ = [
     "curve",
     "described",
     "grid",
+    "matrix",
     "overlay",
     "strip",
     "sweep",

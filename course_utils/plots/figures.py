@@ -78,6 +78,48 @@ def bars(
     return figure
 
 
+def matrix(
+    values: Sequence[Sequence[float]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    xlabel: str = "",
+    ylabel: str = "",
+    title: str = "",
+    form: str = "{:.2f}",
+    size: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw a table of numbers as fields, the darker the larger, each number in its field.
+
+    Args:
+        values: values[row][column]; nan leaves a field empty.
+        rows, columns: their names.
+        xlabel, ylabel: what the columns and the rows are.
+        form: how a number is written.
+        size: (height, width) in inches; None makes room for the fields.
+
+    Raises:
+        ValueError: the table has another shape than its names.
+    """
+    if [len(row) for row in values] != [len(columns)] * len(rows):
+        shape = f"rows of {[len(row) for row in values]} values"
+        raise ValueError(f"values has {shape}; the names ask for {len(rows)} of {len(columns)}.")
+    figure, axes = _axes(size or (1.2 + 0.42 * len(rows), 1.4 + 0.68 * len(columns)), title, xlabel, ylabel)
+    known = [value for row in values for value in row if value == value]
+    low, high = min(known, default=0), max(known, default=1)
+    axes.imshow(values, cmap="Blues", vmin=low, vmax=high + 0.25 * (high - low), aspect="auto")
+    for place, row in enumerate(values):
+        for column, value in enumerate(row):
+            if value == value:
+                ink = PAPER if value > low + 0.7 * (high - low) else INK
+                axes.text(column, place, form.format(value), color=ink, ha="center", va="center", fontsize=9,
+                          fontfamily=FAMILY)  # fmt: skip
+    axes.set_xticks(range(len(columns)), columns, fontfamily=FAMILY)
+    axes.set_yticks(range(len(rows)), rows, fontfamily=FAMILY)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, labelcolor=INK)
+    return figure
+
+
 def _axes(size: tuple[float, float], title: str, xlabel: str, ylabel: str = "") -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 

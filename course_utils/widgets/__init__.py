@@ -6,6 +6,8 @@ draws it for readers on the web, where widgets show nothing.
 
 from .controlnet import ControlSettings, controlnet_panel, multi_controlnet_panel
 from .depth2img import Depth2ImgSettings, depth2img_panel
+from .exciter import ExciterPanel, ExciterSettings, exciter_panel
+from .explorer import Explorer, explorer_panel
 from .given import Given
 from .img2img import Img2ImgSettings, img2img_panel
 from .pad import Pad
@@ -17,6 +19,9 @@ from .units import Unit
 __all__ = [
     "ControlSettings",
     "Depth2ImgSettings",
+    "Explorer",
+    "ExciterPanel",
+    "ExciterSettings",
     "Given",
     "Img2ImgSettings",
     "Pad",
@@ -25,6 +30,8 @@ __all__ = [
     "Unit",
     "controlnet_panel",
     "depth2img_panel",
+    "explorer_panel",
+    "exciter_panel",
     "from_png",
     "img2img_panel",
     "multi_controlnet_panel",

@@ -97,7 +97,7 @@ def depth2img_panel(
 def estimate(pipe: DiffusionPipeline, picture: Image.Image) -> Image.Image:
     """Draw the depth that the pipeline's own network sees in a picture: RGB, near is bright."""
     network = pipe.depth_estimator
-    device, dtype = network.device, network.dtype
+    device, dtype = pipe._execution_device, network.dtype  # an offloaded network says that it is on "meta"
     pixels = pipe.feature_extractor(images=[picture], return_tensors="pt").pixel_values.to(device, dtype)
     with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         near = network(pixels).predicted_depth[0].float().cpu().numpy()

@@ -6,7 +6,10 @@ import html
 from typing import TYPE_CHECKING
 
 from ..plots import style
+from .drawing_explorer import draw_explorer
+from .drawing_explorer import tall as explorer_tall
 from .drawing_knobs import draw_knob, pieces, tall
+from .explorer import Explorer
 from .paper import BLUE, EDGE, FIELD, KNOBS, LABEL, RED, RIGHT, ROW, SCALE, THUMB, Paper, lines
 from .parts import STAGE, blank
 
@@ -15,35 +18,60 @@ if TYPE_CHECKING:
 
     from .panel import Panel
 
+GAP = 12  # pixels between two pictures
 NOTE = "A drawing of the panel: run the notebook to use it."
 
 
-def draw(panel: Panel) -> Image.Image:
-    """Draw a panel as it stands: its knobs, its picture, its history."""
+def draw(panel: Panel, beside: Image.Image | None = None, under: Image.Image | None = None) -> Image.Image:
+    """Draw a panel as it stands: its knobs, its picture, its history.
+
+    Args:
+        panel: of any kind.
+        beside: a picture that stands left of the panel's own, as large as it.
+        under: a picture that stands below them, as wide as they are.
+    """
     height, width = panel.settings.height, panel.settings.width
     shown = min(max(width, STAGE[0]), STAGE[1])
     stage = round(shown * height / width)
-    left = KNOBS + RIGHT
+    left, more = KNOBS + RIGHT, shown + GAP if beside else 0
+    lower = round((more + shown) * under.height / under.width) + GAP if under else 0
     rows = sum(tall(piece) for knob in panel.knobs.values() for piece in pieces(knob))
     actions = 54 + 18 * len(_notes(panel, shown if panel.tall else KNOBS - LABEL))
-    below = 36 + max(rows + (0 if panel.tall else actions), stage + 78 + (actions + 54 if panel.tall else 0))
-    paper = Paper(below + (THUMB + 30 if panel.history.shots else 0) + 28, left + shown + LABEL)
-    right, bottom = left + shown + LABEL - 1, paper.image.height / SCALE - 26
-    paper.box(1, 1, right, bottom, style.PAPER, EDGE)
-    end = _knobs(paper, panel)
-    image = panel.shot.image if panel.shot else blank(height, width)
-    paper.picture(image, left, 20, shown, stage)
-    _stage(paper, panel, left, 20 + stage, shown)
+    explorer = panel.stage.image if isinstance(panel.stage.image, Explorer) else None
+    bottom = 20 + stage + (explorer_tall(explorer, shown) if explorer else 0)  # of the picture and its words
+    below = 36 + max(rows + (0 if panel.tall else actions), bottom + 58 + lower + (actions + 54 if panel.tall else 0))
+    paper = Paper(below + (THUMB + 30 if panel.history.shots else 0) + 28, left + more + shown + LABEL)
+    right, end = left + more + shown + LABEL - 1, paper.image.height / SCALE - 26
+    paper.box(1, 1, right, end, style.PAPER, EDGE)
+    if under:
+        paper.picture(under, left, bottom + 78, more + shown, lower - GAP)
+    if beside:
+        paper.picture(beside, left, 20, shown, stage)
+        paper.text(left, bottom + 32, "Without", style.GREY)
+        left += more
+    paper.picture(_image(panel, height, width), left, 20, shown, stage)
+    if explorer:
+        draw_explorer(paper, explorer, left, 20 + stage, shown)
+    _stage(paper, panel, left, bottom, shown)
+    knobs = _knobs(paper, panel)
     if panel.tall:
-        _actions(paper, panel, left, 20 + stage + 78, shown)
+        _actions(paper, panel, left, bottom + 78, shown)
     else:
-        _actions(paper, panel, LABEL, end, KNOBS - LABEL)
+        _actions(paper, panel, LABEL, knobs, KNOBS - LABEL)
     for place, shot in enumerate(panel.history.shots):
         x = LABEL + place * (THUMB + 10)
         paper.picture(shot.image, x, below, THUMB, THUMB)
         paper.text(x + THUMB / 2, below + THUMB + 12, f"seed {shot.settings.seed}", style.GREY, "mm")
-    paper.text((right + 1) / 2, bottom + 14, NOTE, style.GREY, "mm")
+    paper.text((right + 1) / 2, end + 14, NOTE, style.GREY, "mm")
     return paper.image
+
+
+def _image(panel: Panel, height: int, width: int) -> Image.Image:
+    """Return what stands on the stage."""
+    shown = panel.stage.image
+    if isinstance(shown, Explorer) and (glowing := shown.glowing()):
+        return glowing
+    return panel.shot.image if panel.shot else blank(height, width)
 
 
 def _knobs(paper: Paper, panel: Panel) -> float:

@@ -16,6 +16,7 @@ from ipywidgets import (
     IntSlider,
     Text,
     Textarea,
+    ToggleButton,
     ToggleButtons,
     VBox,
     Widget,
@@ -28,6 +29,7 @@ from .paper import AMBER, BLUE, EDGE, FIELD, KNOBS, LABEL, RED, ROW, Paper, line
 from .source import LOOK, Looks
 from .units import Units
 from .upload import Upload
+from .words import Words
 
 PAD, GAP, LINE = 320, 10, 18  # pixels: the pad's width, between small pictures, a line of text
 TOOLS = {"scribble": "✎◩", "over": "✎▣◩", "mask": "▣◩"}  # of a pad: draw, mark, erase
@@ -58,7 +60,7 @@ def tall(piece: Piece) -> float:
         return PAD * piece.height / piece.width + ROW + 8
     if isinstance(piece, Looks):
         return _small(piece)[1] + 34
-    return ROW
+    return ROW * len(_chips(piece)) if isinstance(piece, Words) else ROW
 
 
 def draw_knob(paper: Paper, piece: Piece, top: float) -> None:
@@ -74,6 +76,8 @@ def draw_knob(paper: Paper, piece: Piece, top: float) -> None:
         _pad(paper, piece, top)
     elif isinstance(piece, Looks):
         _looks(paper, piece, top)
+    elif isinstance(piece, Words):
+        _words(paper, piece, middle)
     elif isinstance(piece, HBox):
         _row(paper, piece, middle)
     elif isinstance(piece, Upload):
@@ -146,6 +150,31 @@ def _row(paper: Paper, row: HBox, middle: float) -> None:
             wide = 16 + 7.5 * max(2, len(part.description))
             paper.button(left, middle, wide, part.description)
             left += wide + 8
+
+
+def _words(paper: Paper, words: Words, middle: float) -> None:
+    """Draw the words of a prompt; those that are chosen stand out."""
+    paper.text(LABEL, middle, words.description, style.GREY)
+    for number, line in enumerate(_chips(words)):
+        left = float(FIELD)
+        for chip in line:
+            paper.button(left, middle + ROW * number, _wide(chip), chip.description, main=chip.value)
+            left += _wide(chip) + 6
+
+
+def _chips(words: Words) -> list[list[ToggleButton]]:
+    """Break the words into lines that fit; at least one, though it be empty."""
+    broken, left = [[]], float(FIELD)
+    for chip in words.shown:
+        if broken[-1] and left + _wide(chip) > KNOBS:
+            broken, left = [*broken, []], float(FIELD)
+        broken[-1].append(chip)
+        left += _wide(chip) + 6
+    return broken
+
+
+def _wide(chip: ToggleButton) -> float:
+    return 24 + 7.5 * len(chip.description)
 
 
 def _looks(paper: Paper, looks: Looks, top: float) -> None:

@@ -40,11 +40,6 @@ class Given:
         """Return a picture from what JSON made of it."""
         return cls(**found | {"strokes": frozen(found["strokes"])})
 
-    @property
-    def marked(self) -> bool:
-        """Tell whether the strokes hold a mask."""
-        return any(stroke[0] == editing.MARK for stroke in self.strokes)
-
     def base(self, height: int, width: int) -> Image.Image:
         """Return the picture without the strokes.
 
@@ -70,6 +65,10 @@ class Given:
         """Return what is marked: L, white on black."""
         return editing.mask(self.strokes, height, width)
 
+    def marked(self, height: int, width: int) -> bool:
+        """Tell whether anything is marked, and not all of it was erased again."""
+        return self.mask(height, width).getbbox() is not None
+
     def render(self, height: int, width: int) -> Render:
         """Return the scene with its truth.
 
@@ -94,7 +93,7 @@ class Given:
             lines += f"strokes{number} = [\n{drawn}]\n"
         if self.kind == "paper":
             return f"{lines}picture{number} = editing.scribble(strokes{number}, {size})\n"
-        if self.marked:
+        if self.marked(height, width):
             lines += f"mask{number} = editing.mask(strokes{number}, {size})\n"
         return lines + (f"picture{number} = editing.paint(picture{number}, strokes{number})\n" if self.strokes else "")
 

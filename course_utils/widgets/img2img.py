@@ -30,7 +30,7 @@ class Img2ImgSettings(Settings):
         """Return the pipeline's arguments, the generator excepted."""
         picture = self.image.picture(self.height, self.width)
         arguments = {**self.plain(), "image": picture, "strength": self.strength}
-        if self.image.marked:
+        if self.image.marked(self.height, self.width):
             mask = self.image.mask(self.height, self.width)
             arguments["callback_on_step_end"] = editing.keep_outside(mask, picture, self.seed)
         return arguments
@@ -39,7 +39,7 @@ class Img2ImgSettings(Settings):
         """Return the same arguments as Python."""
         said = {name: repr(value) for name, value in self.plain().items()}
         said |= {"image": "picture", "strength": repr(self.strength)}
-        if self.image.marked:
+        if self.image.marked(self.height, self.width):
             said["callback_on_step_end"] = f"editing.keep_outside(mask, picture, {self.seed})"
         return said
 

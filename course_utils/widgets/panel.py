@@ -40,7 +40,10 @@ class Panel(VBox):
             there is a button that does only this.
         pipe_for: gives the pipeline that settings ask for; None takes `pipe` for all.
         tall: the knobs are many: the buttons stand below the picture, so that both are seen at once.
+        image: what shows the picture, see `Stage`.
     """
+
+    _call = staticmethod(call)  # makes the picture; a panel that listens meanwhile has its own
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Panel(VBox):
         look: Callable[[Post, Settings, dict[str, Any]], None] | None = None,
         pipe_for: Callable[[Settings], DiffusionPipeline] | None = None,
         tall: bool = False,
+        image: Widget | None = None,
     ) -> None:
         self.pipe, self.knobs, self.folder, self.tall = pipe, dict(knobs), Path(folder), tall
         self._fixed, self._settings = dict(fixed), settings
@@ -66,7 +70,7 @@ class Panel(VBox):
         self.preview.layout = Layout(width="84px", display=None if look else "none")
         self.stop = Button(description="Stop", disabled=True, layout=Layout(width="72px"))
         self.error, self.notes = classed(HTML(), "error"), classed(HTML(), "notes")
-        self.stage = Stage(self.post, fixed["height"], fixed["width"])
+        self.stage = Stage(self.post, fixed["height"], fixed["width"], image)
         self.history, self.code = History(self.post, self.restore), Code(self.post)
         super().__init__(self._arrange(rows if rows is not None else list(self.knobs.values())))
         classed(self, "panel")
@@ -178,7 +182,7 @@ class Panel(VBox):
         def on_step(done: int, steps: int) -> None:
             self.stage.step(done, steps, preview.picture() if done < steps else None)
 
-        output = call(pipe, settings, arguments, stop, on_step)
+        output = self._call(pipe, settings, arguments, stop, on_step)
         if output is None:
             self.stage.say("Stopped. Unfinished pictures are not kept.")
         else:

@@ -30,6 +30,10 @@ class Paper:
         """Draw a dot."""
         self._pen.ellipse([v * SCALE for v in (x - radius, y - radius, x + radius, y + radius)], ink)
 
+    def line(self, points: list[tuple[float, float]], ink: str, width: float = 1) -> None:
+        """Draw a line from point to point."""
+        self._pen.line([(x * SCALE, y * SCALE) for x, y in points], ink, max(1, round(width * SCALE)), "curve")
+
     def text(
         self, x: float, y: float, text: str, ink: str = style.INK, anchor: str = "lm", bold: bool = False
     ) -> None:

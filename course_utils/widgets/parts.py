@@ -65,12 +65,19 @@ def blank(height: int, width: int) -> Image.Image:
 
 
 class Stage(VBox):
-    """The picture, how far it is, and what can be done with it."""
+    """The picture, how far it is, and what can be done with it.
 
-    def __init__(self, post: Post, height: int, width: int) -> None:
+    Args:
+        height, width: of the picture, pixels.
+        image: the widget that shows it, with the traits of ipywidgets' Image; None takes that one.
+    """
+
+    def __init__(self, post: Post, height: int, width: int, image: Widget | None = None) -> None:
         self._post = post
         shown = min(max(width, STAGE[0]), STAGE[1])
-        self.image = ImageWidget(value=jpeg(blank(height, width)), format="jpeg", layout=Layout(width=f"{shown}px"))
+        self.image = image or ImageWidget()
+        self.image.value, self.image.format = jpeg(blank(height, width)), "jpeg"
+        self.image.layout.width = f"{shown}px"
         self.progress = classed(IntProgress(0, 0, 1, layout=Layout(width=f"{shown}px")), "progress")
         self.status = classed(HTML("Ready.", layout=Layout(width=f"{shown}px")), "status")
         self.download = HTML()

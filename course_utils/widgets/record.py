@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 KEY = "course_utils"  # of the settings among a PNG's texts
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-ROOMS = ("catalog", "clay", "controls", "editing")  # that a shown call may use
+ROOMS = ("catalog", "clay", "controls", "editing", "excite")  # that a shown call may use
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import jupytext
+import numpy as np
 import pytest
 import torch
 
@@ -16,6 +17,24 @@ ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks/src").glob("[0-9]*.py"))
 CALL = re.compile(r'checks\.check\("(\d\d\.\d+)", (\w+)\)')
 FENCE = re.compile(r"```python\n(.*?)```", re.S)
+
+
+def pushed(latents, loss_of, stride):
+    """Lesson 07: the latents moved by stride times the gradient of their loss."""
+    leaf = latents.detach().clone().requires_grad_()
+    return latents - stride * torch.autograd.grad(loss_of(leaf), leaf)[0]
+
+
+def repeated(latents, loss_of, push, peak, patience=1000):
+    """Lesson 07: the latents pushed until the peak is reached, or patience ends."""
+    while patience > 0 and loss_of(latents) > 1 - peak:
+        latents, patience = push(latents), patience - 1
+    return latents
+
+
+def quantiles(values):
+    return np.quantile(values, [0.025, 0.975])
+
 
 # exercise: wrong answers, each with a word that its message must hold
 WRONG = {
@@ -65,6 +84,161 @@ WRONG = {
         lambda p, sure: __import__("math").log(1 - sure) / __import__("math").log(1 - p): "round up",
         lambda p, sure: 20: "should give 5",
     },
+    "02.1": {
+        lambda times, strength: times[: int(len(times) * strength)]: "stops in the noise",
+        lambda times, strength: times[int(len(times) * strength) :]: "skips as many",
+        lambda times, strength: times[len(times) - round(len(times) * strength) :]: "the last ones",
+    },
+    "02.2": {
+        lambda inside, new, kept: inside * kept + (1 - inside) * new: "other way round",
+        lambda inside, new, kept: inside * new + kept: "still there",
+        lambda inside, new, kept: torch.where(inside > 0.5, new, kept): "soft mask",
+    },
+    "02.3": {
+        lambda before, after, mask: abs(after.astype(float) - before)[mask].mean(): "inside",
+        lambda before, after, mask: (after - before)[~mask].mean(): "uint8",
+        lambda before, after, mask: (after.astype(float) - before)[~mask].mean(): "cancel",
+        lambda before, after, mask: abs(after.astype(float) - before).mean(): "whole picture",
+        lambda before, after, mask: (abs(after.astype(float) - before) * ~mask[..., None]).mean(): "leave it out",
+    },
+    "02.4": {
+        lambda kept, obeyed: max(kept, key=lambda s: kept[s] + obeyed[s]): "weaker",
+        lambda kept, obeyed: max(kept, key=kept.get): "the weaker of the two",
+        lambda kept, obeyed: max(min(kept[s], obeyed[s]) for s in kept): "at which strength",
+    },
+    "03.1": {
+        lambda depth: depth: "Far is large",
+        lambda depth: depth.max() - depth: "divide",
+        lambda depth: depth**-0.5: "half as large",
+    },
+    "03.2": {
+        lambda near: (near - near.min()) / (near.max() - near.min()): "0-1",
+        lambda near: 1 - 2 * (near - near.min()) / (near.max() - near.min()): "turned round",
+        lambda near: 2 * near / near.max() - 1: "minimum",
+        lambda near: (near - near.mean()) / near.std(): "should become -1",
+    },
+    "03.3": {
+        lambda latents, plane: latents + plane: "adds",
+        lambda latents, plane: torch.cat([plane.expand(len(latents), -1, -1, -1), latents], dim=1): "last",
+        lambda latents, plane: torch.cat([latents[:1], plane], dim=1): "shape",
+    },
+    "03.4": {
+        lambda a, b: np.corrcoef(a.ravel(), b.ravel())[0, 1]: "values",
+        lambda a, b: np.corrcoef(a.ravel().argsort(), b.ravel().argsort())[0, 1]: "argsort of that",
+        lambda a, b: abs(np.corrcoef(*(one.ravel().argsort().argsort() for one in (a, b)))[0, 1]): "sign",
+    },
+    "04.1": {
+        lambda skips, additions, scale: [a + b for a, b in zip(skips, additions, strict=True)]: "left out",
+        lambda skips, additions, scale: [scale * (a + b) for a, b in zip(skips, additions, strict=True)]: "locked",
+        lambda skips, additions, scale: [scale * b for b in additions]: "skip + scale",
+        lambda skips, additions, scale: skips[0] + scale * additions[0]: "list of 2 tensors",
+        lambda skips, additions, scale: [a - b * (scale - 1) for a, b in zip(skips, additions, strict=True)]: "scale",
+    },
+    "04.2": {
+        lambda x, low, high: np.nanmean(x) / np.nanmean(high): "floor is left out",
+        lambda x, low, high: np.nanmean(x) - np.nanmean(low): "way there was to go",
+        lambda x, low, high: np.nanmean((x - low) / (high - low)): "means first",
+        lambda x, low, high: (x.mean() - low.mean()) / (high.mean() - low.mean()): "nan",
+        lambda x, low, high: (x - low) / (high - low): "one number",
+        lambda x, low, high: 0.5: "should be",
+    },
+    "04.3": {
+        lambda m: np.stack([(m - m.min()) / np.ptp(m) * 255] * 3, -1).astype(np.uint8): "wrong way round",
+        lambda m: np.stack([(m.max() - m) / np.ptp(m) * 255] * 3, -1).astype(np.uint8): "inverse",
+        lambda m: np.stack([255 / m] * 3, -1).astype(np.uint8): "whole range",
+        lambda m: (255 / m).astype(np.uint8): "last axis",
+        lambda m: np.stack([1 / m] * 3, -1): "uint8",
+    },
+    "04.4": {
+        lambda x, slope, rate: (0.0, 0.0): "only w is",
+        lambda x, slope, rate: (rate * slope * x, rate * slope): "minus",
+        lambda x, slope, rate: (-rate * slope, -rate * slope): "chain rule",
+        lambda x, slope, rate: -rate * slope * x: "pair",
+    },
+    "05.1": {
+        lambda said, weights: [sum(skip) for skip in zip(*said, strict=True)]: "left out",
+        lambda said, weights: [
+            sum(w * one for w, one in zip(weights, skip, strict=True)) / sum(weights)
+            for skip in zip(*said, strict=True)
+        ]: "the mean",
+        lambda said, weights: said[0]: "sum of weight",
+        lambda said, weights: [sum(one.sum() for one in net) for net in zip(*said, strict=True)][:1]: "list of 2",
+    },
+    "05.2": {
+        lambda step, steps, start, end: start <= step / steps <= end: "ends too late",
+        lambda step, steps, start, end: (step + 1) / steps <= end: "too early",
+        lambda step, steps, start, end: step / steps > start and (step + 1) / steps <= end: "so the net speaks",
+    },
+    "05.3": {
+        lambda alone, together: sum(together) >= 0.9 * sum(alone): "tenth",
+        lambda alone, together: all(b >= a - 0.1 for a, b in zip(alone, together, strict=True)): "nine tenths of 0.5",
+        lambda alone, together: all(b >= a for a, b in zip(alone, together, strict=True)): "nine tenths of its own",
+    },
+    "05.4": {
+        lambda rows, control: np.mean(
+            [r["asked"] == r["counted"] for r in rows if r["control"] == control and r["counted"] is not None]
+        ): "stays in",
+        lambda rows, control: np.mean([r["asked"] == r["counted"] for r in rows]): "mixes",
+        lambda rows, control: sum(r["asked"] == r["counted"] for r in rows if r["control"] == control): "divide",
+        lambda rows, control: 1.0: "are right",
+    },
+    "06.1": {
+        lambda query, key: (query @ key.transpose(1, 2)).softmax(-1): "sqrt",
+        lambda query, key: (query @ key.transpose(1, 2) / query.shape[-1]).softmax(-1): "square root",
+        lambda query, key: (query @ key.transpose(1, 2) / query.shape[-1] ** 0.5).softmax(1): "over the places",
+        lambda query, key: query @ key.transpose(1, 2) / query.shape[-1] ** 0.5: "scores",
+        lambda query, key: (query @ key.transpose(1, 2)).softmax(-1).mean(0): "shape",
+    },
+    "06.2": {
+        lambda a, places, height, width: a[..., list(places)].sum(-1).sum(0).reshape(height, width): "heads",
+        lambda a, places, height, width: a[..., list(places)].mean((0, -1)).reshape(height, width): "add them",
+        lambda a, places, height, width: a[..., places[0]].mean(0).reshape(height, width): "first",
+        lambda a, places, height, width: a[..., list(places)].sum(-1).mean(0).reshape(width, height): "swapped",
+        lambda a, places, height, width: a[..., list(places)].sum(-1).mean(0): "shape",
+    },
+    "06.3": {
+        lambda choose, measure: max((sum(v) / len(v), k) for k, v in choose.items())[::-1]: "too good",
+        lambda choose, measure: max((sum(v) / len(v), k) for k, v in measure.items())[::-1]: "must not help",
+        lambda choose, measure: (max(choose, key=lambda name: max(choose[name])), 0.25): "single trial",
+        lambda choose, measure: max(choose): "two values",
+    },
+    "06.4": {
+        lambda heat, mask: heat[mask].sum() / heat.sum(): "covers",
+        lambda heat, mask: heat[mask].mean(): "how strong",
+        lambda heat, mask: heat[mask].sum() / mask.float().mean(): "it should give",
+    },
+    "07.1": {
+        lambda maps: maps.amax((1, 2)).min(): "lacks of 1",
+        lambda maps: 1 - maps.amax((1, 2)).max(): "strongest",
+        lambda maps: 1 - maps.amax((1, 2)).mean(): "average",
+        lambda maps: 1 - maps.mean((1, 2)).min(): "small things",
+        lambda maps: 1 - maps.min(): "should give",
+    },
+    "07.2": {
+        lambda heat, sharpness: (sharpness * heat).softmax(0): "tokens",
+        lambda heat, sharpness: (sharpness * heat).softmax(0)[1:-1]: "drop it first",
+        lambda heat, sharpness: heat[1:-1].softmax(0): "multiply",
+        lambda heat, sharpness: (sharpness * heat[1:-1]).flatten(1).softmax(1).view_as(heat[1:-1]): "axis 0",
+        lambda heat, sharpness: sharpness * heat[1:-1]: "softmax over the words",
+    },
+    "07.3": {
+        lambda z, loss_of, stride: pushed(z, loss_of, -stride): "uphill",
+        lambda z, loss_of, stride: pushed(z, loss_of, 1.0): "no more and no less",
+        lambda z, loss_of, stride: z - stride * loss_of(z): "autograd",
+        lambda z, loss_of, stride: pushed(z.requires_grad_(), loss_of, stride): "memory",
+    },
+    "07.4": {
+        lambda z, loss_of, push, peak, patience: push(z): "it pushes 1 times",
+        lambda z, loss_of, push, peak, patience: repeated(z, loss_of, push, 1 - peak, patience): "1 - peak",
+        lambda z, loss_of, push, peak, patience: repeated(z, loss_of, push, peak): "patience",
+        lambda z, loss_of, push, peak, patience: repeated(z, loss_of, push, peak, patience) * 2: "Give back",
+    },
+    "07.5": {
+        lambda before, after, draws: quantiles(after[draws].mean(1) - before[draws].mean(1)): "difference",
+        lambda before, after, draws: quantiles(after[draws[::-1]].mean(1) / before[draws].mean(1)): "same prompts",
+        lambda before, after, draws: [after.mean() / before.mean()]: "two numbers",
+        lambda before, after, draws: quantiles(after[draws].mean(1)): "should give",
+    },
 }
 
 
@@ -89,7 +263,7 @@ ANSWERS = list(answers())
 
 def run(source, name):
     """Run an exercise's code up to its check, and return what is called `name`."""
-    space = {"torch": torch, "words": words}
+    space = {"np": np, "torch": torch, "words": words}
     exec(CALL.split(source)[0], space)
     return space[name]
 

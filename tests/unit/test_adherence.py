@@ -52,6 +52,14 @@ def test_edge_f1_is_what_its_definition_says():
     assert adherence.edge_f1(truth, found) == pytest.approx(2 * right * hit / (right + hit))
 
 
+def test_edges_found_do_not_mind_more_edges():
+    truth, rng = box(), np.random.default_rng(0)
+    assert adherence.edges_found(truth, truth | (rng.random(truth.shape) < 0.3)) == 1
+    assert falls([adherence.edges_found(truth, truth & (np.arange(WIDTH) < cut)) for cut in (80, 50, 30, 0)])
+    assert adherence.edges_found(truth, box(22, 10)) == 1 > adherence.edges_found(truth, box(23, 10))
+    assert math.isnan(adherence.edges_found(np.zeros_like(truth), truth))
+
+
 def test_edges_where_there_are_none():
     nothing = np.zeros((HEIGHT, WIDTH), bool)
     assert math.isnan(adherence.edge_f1(nothing, box())) and math.isnan(adherence.edge_f1(nothing, nothing))

@@ -1,5 +1,7 @@
 """Capturing cross-attention: it changes nothing, leaves nothing behind, and tells the truth."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -85,6 +87,12 @@ def test_words_and_their_tokens():
     assert places == list(range(32))
     assert read.place("Dragon") == (5, 6, 7, 8, 9) and read.place("lion") == (2,)
     assert read.place("<|startoftext|>") == (0,) and read.place("<|endoftext|>") == (10,)
+
+
+def test_a_copied_tokenizer_reads_the_same():
+    """Panels work on a deep copy, and transformers lets the copy forget how CLIP's words end."""
+    copied = attention.Prompt(copy.deepcopy(models.tokenizer()), "A lion, a dragon")
+    assert copied.tokens == prompt("A lion, a dragon").tokens and copied.words == prompt("A lion, a dragon").words
 
 
 def test_repeated_words_and_several_in_a_row():

@@ -91,6 +91,10 @@ def test_words_become_things():
     assert painting.style == "clay" and painting.things[0].shows.style == "cubist"
     assert painting.things[0].shows.things[0].word == "cat"
     assert clay.scene(words="a hand showing three fingers").things[0].hand.fingers == 3
+    raising = clay.scene(words="a woman showing four fingers in the snow")
+    pose = raising.things[0].pose
+    assert raising.framing == "half-body" and (pose.left or pose.right).fingers == 4
+    assert clay.scene(words="a man raising a hand and a bench").framing == "full"
 
 
 def test_bad_input_names_what_would_be_right():

@@ -108,6 +108,20 @@ def test_depth_comes_from_the_depth_pair(picture, depth_pair):
     assert "unlike a clay picture" in controls.notes(controls.depth(picture))[0]
 
 
+def test_a_networks_files_are_checked_once_and_not_for_each_picture(picture, depth_pair, monkeypatch):
+    source, asked = catalog.source, []
+    monkeypatch.setattr(catalog, "source", lambda *use: asked.append(use) or source(*use))
+    for _ in range(2):
+        networks.nearness(picture, "clay")
+    assert asked == [("depth2img", "clay")]
+
+
+def test_the_reader_is_that_of_the_assets(tmp_path, monkeypatch):
+    monkeypatch.setattr(env, "ASSETS", tmp_path)
+    with pytest.raises(FileNotFoundError, match=str(tmp_path)):
+        networks.reader()
+
+
 def test_depth_agrees_with_the_pipelines_own_estimate(picture, depth_pair):
     pipe = catalog.load("depth2img", lane="clay")
     given = pipe.feature_extractor(images=picture, return_tensors="pt").pixel_values

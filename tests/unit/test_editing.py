@@ -90,6 +90,15 @@ def run(pipe, picture, callback, scheduler="ddim", steps=6, **more):
     return pipe("a cat", image=picture, output_type="latent", callback_on_step_end=callback, **call).images
 
 
+def test_decoding_is_the_way_back_as_the_pipeline_goes_it(pipe, picture):
+    latents = editing.encode(pipe, picture)
+    back = editing.decode(pipe, latents)
+    assert back.size == picture.size and back.mode == "RGB"
+    with torch.no_grad():
+        pixels_of = pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample
+    assert np.array_equal(pixels(back), pixels(pipe.image_processor.postprocess(pixels_of)[0]))
+
+
 @pytest.mark.parametrize("scheduler", ["ddim", "pndm", "euler", "euler a", "heun", "dpm++ 2m", "unipc", "lms", "ddpm"])
 def test_outside_the_mask_nothing_changes(pipe, picture, scheduler):
     mask = editing.mask([("mark", 20, [60, 30, 80, 40])], HEIGHT, WIDTH)

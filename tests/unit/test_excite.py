@@ -476,6 +476,25 @@ def test_together_with_capture(pipe, excite_first):
     assert untouched(pipe, pipe.unet.attn_processors)
 
 
+def test_a_wrapped_scheduler_stays_wrapped(pipe):
+    """A panel's preview watches the scheduler's step, from the first to the last."""
+    plain, seen = pipe.scheduler.step, []
+
+    def watched(model_output, timestep, sample, *rest, **more):
+        seen.append(int(timestep))
+        return plain(model_output, timestep, sample, *rest, **more)
+
+    expected, _ = excited(pipe, num_inference_steps=4)
+    pipe.scheduler.step = watched
+    found, _ = excited(pipe, replace(ONCE, until=0.5), num_inference_steps=4)
+    assert len(seen) == 4 and pipe.scheduler.step is watched
+    seen.clear()
+    assert torch.equal(excited(pipe, num_inference_steps=4)[0], expected) and len(seen) == 4
+    with pytest.raises(KeyError):
+        excited(pipe, callback_on_step_end=lambda *_: {}["stop"])
+    assert pipe.scheduler.step is watched
+
+
 # The log
 
 

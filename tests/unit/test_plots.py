@@ -105,6 +105,15 @@ def test_figures_leave_matplotlib_alone():
     assert {text.get_text() for text in bars.axes[0].texts} == {"50%", "25%"}
 
 
+def test_a_matrix_writes_each_number_in_its_field():
+    figure = plots.matrix([[0.0, 1.0, float("nan")], [0.25, -0.5, 0.75]], ["a", "b"], ["x", "y", "z"], "net", "map")
+    texts = {text.get_text(): text.get_position() for text in figure.axes[0].texts}
+    assert texts == {"0.00": (0, 0), "1.00": (1, 0), "0.25": (0, 1), "-0.50": (1, 1), "0.75": (2, 1)}
+    assert plots.as_picture(figure).width > 300
+    with pytest.raises(ValueError, match=r"rows of \[2, 1\] values; the names ask for 2 of 2"):
+        plots.matrix([[1, 2], [3]], ["a", "b"], ["x", "y"])
+
+
 def test_names_at_the_lines_ends_do_not_touch():
     figure = plots.curve([1, 2], {"a": [0, 0.5], "b": [1, 0.5], "c": [0, 0.51]})
     heights = sorted(text.xy[1] for text in figure.axes[0].texts)

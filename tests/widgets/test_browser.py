@@ -134,3 +134,40 @@ def test_draw_a_scribble_and_a_picture_follows_it(lab, page, tiny_assets):
     for at in lines + rest:
         seen = canvas.evaluate(PIXEL, list(at))
         assert (min(seen) > 250) is (drawn.getpixel(at) == (255, 255, 255)) is (at in lines), (at, seen)
+
+
+LOOK = """\
+panel = widgets.explorer_panel(pipe, room, prompt="a lion with a crown")
+panel"""
+
+
+def test_click_a_word_choose_a_layer_and_point_at_a_place(lab, page, tiny_folder):
+    lab.write("panel.ipynb", LOAD.format(folder=str(tiny_folder)), LOOK)
+    lab.open(page, "panel.ipynb")
+    lab.run_all(page)
+    panel = page.locator(".course-panel")
+    panel.get_by_role("button", name="Generate").click()
+    expect(panel.locator(".course-status")).to_contain_text(MADE)
+    words = panel.locator(".course-explorer-words button")
+    expect(words).to_have_count(7)
+    image = panel.locator(".course-explorer-picture img")
+    plain = image.get_attribute("src")
+    words.nth(2).click()
+    expect(words.nth(2)).to_have_attribute("aria-pressed", "true")
+    expect(image).not_to_have_attribute("src", plain)
+    image.scroll_into_view_if_needed()
+    most = words.all_inner_texts()
+    image.hover(position={"x": 10, "y": 10})
+    expect(panel.locator(".course-explorer-line")).to_contain_text("row 1, column 1 looks at")
+    paid = [int(re.search(r"(\d+) %", text)[1]) for text in words.all_inner_texts()]
+    assert abs(sum(paid) - 100) <= 4, "shares of one place, each rounded"
+    assert all(share <= int(re.search(r"(\d+) %", text)[1]) for share, text in zip(paid, most, strict=True))
+    glow = image.get_attribute("src")
+    panel.get_by_label("Layer").select_option("mid_block.attentions.0")
+    expect(image).not_to_have_attribute("src", glow)
+    step = panel.get_by_label("Step", exact=True)
+    step.focus()
+    step.press("ArrowRight")
+    expect(panel.locator(".course-explorer-knobs output")).to_contain_text("1 of 20")
+    words.nth(2).click()
+    expect(words.nth(2)).to_have_attribute("aria-pressed", "false")

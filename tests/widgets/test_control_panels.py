@@ -6,9 +6,11 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from course_utils import catalog, clay, controls, editing, env, widgets
+from course_utils.widgets.depth2img import estimate
 from course_utils.widgets.given import Given
 
 LONG = 300  # seconds, far more than a tiny picture takes
@@ -187,6 +189,13 @@ def _trip(pipe, picture):
     return pipe.image_processor.postprocess(decoded, output_type="pil")[0]
 
 
+def test_a_mask_that_was_erased_again_is_none(img2img):
+    whole = make(img2img)
+    draw(img2img, MARK, ["erase", 60, MARK[2]])
+    erased = make(img2img)
+    assert np.array_equal(pixels(erased), pixels(whole)) and "mask" not in erased.settings.code()
+
+
 def test_strength_that_leaves_no_step_is_said(img2img):
     assert make(img2img, strength=0.05) is None
     assert "strength=0.05 of num_inference_steps=2 leaves no step" in img2img.error.value
@@ -224,6 +233,16 @@ def test_the_true_depth_of_a_photograph_is_not_known(depth2img):
 def test_depth_moves_the_picture(depth2img):
     estimated, true = make(depth2img, depth="estimated"), make(depth2img, depth="true")
     assert not np.array_equal(pixels(estimated), pixels(true))
+
+
+def test_depth_is_estimated_by_a_network_that_was_put_aside_to_save_memory(depth2img):
+    from accelerate import cpu_offload
+
+    pipe, picture = depth2img.pipe, source(depth2img).value.picture(64, 96)
+    there = estimate(pipe, picture)
+    cpu_offload(pipe.depth_estimator, execution_device=torch.device("cpu"))
+    assert pipe.depth_estimator.device.type == "meta"
+    assert np.array_equal(np.asarray(estimate(pipe, picture)), np.asarray(there))
 
 
 @pytest.mark.parametrize("name", ["img2img", "depth2img", "controlnet"])
@@ -434,5 +453,5 @@ def test_impossible_arguments_are_refused(folder):
 
 def test_given_is_plain_data():
     given = Given("scene", "a cat", 3, strokes=(("mark", 3, (1, 2)),))
-    assert given.marked and Given.of(dataclasses.asdict(given)) == given
+    assert given.marked(64, 96) and Given.of(dataclasses.asdict(given)) == given
     assert hash(given) == hash(Given.of(dataclasses.asdict(given)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ... import catalog, metrics
+from ... import metrics
 from . import autoencoder, base, data, exam, ship, word_maps
 
 SHEET = 64  # pictures to look at, left in the cache
@@ -32,7 +32,7 @@ def write(folder: Path = data.SHIPPED) -> dict:
     Returns:
         The figures by name.
     """
-    pipe = catalog.load("text2img", lane="clay", folder=ship.save(folder))  # what ships, in half precision
+    pipe = ship.load(ship.save(folder))  # what ships, in half precision
     figures = {"autoencoder, PSNR on held-out renders (dB)": f"{autoencoder.held_out_psnr(pipe.vae):.2f}"}
     layer, t, first, last = word_maps.best(word_maps.measure(pipe))
     figures[f"word maps, AUC of the first / last noun ({layer.split('.attn2')[0]}, step {t})"] = (

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
-from PIL import Image
 
-from ... import catalog
-from . import data, dependents, hints, ship, trials
+from ... import catalog, controls
+from . import data, dependents, ship, trials
 
 CARD = """# clay-control-{kind}
 
@@ -43,7 +42,8 @@ def write(kind: str, samples: str) -> list[dict]:
     net = ControlNetModel.from_pretrained(folder, **{catalog.dtype_keyword(): torch.float32})
     pipe = StableDiffusionControlNetPipeline(**base.components, controlnet=net, requires_safety_checker=False)
     pipe.set_progress_bar_config(disable=True)
-    drawn = [Image.fromarray(hints.draw(kind, trial.facts)) for trial in chosen]
+    drawn = [controls.from_truth(trial.made, kind) for trial in chosen]
+    trials.just_trained()
     rows = trials.measure(kind, chosen, trials.generate(pipe, chosen, image=drawn), base)
     trials.keep(rows, folder)
     card = CARD.format(

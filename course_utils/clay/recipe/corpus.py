@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
 
 from .. import vocabulary as words
-from ..captions import NUMBERS, PLACE_WORDS, SAYS, SYNONYMS, Says, caption
+from ..captions import NUMBERS, PLACE_WORDS, SAYS, SYNONYMS, Caption, Says, caption
 from ..scenes import Scene
 from . import data
 
@@ -32,11 +32,14 @@ WORLD = (
 def captions(seed: int, number: int, says: Says = SAYS, variants: int = VARIANTS) -> list[list]:
     """Write ``variants`` captions for each scene of a shard: [scene][variant] of ``Caption``."""
     shard = data.read_shard(seed, number)
-    out = []
-    for k, line in enumerate(shard.scenes):
-        scene, rng = Scene.from_json(line), np.random.default_rng([SEED, seed, shard.first + k])
-        out.append([caption(scene, rng, says) for _ in range(variants)])
-    return out
+    scenes = map(Scene.from_json, shard.scenes)
+    return [captions_of(scene, seed, shard.first + k, says, variants) for k, scene in enumerate(scenes)]
+
+
+def captions_of(scene: Scene, seed: int, index: int, says: Says = SAYS, variants: int = VARIANTS) -> list[Caption]:
+    """Write the captions of scene number ``index`` of the world ``seed``."""
+    rng = np.random.default_rng([SEED, seed, index])
+    return [caption(scene, rng, says) for _ in range(variants)]
 
 
 def train_tokenizer(texts: list[str], folder: Path) -> CLIPTokenizer:

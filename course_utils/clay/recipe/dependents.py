@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
 
-from ... import catalog
 from . import data, ship
 
 NAMED = re.compile(r"^Trained on the base with SHA-256 `([0-9a-f]{64})`\.$", re.MULTILINE)
@@ -40,7 +39,7 @@ def frozen_base() -> StableDiffusionPipeline:
     """
     if not (data.SHIPPED / "model_index.json").exists():
         raise FileNotFoundError(f"{data.SHIPPED} holds no whole base yet; stage `card` ships it.")
-    return catalog.load("text2img", lane="clay", folder=data.SHIPPED)
+    return ship.load(data.SHIPPED)
 
 
 def save(model: torch.nn.Module, folder: Path) -> None:

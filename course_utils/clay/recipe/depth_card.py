@@ -10,7 +10,7 @@ import torch
 from diffusers import StableDiffusionDepth2ImgPipeline
 from PIL import Image
 
-from ... import adherence, catalog, metrics
+from ... import adherence, catalog, controls, metrics
 from ...catalog.loading import LENT
 from . import data, dependents, depth_estimator, maps, ship, trials
 from .judge_truth import trip
@@ -53,8 +53,10 @@ def write(samples: dict[str, str]) -> list[dict]:
     folder, base = dependents.folder_of("depth"), dependents.frozen_base()
     depth_estimator.load.cache_clear()
     chosen, pipe = trials.choose("depth"), _pipeline(folder, base)
-    near = torch.from_numpy(np.stack([trial.facts.near for trial in chosen])).float() / 255
-    grey = [Image.new("RGB", trial.facts.near.shape[::-1], (GREY,) * 3) for trial in chosen]
+    drawn = [np.asarray(controls.from_truth(trial.made, "depth"))[..., 0] for trial in chosen]
+    near = torch.from_numpy(np.stack(drawn)).float() / 255
+    grey = [Image.new("RGB", one.shape[::-1], (GREY,) * 3) for one in drawn]
+    trials.just_trained()
     made = trials.generate(partial(pipe, strength=1.0), chosen, image=grey, depth_map=near)
     rows = trials.measure("depth", chosen, made, base)
     trials.keep(rows, folder)

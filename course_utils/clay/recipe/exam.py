@@ -81,10 +81,11 @@ def pictures(pipe, prompts: list[str], seeds: list[int], batch: int = 16) -> Ite
 def sit(pipe, jobs: list[tuple[Ask, int]]) -> list[dict]:
     """Generate and judge: one row for each ask and seed with what was found."""
     prompts, seeds = [ask.prompt for ask, _ in jobs], [seed for _, seed in jobs]
-    return [_row(*job, image) for job, image in zip(jobs, pictures(pipe, prompts, seeds), strict=True)]
+    return [row(*job, image) for job, image in zip(jobs, pictures(pipe, prompts, seeds), strict=True)]
 
 
-def _row(ask: Ask, seed: int, image: np.ndarray) -> dict:
+def row(ask: Ask, seed: int, image: np.ndarray) -> dict:
+    """Judge a picture: what was asked for, and what was found of it."""
     found = {seen.word: seen.colour for seen in judge.look(image).things}
     told = [found[word] == colour if colour and word in found else None for word, colour in ask.wanted]
     return {

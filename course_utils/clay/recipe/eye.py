@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ... import catalog, metrics
+from ... import metrics
 from ...env import ASSETS
 from ...judge import Sight, Trained, look
 from .. import vocabulary as words
@@ -60,8 +60,7 @@ def draw(folder: Path = data.SHIPPED) -> Path:
 
 
 def _pictures(folder: Path, asked: list[tuple[str, int]]) -> Iterator[np.ndarray]:
-    pipe = catalog.load("text2img", lane="clay", folder=folder)
-    return exam.pictures(pipe, [prompt for prompt, _ in asked], [seed for _, seed in asked])
+    return exam.pictures(ship.load(folder), [prompt for prompt, _ in asked], [seed for _, seed in asked])
 
 
 def _sheet(images: list[np.ndarray], first: int) -> Image.Image:

@@ -55,6 +55,7 @@ def save(model: Judge, bars: dict[str, tuple[float, float]], folder: Path) -> No
     folder.mkdir(parents=True, exist_ok=True)
     state = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     save_file({k: v.contiguous() for k, v in state.items()}, folder / "model.safetensors")
+    (folder / "model.safetensors").chmod(0o644)  # safetensors are written for their owner alone
     config = {"things": words.THINGS, "colours": COLOURS, "bars": bars}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     load.cache_clear()

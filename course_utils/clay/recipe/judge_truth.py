@@ -156,9 +156,9 @@ def trip(vae, pictures: np.ndarray, rng: np.random.Generator, noise: float = TRI
     """Carry pictures through the autoencoder, each with its own share of ``noise`` in the latents."""
     out = []
     for part in np.array_split(pictures, max(1, len(pictures) // 8)):
-        with torch.autocast("cpu", torch.bfloat16):
-            z = vae.encode(autoencoder.prepare(part)).latents.float()
+        with torch.autocast(vae.device.type, torch.bfloat16):
+            z = vae.encode(autoencoder.prepare(part).to(vae.device)).latents.float()
             spread = rng.uniform(0, noise, (len(part), 1, 1, 1)) * rng.normal(size=z.shape)
-            y = vae.decode(z + torch.from_numpy(spread).float()).sample.float()
-        out.append(y.add(1).mul(127.5).clamp(0, 255).round().byte().permute(0, 2, 3, 1).numpy())
+            y = vae.decode(z + torch.from_numpy(spread).to(z)).sample.float()
+        out.append(y.add(1).mul(127.5).clamp(0, 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
     return np.concatenate(out)

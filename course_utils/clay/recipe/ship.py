@@ -61,6 +61,14 @@ def save(folder: Path = data.SHIPPED) -> Path:
     return folder
 
 
+def load(folder: Path = data.SHIPPED) -> StableDiffusionPipeline:
+    """Load what was just shipped, whatever the list of assets says of it yet: float32, no progress bar."""
+    with catalog.quiet():
+        pipe = StableDiffusionPipeline.from_pretrained(folder, **{catalog.dtype_keyword(): torch.float32})
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
 def _readable(folder: Path) -> None:
     """Let everybody read the weights: safetensors are written for their owner alone."""
     for file in folder.rglob("*.safetensors"):

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-from ... import adherence, catalog, metrics
-from ...controls import reader
-from ...controls.edges import canny, outlines, straight_lines
-from ..control_maps import draw_lines
-from . import corpus, data, depth_estimator, maps
-from .judge_truth import trip
-from .reader_lessons import unit
+from ... import adherence, catalog, controls, editing, metrics
+from ...controls import networks
+from ..render import render
+from ..view import Render
+from . import corpus, data, dependents, maps
 
 SCENES, BATCH = 64, 16
+KEPT = 32  # renders that are kept: several kinds of control look at the same scenes
 TELLING = {"openpose": ("bodies", "hands"), "mlsd": ("lines",)}  # kinds whose map is black without these
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A held-out scene: its number, which is also the seed, its facts and its first caption."""
+    """A held-out scene: its number, which is also the seed, its render and its first caption."""
 
     number: int
-    facts: maps.Facts
+    made: Render
     prompt: str
+
+    @staticmethod
+    @lru_cache(maxsize=KEPT)
+    def of(number: int) -> Trial:
+        """Render the scene of a number: a third of a second, and no shard is needed."""
+        scene = data.scene_of(data.HELD_OUT, number)
+        (said,) = corpus.captions_of(scene, data.HELD_OUT, number, variants=1)
+        return Trial(number, render(scene), said.text)
 
 
 def telling(kind: str, shard: maps.Shard) -> np.ndarray:
@@ -37,16 +47,28 @@ def telling(kind: str, shard: maps.Shard) -> np.ndarray:
     return np.any([shard.seen(name) for name in TELLING.get(kind, ())] or [np.ones(len(shard), bool)], axis=0)
 
 
-def choose(kind: str) -> list[Trial]:
-    """Choose the first ``SCENES`` held-out scenes that a kind of control has something to say about."""
-    shard, said = maps.read(data.HELD_OUT, 0), corpus.captions(data.HELD_OUT, 0, variants=1)
-    return [Trial(int(k), shard[k], said[k][0].text) for k in np.flatnonzero(telling(kind, shard))[:SCENES]]
+def choose(*kinds: str, count: int | None = None) -> list[Trial]:
+    """Choose the first ``SCENES`` held-out scenes that each of these kinds of control has something to say about."""
+    trials = (
+        trial
+        for trial in map(Trial.of, range(data.SHARD))
+        if all(controls.from_truth(trial.made, kind).getbbox() for kind in kinds)
+    )
+    return list(islice(trials, count or SCENES))
 
 
-def generate(pipe, chosen: Sequence[Trial], **given: Sequence) -> list[np.ndarray]:
-    """Generate a picture for each trial: uint8 [height, width, 3]; ``given`` has more arguments, one value a trial."""
+def generate(pipe, chosen: Sequence[Trial], how: dict | None = None, **given: Sequence) -> list[np.ndarray]:
+    """Generate a picture for each trial: uint8 [height, width, 3].
+
+    Args:
+        pipe: of any kind.
+        chosen: the trials; their numbers are the seeds.
+        how: more arguments, the same for all.
+        given: more arguments, one value a trial.
+    """
     out = []
     settings = {name: value for name, value in catalog.defaults("clay").items() if name not in ("height", "width")}
+    settings |= how or {}
     for start in range(0, len(chosen), BATCH):
         rows = slice(start, start + BATCH)
         noise = [torch.Generator().manual_seed(trial.number) for trial in chosen[rows]]
@@ -66,21 +88,34 @@ def measure(kind: str, chosen: Sequence[Trial], obeying: list[np.ndarray], base)
         base: the pipeline without control; its autoencoder sets the ceiling.
 
     Returns:
-        One row a trial: what was asked, and ``reached``, ``floor``, ``ceiling`` as ``obeys`` gives them.
+        One row a trial: what was asked, and ``reached``, ``floor``, ``ceiling`` as ``controls.obeys`` gives them,
+        None where nothing was asked for.
     """
-    pictures = np.stack([trial.facts.picture for trial in chosen])
-    sides = {"reached": obeying, "floor": generate(base, chosen),
-             "ceiling": trip(base.vae, pictures, np.random.default_rng(0), noise=0.0)}  # fmt: skip
+    sides = {"reached": obeying, "floor": generate(base, chosen), "ceiling": tripped(base, chosen)}
     return [
         {"control": kind, "scene": trial.number, "prompt": trial.prompt}
-        | {side: round(obeys(kind, trial.facts, made[k]), 4) for side, made in sides.items()}
+        | {side: plain(controls.obeys(kind, trial.made, made[k])) for side, made in sides.items()}
         for k, trial in enumerate(chosen)
     ]
 
 
-def obeys(kind: str, facts: maps.Facts, picture: np.ndarray) -> float:
-    """Say how far a picture uint8 [height, width, 3] is what a control asked for: ``MEASURES``; nan if for nothing."""
-    return _OBEYS[kind](facts, picture)
+def tripped(base, chosen: Sequence[Trial]) -> list[Image.Image]:
+    """Carry the true renders through the autoencoder and back: no picture of this family can be better."""
+    return [editing.decode(base, editing.encode(base, Image.fromarray(trial.made.image))) for trial in chosen]
+
+
+def plain(value: float) -> float | None:
+    """Round a measure for a row: JSON has no nan."""
+    return None if math.isnan(value) else round(value, 4)
+
+
+def just_trained() -> None:
+    """Measure with the networks as they lie in their folders, whatever the list of assets says of them yet."""
+    networks.release()
+    folder = dependents.folder_of("depth")
+    if (folder / "depth_estimator").exists():
+        parts = folder / "depth_estimator", folder / "feature_extractor"
+        networks.kept("depth clay", partial(networks.pair, "DepthEstimation", *parts))
 
 
 def table(rows: list[dict]) -> str:
@@ -94,56 +129,10 @@ def table(rows: list[dict]) -> str:
     except ValueError as error:
         reached = f"none: {error}"
     lines.append(f"| **score** = (with - floor) / (ceiling - floor) | **{reached}** |")
-    return "\n".join([f"| {MEASURES[rows[0]['control']]}, {len(rows)} held-out scenes | |", "|---|---|", *lines])
+    head = f"| {controls.MEASURES[rows[0]['control']]}, {len(rows)} held-out scenes | |"
+    return "\n".join([head, "|---|---|", *lines])
 
 
 def keep(rows: list[dict], folder: Path) -> None:
     """Keep the raw rows beside a card."""
     (folder / "adherence.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-def _canny(facts: maps.Facts, picture: np.ndarray) -> float:
-    return adherence.edge_f1(canny(facts.picture), canny(picture))
-
-
-def _mlsd(facts: maps.Facts, picture: np.ndarray) -> float:
-    drawn = (draw_lines(lines, *facts.klass.shape) for lines in (facts.lines, straight_lines(picture)))
-    return adherence.line_f1(*(np.asarray(one)[..., 0] > 0 for one in drawn))
-
-
-def _scribble(facts: maps.Facts, picture: np.ndarray) -> float:
-    return adherence.edge_f1(facts.stroke > 0, outlines(picture))
-
-
-def _openpose(facts: maps.Facts, picture: np.ndarray) -> float:
-    read = _read(picture)
-    shares = [adherence.pck(facts.bodies, read.body), adherence.pck(facts.hands, read.hands)]
-    return float(np.mean([share for share in shares if not np.isnan(share)] or [np.nan]))
-
-
-def _seg(facts: maps.Facts, picture: np.ndarray) -> float:
-    return adherence.seg_miou(facts.klass, _read(picture).seg)
-
-
-def _depth(facts: maps.Facts, picture: np.ndarray) -> float:
-    return adherence.depth_rank(facts.near, depth_estimator.estimate(picture))
-
-
-def _normal(facts: maps.Facts, picture: np.ndarray) -> float:
-    return adherence.normal_share(unit(facts.normal), _read(picture).normal)
-
-
-def _read(picture: np.ndarray) -> reader.Reading:
-    return reader.load(data.SHIPPED.parent / "clay-reader").read(Image.fromarray(picture))
-
-
-_OBEYS: dict[str, Callable[[maps.Facts, np.ndarray], float]] = {
-    "canny": _canny, "mlsd": _mlsd, "scribble": _scribble, "openpose": _openpose, "seg": _seg, "depth": _depth,
-    "normal": _normal,
-}  # fmt: skip
-MEASURES = {
-    "canny": "F1 of edges, 2 pixels off allowed", "mlsd": "F1 of drawn lines, 2 pixels off allowed",
-    "scribble": "F1 of outlines, 2 pixels off allowed", "openpose": "PCK@0.1 of joints, by the reader",
-    "seg": "mIoU, by the reader", "depth": "rank correlation, by the depth estimator",
-    "normal": "share of normals within 22.5 degrees, by the reader",
-}  # fmt: skip

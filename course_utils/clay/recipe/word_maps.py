@@ -27,10 +27,14 @@ def scenes(count: int = 64) -> list[tuple[np.ndarray, np.ndarray, object]]:
     out = []
     for k, line in enumerate(shard.scenes):
         scene = Scene.from_json(line)
-        plain = len(scene.things) == 2 and scene.framing == "full" and scene.style == "clay"
-        if plain and len(nouns(made[k][0])) == 2:
+        if shows_two(scene) and len(nouns(made[k][0])) == 2:
             out.append((pictures[k], shard.instance[k], made[k][0]))
     return out[:count]
+
+
+def shows_two(scene: Scene) -> bool:
+    """Tell whether a scene shows exactly two things, whole and in clay."""
+    return len(scene.things) == 2 and scene.framing == "full" and scene.style == "clay"
 
 
 def nouns(caption) -> list[tuple[int, int, int]]:

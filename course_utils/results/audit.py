@@ -1,0 +1,165 @@
+"""Tables of lesson 07: Attend-and-Excite on the paper's own 276 prompts, with parts of it changed, and its knobs.
+
+Each picture is made without and with it, from the same seed. Beside them a true render of the same prompt goes once
+through the autoencoder: what the judge says of that is its own error, and where its bars come from (`counting`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import catalog, clay, editing, excite, judge
+from ..clay.recipe import exam
+from ..excite import Knobs
+from ..judge import network
+from .making import Table
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+    from PIL import Image
+
+MODELS = ("clay-base", "clay-judge")
+SAMPLER = "ddim"
+WITHOUT, WITH, TRUE = "without", "with", "truth"
+SEEDS, EVERY = 4, 4  # seeds a prompt; parts are changed on every fourth prompt
+# The knobs are chosen on other seeds than the audit's.
+CHOICE_SEEDS, CHOICE_EVERY = (100, 101), 12
+SCALES, SHARPNESS = (0.2, 1.0, 5.0, 20.0, 60.0), (10.0, 30.0, 100.0)
+
+Ways = Mapping[str, Knobs | None]  # None: without the exciter
+Job = tuple[exam.Ask, int, Ways]
+
+
+def changed(knobs: Knobs) -> dict[str, Knobs]:
+    """Give settings in which one part is left out, halved or doubled; refinement is added where there is none."""
+    half = knobs.until / 2
+    early = tuple(one for one in knobs.thresholds if one[0] < half)
+    if knobs.thresholds:
+        other = {"no refinement": replace(knobs, thresholds=())}
+    else:
+        other = {"with refinement": replace(knobs, thresholds=Knobs.sd15().thresholds)}
+    return {
+        "no smoothing": replace(knobs, sigma=0.0),
+        **other,
+        "half the steps": replace(knobs, until=half, thresholds=early),
+        "twice the scale": replace(knobs, scale=2 * knobs.scale),
+    }
+
+
+def choices() -> dict[str, Knobs]:
+    """Give the settings that are tried to find the clay lane's: the paper's, unrefined, at other scales."""
+    plain = replace(Knobs.sd15(), thresholds=())
+    return {
+        f"scale {scale:g}, sharpness {sharpness:g}": replace(plain, scale=scale, sharpness=sharpness)
+        for sharpness in SHARPNESS
+        for scale in SCALES
+    }
+
+
+def asks(every: int = 1) -> list[exam.Ask]:
+    """List the paper's prompts, or every `every`-th of them: what each asks for, and its category."""
+    return [ask for ask, _ in exam.pairs(seeds=1)][::every]
+
+
+def paint(pipe: DiffusionPipeline, ask: exam.Ask, seed: int, knobs: Knobs | None) -> tuple[Image.Image, list[float]]:
+    """Make a picture for a prompt, its two things excited unless `knobs` is None; give it and the losses."""
+    import torch
+
+    words = [word for word, _ in ask.wanted]
+    with excite.exciting(pipe, words, knobs) if knobs else nullcontext() as log:
+        noise = torch.Generator().manual_seed(seed)
+        image = pipe(ask.prompt, generator=noise, **catalog.defaults("clay")).images[0]
+    return image, log.losses() if log else []
+
+
+def judged(ask: exam.Ask, seed: int, image: Image.Image | np.ndarray) -> dict:
+    """Say what the judge finds in a picture: the columns of a row that need nothing but the picture.
+
+    Returns:
+        What `exam.row` gives, and `extra`: what nobody asked for; `mixing`: how far the two things are said of the
+        same pixels, 0-1; `held`: how much of the second one's outline borders on the first, 0-1, None unless both
+        are there and the one was asked for *with* the other.
+    """
+    pixels = np.asarray(image)
+    row = exam.row(ask, seed, pixels)
+    first, second = words = [word for word, _ in ask.wanted]
+    chances = _chances(pixels)
+    held = bordering(chances.argmax(0), first, second) if f"{first} with " in ask.prompt else None
+    mixing = shared(*(chances[network.label_of(word)] for word in words))
+    extra = [word for word in row["found"] if word not in words]
+    return row | {"extra": extra, "mixing": mixing, "held": held if all(row["present"]) else None}
+
+
+def _chances(pixels: np.ndarray) -> np.ndarray:
+    """Give the judge's probability of each label for each second pixel that it sees: [label, height, width]."""
+    import torch
+
+    with torch.inference_mode():
+        klass, _, _ = judge.load().model(network.prepare(network.shrink(pixels)[None]))
+    return klass[0].softmax(0).numpy()
+
+
+def shared(one: np.ndarray, two: np.ndarray) -> float:
+    """Give how far two things are said of the same pixels: their common probability over that of either, 0-1."""
+    return round(float(np.minimum(one, two).sum() / np.maximum(one, two).sum()), 4)
+
+
+def bordering(label: np.ndarray, first: str, second: str) -> float | None:
+    """Give the share of one thing's outline behind which the other begins; None where there is no outline.
+
+    Args:
+        label: of each pixel, as the judge's network numbers the things, [height, width].
+        first, second: words; the outline is that of the second.
+    """
+    import cv2
+
+    mine = (label == network.label_of(second)).astype(np.uint8)
+    around = cv2.dilate(mine, np.ones((3, 3), np.uint8)) > mine
+    return round(float((label[around] == network.label_of(first)).mean()), 4) if around.any() else None
+
+
+def measure(job: Job) -> list[dict]:
+    """Make and judge the pictures of one prompt and seed: a row for each way."""
+    ask, seed, ways = job
+    pipe = catalog.with_scheduler(catalog.load("text2img", "clay"), SAMPLER)
+    return [_row(pipe, ask, seed, way, knobs) for way, knobs in ways.items()]
+
+
+def _row(pipe: DiffusionPipeline, ask: exam.Ask, seed: int, way: str, knobs: Knobs | None) -> dict:
+    began = time.perf_counter()
+    image, losses = _true(pipe, ask, seed) if way == TRUE else paint(pipe, ask, seed, knobs)
+    seconds = None if way == TRUE else round(time.perf_counter() - began, 3)
+    return judged(ask, seed, image) | {
+        "way": way, "losses": [round(loss, 4) for loss in losses], "seconds": seconds,
+    }  # fmt: skip
+
+
+def _true(pipe: DiffusionPipeline, ask: exam.Ask, seed: int) -> tuple[Image.Image, list[float]]:
+    """Render what the prompt says, and carry it through the autoencoder and back."""
+    from PIL import Image
+
+    size = catalog.defaults("clay")
+    made = clay.render(clay.scene(seed, words=ask.prompt), size["height"], size["width"])
+    return editing.decode(pipe, editing.encode(pipe, Image.fromarray(made.image))), []
+
+
+def _table(name: str, ways: Ways, seeds: tuple[int, ...], every: int = 1) -> Table:
+    def jobs() -> dict[str, Job]:
+        return {f"{ask.prompt}, seed {seed}": (ask, seed, ways) for ask in asks(every) for seed in seeds}
+
+    knobs = {way: asdict(one) for way, one in ways.items() if one}
+    settings = {"seeds": list(seeds), "every": every, "scheduler": SAMPLER, **catalog.defaults("clay")}
+    return Table(name, MODELS, jobs, measure, settings | {"knobs": knobs})
+
+
+TABLES = {
+    "excite_knobs": _table("excite_knobs", {WITHOUT: None, **choices()}, CHOICE_SEEDS, CHOICE_EVERY),
+    "excite": _table("excite", {TRUE: None, WITHOUT: None, WITH: Knobs.clay()}, tuple(range(SEEDS))),
+    "excite_parts": _table("excite_parts", changed(Knobs.clay()), tuple(range(SEEDS)), EVERY),
+}

@@ -1,0 +1,174 @@
+"""The explorer of lesson 06: click a word and see where it is looked for; point at a place and see what it sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import torch
+import traitlets
+from PIL import Image
+
+from .. import attention, env, plots
+from . import knobs as sets
+from .panel import Panel
+from .parts import jpeg
+from .record import Settings, Shot
+from .runner import call
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from diffusers import DiffusionPipeline
+    from diffusers.utils import BaseOutput
+
+FINEST = 16  # layers whose maps have at most this side in a square picture: finer ones would fill the memory on sd15
+ALL = "all layers"
+SHORT = {"<|startoftext|>": "start", "<|endoftext|>": "end"}
+
+
+class Explorer(anywidget.AnyWidget):
+    """A picture with the words of its prompt; it stands where other panels have their picture.
+
+    What is chosen (`word`, `layer`, `head`, `step`) are numbers, -1 is none or all; `show` brings the rest.
+    """
+
+    _esm = Path(__file__).with_name("explorer.js")
+    _css = Path(__file__).with_name("explorer.css")
+
+    value = traitlets.CBytes().tag(sync=True)  # the picture, or what is there of it yet
+    format = traitlets.Unicode("png").tag(sync=True)
+    glow = traitlets.CBytes().tag(sync=True)  # JPEG of the picture with the chosen word's map; empty without one
+    heat = traitlets.CBytes().tag(sync=True)  # float32 [word, row, column]: the maps of all words, as chosen
+    grid = traitlets.List([0, 0]).tag(sync=True)  # rows and columns
+    words = traitlets.List().tag(sync=True)
+    layers = traitlets.List([ALL]).tag(sync=True)
+    heads = traitlets.Int(0).tag(sync=True)  # how many there are
+    steps = traitlets.List().tag(sync=True)  # the noise step, 0-999, of each
+    word = traitlets.Int(-1).tag(sync=True)
+    layer = traitlets.Int(0).tag(sync=True)
+    head = traitlets.Int(-1).tag(sync=True)
+    step = traitlets.Int(-1).tag(sync=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps: attention.Maps | None = None
+        self.image: Image.Image | None = None
+
+    def facts(self, image: Image.Image, maps: attention.Maps) -> dict[str, Any]:
+        """Take a picture and its maps, and return the traits that tell of them; the choice stays where it can."""
+        self.image, self.maps = image, maps
+        words = [SHORT.get(word.text, word.text) for word in maps.words()]
+        about = {"layers": [ALL, *map(short, maps.layers)], "heads": maps.heads, "steps": maps.timesteps}
+        return about | {"words": words} | self.choice | self.view()
+
+    def nothing(self) -> dict[str, Any]:
+        """Forget the maps, and return the traits that say so."""
+        self.image = self.maps = None
+        return {"glow": b"", "heat": b"", "grid": [0, 0], "words": [], "heads": 0, "steps": []}
+
+    @property
+    def choice(self) -> dict[str, int]:
+        """Return what is chosen, as far as there is such a thing."""
+        if self.maps is None:
+            return {"word": -1, "layer": 0, "head": -1, "step": -1}
+        maps = self.maps
+        counts = {"word": len(maps.words()), "layer": len(maps.layers) + 1}
+        counts |= {"head": maps.heads, "step": len(maps.timesteps)}
+        return {name: min(getattr(self, name), count - 1) for name, count in counts.items()}
+
+    def view(self) -> dict[str, Any]:
+        """Return the traits that show what is chosen."""
+        if self.maps is None:
+            return {}
+        heat, glowing = self.heard(), self.glowing()
+        glow = jpeg(glowing) if glowing else b""
+        return {"heat": heat.numpy().astype("<f4").tobytes(), "grid": list(heat.shape[1:]), "glow": glow}
+
+    def heard(self) -> torch.Tensor:
+        """Return the maps of all words, of the chosen layer, head and step: float32 [word, latent_h, latent_w]."""
+        layer, head, step = (self.choice[name] for name in ("layer", "head", "step"))
+        name = self.maps.layers[layer - 1] if layer else None
+        heat = self.maps.heat(name, None if head < 0 else head, None if step < 0 else step)
+        return torch.stack([heat[list(word.places)].sum(0) for word in self.maps.words()])
+
+    def glowing(self) -> Image.Image | None:
+        """Return the picture with the chosen word's map, its peak at its brightest; None where none is chosen."""
+        if (word := self.choice["word"]) < 0:
+            return None
+        heat = self.heard()[word]
+        return plots.overlay(self.image, (heat / heat.max().clamp(min=1e-9)).numpy())
+
+
+def short(layer: str) -> str:
+    """Return a layer's name without what all have in common, such as "up_blocks.2.attentions.1"."""
+    return layer.partition(".transformer_blocks")[0]
+
+
+class ExplorerPanel(Panel):
+    """A text2img panel that listens while it paints; its stage shows what it heard."""
+
+    def __init__(self, pipe: DiffusionPipeline, start: dict[str, Any], folder: str | Path) -> None:
+        knobs = {**sets.prompts(start), **sets.sampling(pipe, start)}
+        self.explorer = Explorer()
+        self._heard: dict[Shot, attention.Maps] = {}  # of the pictures in the history
+        self._new: attention.Maps | None = None
+        super().__init__(pipe, knobs, sets.fixed(start), folder=folder, rows=sets.rows(knobs), image=self.explorer)
+        self.explorer.observe(self._answer(self._choose), ["word", "layer", "head", "step"])
+
+    def _call(
+        self,
+        pipe: DiffusionPipeline,
+        settings: Settings,
+        arguments: dict[str, Any],
+        stop: threading.Event,
+        on_step: Callable[[int, int], None],
+    ) -> BaseOutput | None:
+        """Call the pipeline and listen to all layers that are not too fine, heads and steps apart.
+
+        Raises:
+            RuntimeError: somebody else used the model meanwhile, so that what was heard is mixed up.
+        """
+        self.post(self.explorer, **self.explorer.nothing())
+        sides = {attention.native_side(pipe.unet) // factor for factor in attention.cross_layers(pipe.unet).values()}
+        with attention.capture(pipe, sorted(side for side in sides if side <= FINEST), True, True) as maps:
+            output = call(pipe, settings, arguments, stop, on_step)
+        if output is not None and len(maps.timesteps) != pipe.num_timesteps:
+            raise RuntimeError("another cell used the model at the same time. Press Generate again.")
+        self._new = maps
+        return output
+
+    def _show(self, shot: Shot, text: str) -> None:
+        self._heard.setdefault(shot, self._new)
+        self._heard = {kept: self._heard[kept] for kept in self.history.shots}
+        super()._show(shot, text)
+        self.post(self.explorer, **self.explorer.facts(shot.image, self._heard[shot]))
+
+    def _choose(self) -> None:
+        self.post(self.explorer, **self.explorer.view())
+
+
+def explorer_panel(
+    pipe: DiffusionPipeline,
+    room: env.Room | None = None,
+    prompt: str = "a lion with a crown in the garden",
+    negative_prompt: str = "",
+    folder: str | Path = "pictures",
+    **defaults: float,
+) -> ExplorerPanel:
+    """Return a panel that paints, listens, and lets ask: which places look at a word, which words at a place.
+
+    Args:
+        pipe: from `catalog.load("text2img")`; its weights are used, nothing of it is changed.
+        room: from `env.start`: the lane and the first seed.
+        prompt, negative_prompt: what stands in the fields at first.
+        folder: where Save writes.
+        defaults: in place of `catalog.defaults`: num_inference_steps, guidance_scale, height, width.
+
+    Raises:
+        TypeError: an unknown name among the defaults.
+        ValueError: a size or a number that cannot be.
+    """
+    return ExplorerPanel(pipe, sets.first_call(room, prompt, negative_prompt, defaults), folder)

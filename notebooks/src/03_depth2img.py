@@ -1,0 +1,456 @@
+# %% [markdown]
+# {{badges}}
+#
+# # 03 · Depth to image: keep the shape, free the colour
+#
+# You will send the grey man of lesson 02 to the beach after all. The model is shown how far away everything is, and
+# nothing else of the picture; and you will measure what that buys, and what it cannot say.
+
+# %% [markdown]
+# **You will**
+# - look at a picture through the eyes of a depth network, and hold its guess against the truth;
+# - feed depth into the loop by hand: one more channel, and nothing else;
+# - turn strength and depth, one at a time;
+# - measure depth to image against image to image where both reach the beach.
+#
+# **You need** lessons 01 and 02. About a minute and a half on two cores and 2 GB of memory; about six minutes on a
+# Colab T4, most of it the download of another checkpoint.
+
+# %% tags=["setup"]
+# {{setup}}
+
+# %% tags=["nbval-ignore-output"]
+import numpy as np
+import torch
+from PIL import Image
+
+from course_utils import adherence, catalog, checks, clay, controls, editing, env, metrics, plots, results, widgets
+
+room = env.start(seed=0)
+
+# %% [markdown]
+# ## Where we stood
+#
+# Lesson 02 ended with a grey picture, a wish, and one knob too few. The same picture, the same wish, four seeds, and
+# so much strength that the beach appears:
+
+# %%
+settings = catalog.defaults(room.lane)
+size = settings["height"], settings["width"]
+steps, scale = settings["num_inference_steps"], settings["guidance_scale"]
+
+def paint(prompt, picture, strength=1.0, seed=0, **more):
+    how = {"num_inference_steps": steps, "guidance_scale": scale, "generator": room.generator(seed), **more}
+    return pipe(prompt, image=picture, strength=strength, **how).images[0]
+
+def photograph(words, seed=8):
+    made = clay.render(clay.scene(seed, words=words), *size)
+    return made, Image.fromarray(made.image).convert("L").convert("RGB")
+
+made, grey = photograph("a man on the street")
+wish = "a man on the beach"
+
+# %%
+pipe = catalog.with_scheduler(catalog.load("img2img", lane=room.lane), "ddim")
+before = [paint(wish, grey, strength=0.9, seed=seed) for seed in range(4)]
+sheet = plots.strip([grey, *before], ["given", *(f"seed {seed}" for seed in range(4))], size=(150, 150))
+plots.described(sheet, "The grey man with his arms out; image to image at strength 0.9, four seeds: other poses.")
+
+# %% [markdown]
+# There is colour, but where is the pose? Now the other model. In plain diffusers:
+#
+# ```python
+# from diffusers import StableDiffusionDepth2ImgPipeline
+# pipe = StableDiffusionDepth2ImgPipeline.from_pretrained("sd2-community/stable-diffusion-2-depth")
+# image = pipe("a man on the beach", image=picture, strength=1.0).images[0]
+# ```
+#
+# On `sd15` that is Stable Diffusion 2's depth checkpoint, a download of its own. On `clay` it is a small sister of it,
+# made in the same way from the model that you know. Strength is 1, so of the grey as good as nothing is left at the
+# start.
+
+# %%
+entry = catalog.checkpoint("depth2img", room.lane)
+print(f"{entry.id}: {entry.size_gb} GB, licence {entry.licence}")
+pipe = catalog.with_scheduler(catalog.load("depth2img", lane=room.lane), "ddim")
+after = [paint(wish, grey, seed=seed) for seed in range(4)]
+rows = ["image to image", "depth to image"]
+sheet = plots.sweep([before, after], rows, [f"seed {seed}" for seed in range(4)], size=(150, 150))
+plots.described(sheet, "Four seeds: above image to image, a beach and any pose; below depth to image.")
+
+# %% [markdown]
+# Does he stand there with his arms out, in the sun? We shall measure it. First: how does the model know?
+
+# %% [markdown]
+# ## The idea
+#
+# A picture says two things at once: *where* something is, and *what light and colour* it has. Depth is the first
+# without the second. A network looks at the picture and guesses for each pixel how near it is. That map is shrunk to
+# the size of the latents and laid beside them as **one more channel**, at every step. The UNet was trained with it,
+# so it paints what fits the depth.
+#
+# Nothing of the colour passes through that channel. So strength can be 1: the shape does not need it any more.
+
+# %%
+@torch.no_grad()
+def see(picture):
+    pixels = pipe.feature_extractor(images=[picture], return_tensors="pt").pixel_values
+    with torch.autocast(room.device, room.dtype, enabled=room.dtype != torch.float32):
+        near = pipe.depth_estimator(pixels.to(room.device, room.dtype)).predicted_depth
+    return near.float().cpu()  # [1, height, width]
+
+# %% [markdown]
+# What comes out is **inverse** depth: near is large. Its scale means nothing, only the order of near and far and how
+# fast it changes. So it is stretched to -1 (far) to 1 (near) before the UNet gets it.
+
+# %% tags=["check"]
+def plane(near):
+    small = tuple(side // pipe.vae_scale_factor for side in size)
+    shrunk = torch.nn.functional.interpolate(near[:, None], small, mode="bicubic", align_corners=False)
+    return 2 * (shrunk - shrunk.min()) / (shrunk.max() - shrunk.min()) - 1
+
+seen = plane(see(grey))
+assert seen.shape == (1, 1, *(side // pipe.vae_scale_factor for side in size))
+assert seen.min() == -1 and abs(seen.max() - 1) < 1e-5
+
+# %%
+from course_utils.clay.control_maps import depth_map, draw_depth
+
+maps = [grey, depth_map(made), draw_depth(see(grey)[0].cpu().numpy()), draw_depth(seen[0, 0].cpu().numpy())]
+sheet = plots.strip(maps, ["given", "true depth", "estimated", "as the UNet gets it"], size=(180, 180))
+plots.described(sheet, "The grey man; his true depth, near is bright; the network's estimate; the same, coarse.")
+
+# %% [markdown]
+# The last one is all that the UNet is told: 16 x 16 numbers on clay, 64 x 64 on sd15. Arms are in it, a smile is not.
+#
+# ## The loop, by hand
+#
+# The loop of lesson 02, with one line changed: the UNet is given `latents` *and* the plane.
+
+# %%
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import retrieve_latents
+
+@torch.no_grad()
+def walk_with(near, picture, prompt, seed):
+    generator = room.generator(seed)
+    pixels = pipe.image_processor.preprocess(picture).to(room.device, room.dtype)
+    clean = retrieve_latents(pipe.vae.encode(pixels), generator) * pipe.vae.config.scaling_factor
+    pipe.scheduler.set_timesteps(steps, device=room.device)
+    noise = torch.randn(clean.shape, generator=generator, dtype=clean.dtype).to(clean.device)
+    latents = pipe.scheduler.add_noise(clean, noise, pipe.scheduler.timesteps[:1])
+    words, nothing = pipe.encode_prompt(prompt, room.device, 1, True)
+    for t in pipe.scheduler.timesteps:
+        shown = torch.cat([latents, plane(near).to(latents)], dim=1)
+        uncond, cond = pipe.unet(shown, t, nothing).sample, pipe.unet(shown, t, words).sample
+        latents = pipe.scheduler.step(uncond + scale * (cond - uncond), t, latents).prev_sample
+    return editing.decode(pipe, latents)
+
+by_hand = walk_with(see(grey), grey, wish, seed=0)
+
+# %% tags=["check"]
+gap = np.abs(np.asarray(by_hand, float) - np.asarray(after[0], float)).mean()
+assert gap < 3, f"by hand and by pipeline differ by {gap:.1f} of 255"
+
+# %% [markdown]
+# The same picture. Note what goes in and what comes out: thirteen channels in, twelve out (on sd15 five and four). The
+# depth is told anew at each step, and never noised.
+#
+# ## How right is the estimate?
+#
+# Everything rests on a network's guess. For a photograph nobody could say how good it is. For a render we can: the
+# order of near and far in the guess against the true order, by **rank correlation**. 1 is the same order, 0 is none.
+# That works on both lanes, for we give either network a render; the one of `sd15` has learned from photographs.
+
+# %% tags=["check", "nbval-ignore-output"]
+def order(made, picture):
+    near = see(picture)[:, None]
+    near = torch.nn.functional.interpolate(near, size, mode="bicubic")[0, 0].cpu().numpy()
+    return adherence.depth_rank(1 / made.depth, near)
+
+scenes = [clay.render(clay.scene(seed=77, index=index), *size) for index in range(12)]
+ranks = [order(one, Image.fromarray(one.image)) for one in scenes]
+print("rank correlation, 12 scenes that no network was trained on:", metrics.mean(ranks))
+print(f"the grey picture: {order(made, grey):.3f}")
+assert room.lane != "clay" or (metrics.mean(ranks).low > 0.8 and order(made, grey) > 0.7)
+
+# %% [markdown]
+# The scene it understands worst and the one it understands best:
+
+# %%
+ends = [scenes[place] for place in (int(np.argmin(ranks)), int(np.argmax(ranks)))]
+guesses = [draw_depth(see(Image.fromarray(one.image))[0].cpu().numpy()) for one in ends]
+table = [[one.image, depth_map(one), guess] for one, guess in zip(ends, guesses, strict=True)]
+sheet = plots.sweep(table, ["worst", "best"], ["picture", "true depth", "estimated"], size=(150, 150))
+plots.described(sheet, "Two scenes with true and estimated depth: the one with the worst estimate, and the best.")
+
+# %% [markdown]
+# Ask of a bad one where it went wrong: at the sky, whose depth is a matter of taste, or at the thing itself?
+#
+# ## One knob at a time
+#
+# **Strength.** It still says where the loop begins, and so how much of the given *colours* shows through. But now the
+# shape does not hang on it.
+
+# %%
+levels = [0.4, 0.7, 1.0]
+less = [paint(wish, grey, level) for level in levels[:2]]
+sheet = plots.strip([grey, *less, after[0]], ["given", *(f"strength {level}" for level in levels)], size=(170, 170))
+plots.described(sheet, "The grey man, and depth to image at strength 0.4, 0.7 and 1: the grey goes with the strength.")
+
+# %% [markdown]
+# So with depth to image take 1, unless you want to keep the colours. **Depth** itself is the other knob. It need not
+# be that of the picture. Seed, words and picture stay; the depth is once estimated, once true, and once that of quite
+# another scene.
+
+# %%
+other = clay.render(clay.scene(1, words="a man in the desert"), *size)
+truths = [torch.from_numpy(1 / one.depth)[None] for one in (made, other)]
+led = [after[0], *(paint(wish, grey, depth_map=near) for near in truths)]
+given = [draw_depth(see(grey)[0].cpu().numpy()), depth_map(made), depth_map(other)]
+sheet = plots.sweep([given, led], ["depth", "made"], ["estimated", "true", "of another scene"], size=(160, 160))
+plots.described(sheet, "Above, depth: estimated, true, of a man with raised arms; below, what it led to.")
+
+# %% [markdown]
+# Whose outline is it? We know both, and count as in lesson 02 how much of each is found as an edge.
+
+# %% tags=["check", "nbval-ignore-output"]
+from course_utils.clay import regions
+
+def kept(picture, made):
+    edges = np.asarray(controls.canny(picture, 50, 100))[..., 0] > 0
+    return adherence.edges_found(regions.borders(made.instance >= 0), edges, tolerance=size[0] / 128)
+
+found = [[kept(picture, scene) for scene in (made, other)] for picture in led[1:]]
+print("his depth given: {:.2f} of his outline, {:.2f} of the other".format(*found[0]))
+print("the other given: {:.2f} of his outline, {:.2f} of the other".format(*found[1]))
+assert room.lane != "clay" or (found[0][0] > found[1][0] and found[1][1] > found[0][1])
+
+# %% [markdown]
+# The depth leads, not the picture. With a depth map from anywhere, a render, a sketch in grey, a game, you can say
+# where things are. That is why it is called a **control**.
+#
+# ## Against image to image
+#
+# A fair comparison lets both reach what was asked. At strength 0.9 image to image has its beach too. What does each of
+# them keep? Three numbers for each of the four seeds: is there a beach, how much of the outline is kept, and is the
+# order of near and far that of the given picture?
+
+# %% tags=["check", "nbval-ignore-output"]
+from course_utils.judge import places
+
+measures = {"beach": places.beach, "outline": lambda one: kept(one, made), "depth": lambda one: order(made, one)}
+found = {name: [[measure(one) for one in images] for images in (before, after)] for name, measure in measures.items()}
+gained = {name: metrics.difference(*both) for name, both in found.items()}
+for name, both in found.items():
+    print("{}: {:.2f} and {:.2f};".format(name, *map(np.mean, both)), "gained", gained[name])
+if room.lane == "clay":
+    assert min(map(np.mean, found["beach"])) > places.BAR, "both reach the beach"
+    assert gained["outline"].low > 0 and gained["depth"].low > 0
+
+# %% [markdown]
+# Four seeds of one picture. `make results` did it with sixteen: sixteen men on a street, in sixteen poses, each asked
+# for the beach in every way that this course knows. The pose is judged by a network that finds joints: the share that
+# lies within a tenth of the body's size of where it should be (lesson 04 tells more).
+#
+# Two questions to that table. Take the strength at which image to image is **as good at the beach**: whose pose is
+# better? And the one at which it is **as good at the pose**: whose colours are freer, so that the beach can come?
+
+# %% tags=["check"]
+story = results.read("beach")
+strengths = sorted({row["strength"] for row in story.where(way="img2img")})
+
+def rival(column, strength):
+    return story.column(column, way="img2img", strength=strength)
+
+for matched, compared in (("beach", "pose"), ("pose", "beach")):
+    goal, own = (story.column(column, way="depth2img") for column in (matched, compared))
+    alike = min(strengths, key=lambda strength: abs(rival(matched, strength).mean() - goal.mean()))
+    gain = metrics.difference(rival(compared, alike), own)
+    print(f"{compared}, where both have as much {matched} (strength {alike}): {rival(compared, alike).mean():.2f}")
+    print(f"    by image to image, {own.mean():.2f} by depth to image; gained {gain}")
+    assert gain.low > 0
+
+# %% [markdown]
+# Never trust a table that you cannot redo. One of its rows, painted again now:
+
+# %% tags=["check", "nbval-ignore-output"]
+row = story.where(way="depth2img")[0]
+pipe = catalog.load("depth2img", lane=room.lane)  # with the scheduler of the table
+again = paint(story.settings["prompt"], photograph(story.settings["grey"], row["seed"])[1], seed=row["seed"])
+if room.lane == "clay":
+    print(f"seed {row['seed']}: beach {row['beach']:.3f} in the table, {places.beach(again):.3f} now")
+    assert abs(places.beach(again) - row["beach"]) < 0.05
+
+# %% [markdown]
+# ## What it cost
+#
+# Look at how little is new in this network:
+
+# %%
+new, all_of_it = pipe.unet.conv_in.weight[:, -1].numel(), sum(weight.numel() for weight in pipe.unet.parameters())
+print(f"{new:,} of {all_of_it:,} weights belong to the new channel: {new / all_of_it:.3%}")
+
+# %% [markdown]
+# And yet the *whole* network had to be trained on, so that it listens to them. For Stable Diffusion 2 that took over
+# 12 million pictures and more than 2,000 hours of large GPUs. The result knows depth and nothing else: for edges, for
+# poses, for each further wish somebody would have to do it again, and you would store another whole model.
+#
+# The next lesson has another way. Lock the network, train a copy beside it. The same control then took 200,000
+# pictures and five days on one card; in our small world it takes minutes, and you do it yourself in lesson 09.
+
+# %% [markdown]
+# ## What depth cannot say
+#
+# **What is flat has no depth.** A painting is a board. What is painted on it is colour, and colour does not pass.
+
+# %%
+easel = clay.render(clay.scene(2, words="a painting of a lion in a room"), *size)
+repainted = paint("a painting in a room", Image.fromarray(easel.image))
+sheet = plots.compare(easel.image, depth_map(easel), repainted, "strength 1", ("given", "its depth", "made"))
+plots.described(sheet, "A painting of a lion on an easel; its depth, a plain board; what was made of it.")
+
+# %% [markdown]
+# **And depth does not yield.** The same man, the same pose, but in a room. Behind him is a wall. A beach has none. The
+# words say one thing, the depth another.
+
+# %% tags=["check", "nbval-ignore-output"]
+indoors, room_grey = photograph("a man in a room")
+assert indoors.depth.max() < made.depth.max(), "the wall ends the view"
+walled = [paint(wish, room_grey, seed=seed) for seed in range(2)]
+beaches = [np.mean([places.beach(one) for one in images]) for images in (walled, after[:2])]
+sheet = plots.strip([room_grey, depth_map(indoors), *walled], ["given", "its depth", *"01"], size=(170, 170))
+told = "beach {:.2f} before a wall, {:.2f} outdoors".format(*beaches)
+plots.described(sheet, f"The man in a room; the depth of him and of the wall; two results, seeds 0 and 1: {told}.")
+
+# %% [markdown]
+# Where does the wall go? Either the horizon gives way, or the depth does, and you decide which by what you give: a
+# depth map is a wish for *everything* in the picture, the background too. To hold only the man's pose you would need a
+# control that says nothing of the rest. There is one, in the next lesson.
+
+# %% [markdown]
+# ## The panel
+#
+# Choose or upload a picture, press **Preview** and see both depths side by side (the true one of clay scenes only),
+# then **Generate**. The code presses the button once for you.
+
+# %% tags=["widget", "nbval-ignore-output"]
+pose = widgets.Given("scene", "a man on the street", seed=8)
+panel = widgets.depth2img_panel(pipe, room, prompt="a woman in a red dress on the beach", picture=pose)
+panel.generate.click()
+panel.wait()
+panel
+
+# %% tags=["nbval-ignore-output"]
+plots.described(panel.picture(), "The panel, drawn: the picture, its estimated and its true depth, knobs, a result.")
+
+# %% [markdown]
+# ## Exercises
+#
+# ### 03.1 · Near is large (difficulty 2, 5 minutes)
+#
+# A render's `depth` is in metres: far is large, and the sky is very far. Write `nearness(depth)`: inverse depth, of
+# an array [height, width].
+
+# %% tags=["exercise"]
+def nearness(depth):
+    return None  # your line
+
+checks.check("03.1", nearness);
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# "Inverse" is meant as in arithmetic. `-depth` has the right order, and spends nearly its whole range on the sky.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def nearness(depth):
+#     return 1 / depth
+# ```
+# </details>
+#
+# ### 03.2 · Stretch (difficulty 2, 5 minutes)
+#
+# Write `stretched(near)`: a map, stretched so that its farthest place is -1 and its nearest 1.
+
+# %% tags=["exercise"]
+def stretched(near):
+    return None  # your line; near is a tensor [1, 1, latent_h, latent_w]
+
+checks.check("03.2", stretched);
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# First to 0-1: take the smallest value away, divide by the range. Then twice that, less one.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def stretched(near):
+#     return 2 * (near - near.min()) / (near.max() - near.min()) - 1
+# ```
+# </details>
+#
+# ### 03.3 · One more channel (difficulty 2, 5 minutes)
+#
+# Guidance asks the UNet for two pictures at once. Write `shown(latents, plane)`: latents [batch, channel, latent_h,
+# latent_w] with the plane [1, 1, latent_h, latent_w] as the last channel of each.
+
+# %% tags=["exercise"]
+def shown(latents, plane):
+    return None  # your line
+
+checks.check("03.3", shown);
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `torch.cat` joins along a `dim`, and does not stretch: `plane.expand(n, -1, -1, -1)` does. Channels are dim 1.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def shown(latents, plane):
+#     return torch.cat([latents, plane.expand(len(latents), -1, -1, -1)], dim=1)
+# ```
+# </details>
+#
+# ### 03.4 · Rank correlation (difficulty 3, 10 minutes)
+#
+# Write `rank_correlation(a, b)` of two arrays without equal values: the correlation of their *ranks*.
+
+# %% tags=["exercise"]
+def rank_correlation(a, b):
+    return None  # your lines
+
+checks.check("03.4", rank_correlation);
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `argsort` says who is first, second, third. `argsort` of that says who has which rank. Then `np.corrcoef(...)[0, 1]`.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# import numpy as np
+#
+# def rank_correlation(a, b):
+#     ranks = [np.ravel(one).argsort().argsort() for one in (a, b)]
+#     return np.corrcoef(*ranks)[0, 1]
+# ```
+# </details>
+
+# %% [markdown]
+# ## To take with you
+#
+# - Depth says where things are and nothing of their colours: shape is kept at full strength, and the beach appears.
+# - It goes in as one more channel, at every step; the depth map leads, wherever it comes from.
+# - It is a wish for the whole picture, it knows nothing flat, and it took a whole training.
+#
+# **Next:** lesson 04, ControlNet: edges, lines, scribbles, poses, classes, normals, and depth, each by a small copy.
+
+# %%
+env.release()
