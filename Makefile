@@ -19,8 +19,6 @@ STAGE ?=
 export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
 
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
-EARLY := $(wildcard notebooks/00_*.ipynb notebooks/01_*.ipynb)
 
 .PHONY: help setup lab test test-unit test-notebooks test-colab notebooks lesson models results bench
 
@@ -43,18 +41,18 @@ lab: setup ## JupyterLab on lesson 00, in the clay lane
 test: setup ## everything: style, unit tests, browser, every notebook; no network
 	$(PY) -m ruff check .
 	chromium=$$(tools/find_chromium.sh) && $(OFFLINE) COURSE_CHROMIUM="$$chromium" $(PY) -m pytest tests
-	$(if $(NOTEBOOKS),$(OFFLINE) $(PY) -m pytest --nbval $(NOTEBOOKS),@echo 'no notebooks: the clay base is still in training')
+	$(OFFLINE) $(PY) -m pytest --nbval notebooks/*.ipynb
 
 test-unit: setup ## style and the quick tests only
 	$(PY) -m ruff check .
 	$(OFFLINE) $(PY) -m pytest tests -m "not slow and not browser"
 
 test-notebooks: setup ## the notebooks only
-	$(if $(NOTEBOOKS),$(OFFLINE) $(PY) -m pytest --nbval $(NOTEBOOKS),@echo 'no notebooks: the clay base is still in training')
+	$(OFFLINE) $(PY) -m pytest --nbval notebooks/*.ipynb
 
 test-colab: $(STAMP_COLAB) ## unit tests and lessons 00, 01 under Colab's versions
 	$(OFFLINE) $(PY_COLAB) -m pytest tests/unit tests/widgets -m "not browser"
-	$(if $(EARLY),$(OFFLINE) $(PY_COLAB) -m pytest --nbval $(EARLY),@echo 'no notebooks: the clay base is still in training')
+	$(OFFLINE) $(PY_COLAB) -m pytest --nbval notebooks/00_*.ipynb notebooks/01_*.ipynb
 
 notebooks: setup ## sources to executed notebooks, only what changed (N=01 for one)
 	$(PY) -m tools.build $(N)

@@ -159,7 +159,7 @@ start, t = noise(patient), pipe.scheduler.timesteps[0]
 moved, _, before = push(start, t, stride=knobs.scale / 1000)
 _, _, after = push(moved, t, stride=0)
 assert after < before, "a small step down the gradient must lower the loss"
-print(f"loss {before:.4f} -> {after:.4f}; the latents moved by {float((moved - start).std()):.4f}, their spread is 1")
+print(f"loss {before:.4f} -> {after:.4f}; the latents moved by {float((moved - start).std()):.1e}, their spread is 1")
 
 # %% [markdown]
 # The last line says how far a push of a thousandth of the scale moves the noise, beside the noise's own spread. Far it

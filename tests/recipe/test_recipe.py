@@ -297,7 +297,7 @@ def test_labels_name_things_and_colours_that_exist(tmp_path):
     path.write_text("# base abc\nnumber\tprompt\tseed\tthings\tfingers\n7\ta cat\t3\tblack cat, red unicorn\t\n")
     with pytest.raises(ValueError, match="number=7: things='red unicorn'"):
         eye.read(path)
-    path.write_text("# base abc\nnumber\tprompt\tseed\tthings\tfingers\n7\ta cat\t3\tblack cat\t2\n")
-    assert eye.read(path) == ("abc", [eye.Label("a cat", 3, {"cat": "black"}, 2)])
+    path.write_text("# base abc\nnumber\tprompt\tseed\tthings\tfingers\n7\ta cat\t3\tblack cat, tawny lion\t2\n")
+    assert eye.read(path) == ("abc", [eye.Label("a cat", 3, {"cat": "black", "lion": "tawny"}, 2)])
     with pytest.raises(ValueError, match="label anew"):
         eye.measure(None, path=path)

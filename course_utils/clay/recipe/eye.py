@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 from ... import metrics
 from ...env import ASSETS
 from ...judge import Sight, Trained, look
+from ...judge.network import COLOURS
 from .. import vocabulary as words
 from . import data, exam, ship
 
@@ -91,7 +92,7 @@ def _label(row: dict[str, str]) -> Label:
     things = {}
     for told in filter(None, map(str.strip, row["things"].split(","))):
         colour, _, word = told.partition(" ")
-        if word not in words.THINGS or colour not in words.COLOURS:
+        if word not in words.THINGS or colour not in COLOURS:
             raise ValueError(f"number={row['number']}: things={told!r} is no colour and thing of the vocabulary.")
         things[word] = colour
     return Label(row["prompt"], int(row["seed"]), things, int(row["fingers"]) if row["fingers"] else None)
