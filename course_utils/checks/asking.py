@@ -15,8 +15,10 @@ class NotYet(Exception):
     """An answer is not right; the message says what came out, what should have, and why."""
 
 
-def check(name: str, answer: Any) -> bool:
-    """Try an answer, print what is wrong or what it shows, and tell whether it is right.
+def check(name: str, answer: Any) -> None:
+    """Try an answer, and print what is wrong with it or what it shows.
+
+    Nothing is returned: as a cell's last line it would be shown.
 
     Args:
         name: the exercise's number, such as "01.2".
@@ -24,12 +26,10 @@ def check(name: str, answer: Any) -> bool:
     """
     try:
         print(f"{name} · right. {find(name)(answer)}")
-        return True
     except NotYet as reason:
         print(f"{name} · not yet. {reason}")
     except Exception as error:  # "Run all" goes on, whatever an answer returned
         print(f"{name} · not yet. The answer could not be read ({type(error).__name__}: {error}).")
-    return False
 
 
 def find(name: str) -> Exercise:

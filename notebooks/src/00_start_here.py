@@ -270,7 +270,7 @@ plots.described(
 # with every exercise still open. A hint and a solution are folded below. This is what a check says to a wrong answer:
 
 # %%
-checks.check("00.1", "a giraffe with a hat on the moon");
+checks.check("00.1", "a giraffe with a hat on the moon")
 
 # %% [markdown]
 # ### Exercise 00.1 · Words that the model knows (difficulty 1, 3 minutes)
@@ -306,7 +306,7 @@ import torch
 def noise(seed, shape):
     return torch.randn(shape)  # mend this line
 
-checks.check("00.2", noise);
+checks.check("00.2", noise)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -332,7 +332,7 @@ checks.check("00.2", noise);
 def share(made, word):
     return None  # your line
 
-checks.check("00.3", share);
+checks.check("00.3", share)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>

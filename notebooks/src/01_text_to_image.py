@@ -389,7 +389,7 @@ plots.described(panel.picture(), "The panel, drawn: fields and sliders for promp
 def cfg(uncond, cond, scale):
     return None  # your line
 
-checks.check("01.1", cfg);
+checks.check("01.1", cfg)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -413,7 +413,7 @@ checks.check("01.1", cfg);
 def predict_x0(x_t, eps, alpha_bar):
     return None  # your line; alpha_bar is a tensor with one number
 
-checks.check("01.2", predict_x0);
+checks.check("01.2", predict_x0)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -438,7 +438,7 @@ checks.check("01.2", predict_x0);
 def all_there(sight, wanted):
     return None  # your line
 
-checks.check("01.3", all_there);
+checks.check("01.3", all_there)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -462,7 +462,7 @@ checks.check("01.3", all_there);
 def failures(verdicts):
     return None  # your lines
 
-checks.check("01.4", failures);
+checks.check("01.4", failures)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -490,7 +490,7 @@ checks.check("01.4", failures);
 def tickets_needed(p, sure):
     return None  # your lines
 
-checks.check("01.5", tickets_needed);
+checks.check("01.5", tickets_needed)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>

@@ -407,7 +407,7 @@ plots.described(
 def times_to_run(times, strength):
     return None  # your line
 
-checks.check("02.1", times_to_run);
+checks.check("02.1", times_to_run)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -431,7 +431,7 @@ checks.check("02.1", times_to_run);
 def blend(inside, new, kept):
     return None  # your line
 
-checks.check("02.2", blend);
+checks.check("02.2", blend)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -455,7 +455,7 @@ checks.check("02.2", blend);
 def changed_outside(before, after, mask):
     return None  # your line
 
-checks.check("02.3", changed_outside);
+checks.check("02.3", changed_outside)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -480,7 +480,7 @@ checks.check("02.3", changed_outside);
 def compromise(kept, obeyed):
     return None  # your line
 
-checks.check("02.4", compromise);
+checks.check("02.4", compromise)
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #

@@ -355,7 +355,7 @@ plots.described(panel.picture(), "The panel, drawn: the picture, its estimated a
 def nearness(depth):
     return None  # your line
 
-checks.check("03.1", nearness);
+checks.check("03.1", nearness)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -378,7 +378,7 @@ checks.check("03.1", nearness);
 def stretched(near):
     return None  # your line; near is a tensor [1, 1, latent_h, latent_w]
 
-checks.check("03.2", stretched);
+checks.check("03.2", stretched)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -402,7 +402,7 @@ checks.check("03.2", stretched);
 def shown(latents, plane):
     return None  # your line
 
-checks.check("03.3", shown);
+checks.check("03.3", shown)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -425,7 +425,7 @@ checks.check("03.3", shown);
 def rank_correlation(a, b):
     return None  # your lines
 
-checks.check("03.4", rank_correlation);
+checks.check("03.4", rank_correlation)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>

@@ -444,7 +444,7 @@ plots.described(panel.picture(), "The panel, drawn: source, preprocessor, model,
 def joined(skips, additions, scale):
     return None  # your line
 
-checks.check("04.1", joined);
+checks.check("04.1", joined)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -468,7 +468,7 @@ checks.check("04.1", joined);
 def score(reached, floor, ceiling):
     return None  # your line
 
-checks.check("04.2", score);
+checks.check("04.2", score)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -495,7 +495,7 @@ checks.check("04.2", score);
 def depth_map(metres):
     return None  # your lines
 
-checks.check("04.3", depth_map);
+checks.check("04.3", depth_map)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -523,7 +523,7 @@ checks.check("04.3", depth_map);
 def after_one_step(x, slope, rate):
     return None  # your line
 
-checks.check("04.4", after_one_step);
+checks.check("04.4", after_one_step)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>

@@ -314,7 +314,8 @@ def box(scene):
     return (hand.min(0) + hand.max(0)) / 2, np.ptp(hand, axis=0).max()
 
 def cut(image, middle, side):
-    return image.crop([*map(int, middle - 0.8 * side), *map(int, middle + 0.8 * side)])
+    left, top = np.clip(middle - 0.8 * side, 0, None).astype(int).tolist()
+    return image.crop((left, top, left + int(1.6 * side), top + int(1.6 * side)))
 
 boxes = {"near": box(made), "far": box(far)}
 pictures = {"near": Image.fromarray(made.image), "far": Image.fromarray(far.image)}
@@ -358,7 +359,7 @@ plots.described(panel.picture(), "The panel, drawn: two controls on tabs, each w
 def summed(said, weights):
     return None  # your lines
 
-checks.check("05.1", summed);
+checks.check("05.1", summed)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -383,7 +384,7 @@ checks.check("05.1", summed);
 def speaks(step, steps, start, end):
     return None  # your line
 
-checks.check("05.2", speaks);
+checks.check("05.2", speaks)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -407,7 +408,7 @@ checks.check("05.2", speaks);
 def keeps_both(alone, together):
     return None  # your line
 
-checks.check("05.3", keeps_both);
+checks.check("05.3", keeps_both)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -433,7 +434,7 @@ checks.check("05.3", keeps_both);
 def right_rate(rows, control):
     return None  # your lines
 
-checks.check("05.4", right_rate);
+checks.check("05.4", right_rate)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>

@@ -410,7 +410,7 @@ plots.described(panel.picture(), "The panel, drawn: knobs; the picture, glowing 
 def attend(query, key):
     return None  # your line
 
-checks.check("06.1", attend);
+checks.check("06.1", attend)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -436,7 +436,7 @@ checks.check("06.1", attend);
 def word_map(shares, places, height, width):
     return None  # your line
 
-checks.check("06.2", word_map);
+checks.check("06.2", word_map)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -460,7 +460,7 @@ checks.check("06.2", word_map);
 def pick(choose, measure):
     return None  # your lines
 
-checks.check("06.3", pick);
+checks.check("06.3", pick)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -485,7 +485,7 @@ checks.check("06.3", pick);
 def owned(heat, mask):
     return None  # your line
 
-checks.check("06.4", owned);
+checks.check("06.4", owned)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>

@@ -442,7 +442,7 @@ plots.described(panel.picture(), "The panel, drawn: words as buttons, knobs, two
 def loss(maps):
     return None  # your line
 
-checks.check("07.1", loss);
+checks.check("07.1", loss)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -466,7 +466,7 @@ checks.check("07.1", loss);
 def sharpen(heat, sharpness):
     return None  # your line
 
-checks.check("07.2", sharpen);
+checks.check("07.2", sharpen)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -490,7 +490,7 @@ checks.check("07.2", sharpen);
 def push_down(latents, loss_of, stride):
     return None  # your lines
 
-checks.check("07.3", push_down);
+checks.check("07.3", push_down)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -517,7 +517,7 @@ checks.check("07.3", push_down);
 def refine_step(latents, loss_of, push, peak, patience):
     return None  # your lines
 
-checks.check("07.4", refine_step);
+checks.check("07.4", refine_step)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
@@ -545,7 +545,7 @@ checks.check("07.4", refine_step);
 def interval(before, after, draws):
     return None  # your lines
 
-checks.check("07.5", interval);
+checks.check("07.5", interval)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
