@@ -258,6 +258,24 @@ def test_the_judge_learns_ships_and_has_a_card(kitchen, tmp_path, monkeypatch):
     assert (tmp_path / "README.md").read_text() == text
 
 
+def test_the_base_sits_its_exam_once_and_has_a_card(kitchen, tmp_path, monkeypatch):
+    singles, pairs = exam.singles()[:3], exam.pairs()[::150]  # some of each kind
+    monkeypatch.setattr(exam, "singles", lambda: singles)
+    monkeypatch.setattr(exam, "pairs", lambda: pairs)
+    monkeypatch.setattr(card.word_maps, "measure", lambda pipe: {("up.attn2", 500, "first"): 0.5})
+    monkeypatch.setattr(card.word_maps, "best", lambda rows: ("up.attn2", 500, 0.5, 0.5))
+    folder = tmp_path / "clay-base"
+    card.write(folder)
+    text = (folder / "README.md").read_text()
+    assert "single thing with colour and place" in text and ship.base_hash(folder) in text
+    assert len((folder / "exam.jsonl").read_text().splitlines()) == len(singles + pairs)
+    (log,) = (kitchen / "exam").glob("*.jsonl")
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:5]))  # as a killed run leaves it
+    rows = exam.sit(ship.load(folder), singles + pairs, log)
+    assert [(r["prompt"], r["seed"]) for r in rows] == [(ask.prompt, seed) for ask, seed in singles + pairs]
+    assert len(log.read_text().splitlines()) == len(singles + pairs)
+
+
 def test_pictures_are_drawn_for_the_eye_without_their_prompts(kitchen, tmp_path, monkeypatch):
     monkeypatch.setattr(eye, "jobs", lambda: eye_jobs[:3])
     eye_jobs = [(ask, 1000 + k) for k, (ask, _) in enumerate(exam.singles())]

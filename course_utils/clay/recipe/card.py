@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
+import torch
 from PIL import Image
 
-from ... import metrics
+from ... import catalog, judge, metrics
 from . import autoencoder, base, data, exam, ship, word_maps
 
 SHEET = 64  # pictures to look at, left in the cache
@@ -38,8 +40,9 @@ def write(folder: Path = data.SHIPPED) -> dict:
     figures[f"word maps, AUC of the first / last noun ({layer.split('.attn2')[0]}, step {t})"] = (
         f"{first:.3f} / {last:.3f}"
     )
-    singles, pairs = exam.sit(pipe, exam.singles()), exam.sit(pipe, exam.pairs())
-    Image.fromarray(exam.sheet(pipe, exam.singles()[::5][:SHEET])).save(data.cache() / "sheet.png")
+    log = data.cache() / "exam" / f"{ship.base_hash(folder)[:8]}-{catalog.weights_hash(judge.FOLDER)[:8]}.jsonl"
+    singles, pairs = exam.sit(pipe, exam.singles(), log), exam.sit(pipe, exam.pairs(), log)
+    Image.fromarray(exam.sheet(pipe, exam.singles()[::4][:SHEET])).save(data.cache() / "sheet.png")
     figures |= rates(singles, pairs)
     (folder / "exam.jsonl").write_text("".join(json.dumps(r) + "\n" for r in singles + pairs))
     rows = "\n".join(f"| {k} | {v} |" for k, v in figures.items())
@@ -50,26 +53,28 @@ def write(folder: Path = data.SHIPPED) -> dict:
 def rates(singles: list[dict], pairs: list[dict]) -> dict[str, str]:
     """Sum the exam's rows up with their intervals."""
     out = {
-        "single thing with colour and place: there": str(metrics.rate([r["present"][0] for r in singles])),
-        "single thing: colour right": str(
-            metrics.rate([r["colour"][0] for r in singles if r["colour"][0] is not None])
-        ),
-        "276 prompts, both things there": str(metrics.rate([all(r["present"]) for r in pairs])),
+        "single thing with colour and place: there": _rate(r["present"][0] for r in singles),
+        "single thing: colour right": _rate(r["colour"][0] for r in singles),
+        "276 prompts, both things there": _rate(all(r["present"]) for r in pairs),
     }
     for category in sorted({r["category"] for r in pairs}):
         rows = [r for r in pairs if r["category"] == category]
-        out[f"{category}, both there"] = str(metrics.rate([all(r["present"]) for r in rows]))
+        out[f"{category}, both there"] = _rate(all(r["present"]) for r in rows)
     for seen, name in ((True, "pairs met in training"), (False, "pairs never met")):
         rows = [r for r in pairs if r["seen"] == seen and r["category"] != "animal-object"]
-        out[f"{name}, both there"] = str(metrics.rate([all(r["present"]) for r in rows]))
-    told = [c for r in pairs for c in r["colour"] if c is not None]
-    leaked = [c for r in pairs for c in r["leaked"] if c is not None]
+        out[f"{name}, both there"] = _rate(all(r["present"]) for r in rows)
     return out | {
-        "276 prompts, colour right where the thing is there": str(metrics.rate(told)),
-        "276 prompts, a thing took the other's colour": str(metrics.rate(leaked)),
+        "276 prompts, colour right where the thing is there": _rate(c for r in pairs for c in r["colour"]),
+        "276 prompts, a thing took the other's colour": _rate(c for r in pairs for c in r["leaked"]),
     }
 
 
+def _rate(outcomes: Iterable[bool | None]) -> str:
+    """Write a rate down, of those outcomes that can be told."""
+    told = [outcome for outcome in outcomes if outcome is not None]
+    return str(metrics.rate(told)) if told else "-"
+
+
 def _samples() -> str:
-    log = (data.cache() / "base" / "log.jsonl").read_text().splitlines()
-    return f"{json.loads(log[-1])['step'] * base.BATCH:,}"
+    kept = torch.load(data.cache() / "base" / "checkpoint.pt", weights_only=True, mmap=True)
+    return f"{kept['step'] * base.BATCH:,}"

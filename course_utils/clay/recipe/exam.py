@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -78,10 +80,25 @@ def pictures(pipe, prompts: list[str], seeds: list[int], batch: int = 16) -> Ite
         yield from (out.images * 255).round().astype(np.uint8)
 
 
-def sit(pipe, jobs: list[tuple[Ask, int]]) -> list[dict]:
-    """Generate and judge: one row for each ask and seed with what was found."""
-    prompts, seeds = [ask.prompt for ask, _ in jobs], [seed for _, seed in jobs]
-    return [row(*job, image) for job, image in zip(jobs, pictures(pipe, prompts, seeds), strict=True)]
+def sit(pipe, jobs: list[tuple[Ask, int]], log: Path) -> list[dict]:
+    """Generate and judge: one row for each ask and seed with what was found.
+
+    Args:
+        pipe: the base.
+        jobs: asks and seeds.
+        log: rows that it holds already are not made again; each new one is added at once.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch()
+    kept = {(r["prompt"], r["seed"]): r for r in map(json.loads, log.read_text().splitlines())}
+    left = [(ask, seed) for ask, seed in jobs if (ask.prompt, seed) not in kept]
+    images = pictures(pipe, [ask.prompt for ask, _ in left], [seed for _, seed in left])
+    with log.open("a") as file:
+        for (ask, seed), image in zip(left, images, strict=True):
+            kept[ask.prompt, seed] = row(ask, seed, image)
+            file.write(json.dumps(kept[ask.prompt, seed]) + "\n")
+            file.flush()
+    return [kept[ask.prompt, seed] for ask, seed in jobs]
 
 
 def row(ask: Ask, seed: int, image: np.ndarray) -> dict:
@@ -111,4 +128,5 @@ def leaks(ask: Ask, found: dict[str, str]) -> list[bool | None]:
 def sheet(pipe, jobs: list[tuple[Ask, int]], columns: int = 8) -> np.ndarray:
     """Lay generated pictures out: look at them before you believe a rate."""
     images = list(pictures(pipe, [ask.prompt for ask, _ in jobs], [seed for _, seed in jobs]))
+    images += [np.zeros_like(images[0])] * (-len(images) % columns)
     return np.vstack([np.hstack(images[k : k + columns]) for k in range(0, len(images), columns)])
