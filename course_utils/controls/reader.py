@@ -6,7 +6,6 @@ its input is: on a photograph it can only guess.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +20,7 @@ from torch.nn import functional as F
 
 from .. import env
 from ..clay import vocabulary as words
-from ..judge.network import prepare
+from ..judge.network import prepare, restore
 from . import reader_joints as joints
 
 FOLDER = env.ASSETS / "models" / "clay-reader"
@@ -183,25 +182,6 @@ def load(folder: Path = FOLDER) -> Reader:
         FileNotFoundError: if a file is missing, with the command that makes it.
         ValueError: if the weights are damaged or were trained for another vocabulary.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    folder = Path(folder)
-    missing = [name for name in ("config.json", "model.safetensors") if not (folder / name).exists()]
-    if missing:
-        raise FileNotFoundError(f"folder={str(folder)!r} has no {missing[0]}; `make models STAGE=reader` makes it.")
-    if json.loads((folder / "config.json").read_text())["classes"] != list(words.CLASSES):
-        raise ValueError(
-            f"folder={str(folder)!r} holds a reader of other words; `make models STAGE=reader` trains anew."
-        )
     model = Reader()
-    try:
-        model.load_state_dict(load_file(folder / "model.safetensors"))
-    except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"folder={str(folder)!r} holds a damaged model.safetensors: {error}") from error
-    return ready(model)
-
-
-def ready(model: Reader) -> Reader:
-    """Set a network up for reading: no training, channels last."""
-    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    restore(model, Path(folder), "reader", {"classes": list(words.CLASSES)})
+    return model

@@ -6,7 +6,6 @@ is trained on what it says. Its own error is printed on its card, ``assets/model
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +15,7 @@ import torch
 
 from .. import env
 from ..clay import vocabulary as words
-from .network import COLOURS, NOTHING, RAISED, UNCOUNTABLE, Judge, label_of, prepare, shrink, window
+from .network import COLOURS, NOTHING, RAISED, UNCOUNTABLE, Judge, label_of, prepare, restore, shrink, window
 
 RAISED_HAND = "raised hand"  # a person's; no thing of its own, but its fingers are counted
 FOLDER = env.ASSETS / "models" / "clay-judge"
@@ -85,29 +84,9 @@ def load(folder: Path = FOLDER) -> Trained:
         FileNotFoundError: if a file is missing, with the command that makes it.
         ValueError: if the weights are damaged or were trained for another vocabulary.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    folder = Path(folder)
-    missing = [name for name in ("config.json", "model.safetensors") if not (folder / name).exists()]
-    if missing:
-        raise FileNotFoundError(f"folder={str(folder)!r} has no {missing[0]}; `make models STAGE=judge` makes it.")
-    config = json.loads((folder / "config.json").read_text())
-    if (config["things"], config["colours"]) != (list(words.THINGS), list(COLOURS)):
-        raise ValueError(
-            f"folder={str(folder)!r} holds a judge of other words; `make models STAGE=judge` trains anew."
-        )
     model = Judge()
-    try:
-        model.load_state_dict(load_file(folder / "model.safetensors"))
-    except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"folder={str(folder)!r} holds a damaged model.safetensors: {error}") from error
-    return Trained(ready(model), {word: Bar(*bar) for word, bar in config["bars"].items()})
-
-
-def ready(model: Judge) -> Judge:
-    """Set a network up for looking: no training, channels last."""
-    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    config = restore(model, Path(folder), "judge", {"things": list(words.THINGS), "colours": list(COLOURS)})
+    return Trained(model, {word: Bar(*bar) for word, bar in config["bars"].items()})
 
 
 def look(image, judge: Trained | None = None) -> Sight:

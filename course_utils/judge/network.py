@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import cv2
 import numpy as np
 import torch
@@ -17,6 +20,43 @@ LABELS = RAISED + 1
 UNCOUNTABLE = 6  # what the finger head may answer beside 0-5
 WIDTHS = (32, 64, 128, 240)  # channels at 1/2, 1/4, 1/8, 1/16 of SIZE
 HAND_ROOM = 1.3  # a window for counting is this many times as wide as the hand seen
+
+
+def restore(model: nn.Module, folder: Path, name: str, known: dict[str, list[str]]) -> dict:
+    """Fill a network from ``model.safetensors``, set it up for looking, and give its ``config.json``.
+
+    Args:
+        model: untrained, of the right shape.
+        folder: holds both files.
+        name: of the recipe's stage, for messages.
+        known: what the config must say of the vocabulary.
+
+    Raises:
+        FileNotFoundError: if a file is missing, with the command that makes it.
+        ValueError: if the weights are damaged or were trained for another vocabulary.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    missing = [file for file in ("config.json", "model.safetensors") if not (folder / file).exists()]
+    if missing:
+        raise FileNotFoundError(f"folder={str(folder)!r} has no {missing[0]}; `make models STAGE={name}` makes it.")
+    config = json.loads((folder / "config.json").read_text())
+    if any(config[key] != value for key, value in known.items()):
+        raise ValueError(
+            f"folder={str(folder)!r} holds a {name} of other words; `make models STAGE={name}` trains anew."
+        )
+    try:
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(f"folder={str(folder)!r} holds a damaged model.safetensors: {error}") from error
+    ready(model)
+    return config
+
+
+def ready(model: nn.Module) -> nn.Module:
+    """Set a network up for looking: no training, channels last."""
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def label_of(word: str) -> int:

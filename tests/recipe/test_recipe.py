@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import AutoencoderTiny
 
+from course_utils.attention.layers import Explicit
 from course_utils.clay.recipe import (
     autoencoder,
     base,
@@ -173,10 +174,10 @@ def test_token_compose_prefers_maps_inside_their_masks():
     owners[:, 2] = 0
     losses = []
     for inside in (True, False):
-        recorder = base.Recorder()
+        recorder = Explicit()
         heat = torch.full((1, 16, 16, corpus.LENGTH), 1e-3)
         heat[:, slice(0, 8) if inside else slice(8, 16), :8, 2] = 0.9
-        recorder.kept = heat.reshape(1, 256, corpus.LENGTH).repeat(4, 1, 1)
+        recorder.kept = heat.reshape(1, 1, 256, corpus.LENGTH).repeat(1, 4, 1, 1)
         batch = {"instance": instance, "owners": owners}
         losses.append(float(base.token_compose([recorder], batch, torch.tensor([True]))))
     assert losses[0] < 0.2 < losses[1]

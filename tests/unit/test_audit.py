@@ -108,7 +108,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setitem(catalog.calls.DEFAULTS, "clay", small)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        lenient = judge.Trained(judge.ready(network.Judge()), dict.fromkeys(judge_words(), judge.Bar(0.0, 0.0)))
+        lenient = judge.Trained(network.ready(network.Judge()), dict.fromkeys(judge_words(), judge.Bar(0.0, 0.0)))
     monkeypatch.setattr(judge, "load", lambda: lenient)
     catalog.release()
     yield tmp_path

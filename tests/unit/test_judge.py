@@ -27,7 +27,7 @@ def model():
     """An untrained network."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return judge.ready(network.Judge())
+        return network.ready(network.Judge())
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,13 @@ from course_utils.clay.recipe import reader as stage
 from course_utils.clay.recipe.reader_lessons import frame, hills
 from course_utils.controls import reader
 from course_utils.controls import reader_joints as joints
+from course_utils.judge.network import ready
 
 
 @pytest.fixture(scope="module")
 def model():
     """An untrained network, smaller than the real one."""
-    return reader.ready(small())
+    return ready(small())
 
 
 def small(seed=0):
@@ -158,7 +159,7 @@ def test_a_perfect_network_is_read_back_in_pixels(monkeypatch):
 
 
 def test_what_is_unlike_the_rest_is_doubted(monkeypatch):
-    model = reader.ready(small())
+    model = ready(small())
     pictures = [np.full((64, 64, 3), 90, np.uint8) + noise(64, 64, seed) // 8 for seed in range(80)]
 
     class Lessons:

@@ -11,7 +11,7 @@ from course_utils.catalog import CONTROLS
 from course_utils.clay import vocabulary as words
 from course_utils.clay.recipe import trials
 from course_utils.controls.reader import Reader
-from course_utils.judge.network import Judge
+from course_utils.judge.network import Judge, ready
 from course_utils.results import __main__ as command
 from course_utils.results import making, obedience, stories, together
 from tests.tiny import models
@@ -83,7 +83,7 @@ def test_the_beach_is_asked_for_in_every_way(place):
 
 
 def test_fingers_are_asked_for_with_and_without(place, monkeypatch):
-    seen = judge.Trained(judge.ready(Judge()), {word: judge.Bar(0.0, 0.0) for word in (*words.THINGS, "raised hand")})
+    seen = judge.Trained(ready(Judge()), {word: judge.Bar(0.0, 0.0) for word in (*words.THINGS, "raised hand")})
     monkeypatch.setattr(judge, "load", lambda folder=None: seen)
     table = made(place, "fingers")
     assert len(table.rows) == len(stories.SUBJECTS) * 1 * 2 * 2

@@ -17,6 +17,8 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 
+from ...attention.layers import Explicit
+from ...objectives import noise_loss
 from ...training import Loop, Plan
 from .. import vocabulary as words
 from . import corpus, data, latents, text
@@ -24,6 +26,7 @@ from .autoencoder import LATENT
 
 BATCH = 128  # of all processes together, so that a plan means the same on any number of them
 DROP = 0.1  # share of captions emptied, for guidance
+CAP = 5.0  # of min-SNR
 TOKEN_WEIGHT, PIXEL_SHARE, CLASS_WEIGHT = 0.05, 0.3, 0.1
 PLAN = Plan(steps=8_000, rate=5e-3, warmup=150, decay=0.4, memory=1000)
 SCHEDULE = {
@@ -41,28 +44,12 @@ def build() -> UNet2DConditionModel:
     )  # fmt: skip
 
 
-class Recorder(AttnProcessor):
-    """Plain attention that leaves its probabilities [batch * head, patch, token] in ``kept``."""
-
-    def __init__(self):
-        super().__init__()
-        self.kept: torch.Tensor | None = None
-
-    def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, temb=None, **_):
-        """Attend, keeping the probabilities."""
-        query = attn.head_to_batch_dim(attn.to_q(hidden_states))
-        key = attn.head_to_batch_dim(attn.to_k(encoder_hidden_states))
-        value = attn.head_to_batch_dim(attn.to_v(encoder_hidden_states))
-        self.kept = attn.get_attention_scores(query, key, attention_mask)
-        return attn.to_out[1](attn.to_out[0](attn.batch_to_head_dim(torch.bmm(self.kept, value))))
-
-
-def listen(unet: UNet2DConditionModel) -> list[Recorder]:
-    """Put recorders on the up blocks' cross-attention and plain processors everywhere else."""
+def listen(unet: UNet2DConditionModel) -> list[Explicit]:
+    """Let the up blocks' cross-attention keep its probabilities; plain processors go everywhere else."""
     chosen = {
-        n: Recorder() if n.startswith("up_blocks") and "attn2" in n else AttnProcessor() for n in unet.attn_processors
+        n: Explicit() if n.startswith("up_blocks") and "attn2" in n else AttnProcessor() for n in unet.attn_processors
     }
-    recorders = [p for p in chosen.values() if isinstance(p, Recorder)]
+    recorders = [p for p in chosen.values() if isinstance(p, Explicit)]
     unet.set_attn_processor(chosen)  # which empties the dict
     return recorders
 
@@ -74,18 +61,17 @@ def owner_masks(instance: torch.Tensor, owners: torch.Tensor, side: int) -> torc
     return F.avg_pool2d(same.float(), instance.shape[-1] // side)
 
 
-def token_compose(recorders: list[Recorder], batch: dict, kept: torch.Tensor) -> torch.Tensor:
+def token_compose(recorders: list[Explicit], batch: dict, kept: torch.Tensor) -> torch.Tensor:
     """TokenCompose's token loss plus ``PIXEL_SHARE`` of its pixel loss, mean over the recorded layers.
 
     kept: bool [batch], False where the caption was emptied.
     """
-    n = len(kept)
     full = owner_masks(batch["instance"], batch["owners"], 16)
     losses = []
     for recorder in recorders:
-        side = int(recorder.kept.shape[1] ** 0.5)
+        side = int(recorder.kept.shape[2] ** 0.5)
         mask = full if side == 16 else F.avg_pool2d(full, 16 // side)
-        heat = recorder.kept.float().view(n, -1, side, side, corpus.LENGTH).mean(1).permute(0, 3, 1, 2)
+        heat = recorder.kept.float().mean(1).unflatten(1, (side, side)).permute(0, 3, 1, 2)
         told = (mask.sum((2, 3)) > 0.25 * (side / 16) ** 2) & kept[:, None]
         heat, mask = heat[told], mask[told]
         inside = (heat * mask).sum((1, 2)) / (heat.sum((1, 2)) + 1e-6)
@@ -126,7 +112,6 @@ class Objective:
         self.unet, self.encoder, self.namer, self.weight = unet, encoder, namer, token_weight
         self.recorders = listen(unet)
         self.schedule, self.device = DDPMScheduler(**SCHEDULE), unet.device
-        self.alphas = self.schedule.alphas_cumprod.to(self.device)
         empty = tokenizer("", padding="max_length", max_length=corpus.LENGTH)["input_ids"]
         self.empty = torch.tensor(empty, device=self.device)
         self.parts = {"noise": 0.0, "token": 0.0, "klass": 0.0}
@@ -136,17 +121,16 @@ class Objective:
         z, n = batch["z"], len(batch["z"])
         kept = (torch.rand(n, generator=generator) >= DROP).to(self.device)
         ids = torch.where(kept[:, None], batch["ids"], self.empty)
-        noise = torch.randn(z.shape, generator=generator).to(self.device)
-        t = draw_steps(n, generator).to(self.device)
-        noisy = self.schedule.add_noise(z, noise, t).contiguous(memory_format=torch.channels_last)
+
+        def guess(noisy: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            noisy = noisy.contiguous(memory_format=torch.channels_last)
+            return self.unet(noisy, t, hidden, return_dict=False)[0]
+
         with torch.autocast(self.device.type, torch.bfloat16):
             with torch.no_grad():
                 hidden = self.encoder(ids).last_hidden_state
-            guess = self.unet(noisy, t, hidden, return_dict=False)[0]
+            error = noise_loss(guess, z, self.schedule, generator, steps=draw_steps(n, generator), cap=CAP).mean()
             klass = self.namer(batch["klass"])
-        alpha = self.alphas[t]
-        snr = alpha / (1 - alpha)
-        error = ((guess.float() - noise).pow(2).mean((1, 2, 3)) * snr.clamp(max=5) / snr).mean()
         token = token_compose(self.recorders, batch, kept)
         for name, value in (("noise", error), ("token", token), ("klass", klass)):
             self.parts[name] = 0.98 * self.parts[name] + 0.02 * float(value.detach())

@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ...controls.reader import Reader, load, ready
+from ...controls.reader import Reader, load
+from ...judge.network import ready
 from ...training import Loop, Plan
 from .. import vocabulary as words
 from . import autoencoder, data, dependents, maps, reader_card
