@@ -252,3 +252,34 @@ def _byte_characters() -> dict[int, str]:
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     moved = [byte for byte in range(256) if byte not in plain]
     return {byte: chr(byte) for byte in plain} | {byte: chr(256 + place) for place, byte in enumerate(moved)}
+
+
+def clearer(pipe):
+    """Make a tiny model's words tell places apart more clearly than random weights do."""
+    from course_utils import attention
+
+    with torch.no_grad():
+        for name in attention.cross_layers(pipe.unet):
+            layer = pipe.unet.get_submodule(name)
+            layer.to_q.weight.mul_(3)
+            layer.to_k.weight.mul_(3)
+    return pipe
+
+
+def with_parts(kind, pipe, **more):
+    """Make another pipeline of the same parts."""
+    made = kind(**pipe.components, **more, requires_safety_checker=False)
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def controlled(pipe, base, path):
+    """Make a pipeline with a ControlNet that has something to say."""
+    from diffusers import StableDiffusionControlNetPipeline
+
+    net = ControlNetModel.from_pretrained(build_clay_control(path, base)).float()
+    with torch.no_grad():
+        outs = net.controlnet_cond_embedding.conv_out, net.controlnet_mid_block  # all of these start at zero
+        for layer in (*net.controlnet_down_blocks, *outs):
+            layer.weight.normal_(generator=torch.Generator().manual_seed(0))
+    return with_parts(StableDiffusionControlNetPipeline, pipe, controlnet=net)

@@ -6,10 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 from diffusers import (
-    ControlNetModel,
     MultiControlNetModel,
     StableDiffusionAttendAndExcitePipeline,
-    StableDiffusionControlNetPipeline,
     StableDiffusionImg2ImgPipeline,
 )
 
@@ -31,33 +29,13 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def pipe(folder):
     """The tiny clay base; its words tell places apart more clearly than random weights do."""
-    return clearer(catalog.load("text2img", lane="clay", folder=folder))
+    return models.clearer(catalog.load("text2img", lane="clay", folder=folder))
 
 
 @pytest.fixture
 def controlled(pipe, folder, tmp_path):
     """The same with a ControlNet that has something to say."""
-    net = ControlNetModel.from_pretrained(models.build_clay_control(tmp_path, folder)).float()
-    with torch.no_grad():
-        outs = net.controlnet_cond_embedding.conv_out, net.controlnet_mid_block  # all of these start at zero
-        for layer in (*net.controlnet_down_blocks, *outs):
-            layer.weight.normal_(generator=torch.Generator().manual_seed(0))
-    return with_parts(StableDiffusionControlNetPipeline, pipe, controlnet=net)
-
-
-def clearer(pipe):
-    with torch.no_grad():
-        for name in attention.cross_layers(pipe.unet):
-            layer = pipe.unet.get_submodule(name)
-            layer.to_q.weight.mul_(3)
-            layer.to_k.weight.mul_(3)
-    return pipe
-
-
-def with_parts(kind, pipe, **more):
-    made = kind(**pipe.components, **more, requires_safety_checker=False)
-    made.set_progress_bar_config(disable=True)
-    return made
+    return models.controlled(pipe, folder, tmp_path)
 
 
 def noise(count=1, height=64, width=96, dtype=torch.float32):
@@ -416,7 +394,7 @@ def test_with_lora(pipe):
 
 
 def test_image_to_image_pushes_a_share_of_the_steps_that_run(pipe):
-    pipe = with_parts(StableDiffusionImg2ImgPipeline, pipe)
+    pipe = models.with_parts(StableDiffusionImg2ImgPipeline, pipe)
     image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
     call = {"image": image, "strength": 0.5, "num_inference_steps": 8, "output_type": "latent"}
     plain = pipe(PROMPT, generator=torch.Generator().manual_seed(0), **call).images
