@@ -13,8 +13,8 @@
 # - look into a small world whose truth is known exactly;
 # - see the whole road, and how exercises and checks work.
 #
-# **You need** nothing but this notebook. On a computer with two cores it runs in about a minute and takes 2 GB of
-# memory. On a Colab T4 add a few minutes if you go on to the large model, which is downloaded once.
+# **You need** nothing but this notebook. On a computer with two cores it runs in about half a minute and takes
+# 1.2 GB of memory. On a Colab T4 add a few minutes if you go on to the large model, which is downloaded once.
 
 # %% tags=["setup"]
 # {{setup}}
@@ -33,7 +33,7 @@ from course_utils import catalog, checks, clay, env, judge, plots, widgets
 room = env.start(seed=0, lane="clay")
 
 # %% [markdown]
-# The course carries a model of its own. It is small, about 40 MB, so it needs no graphics card and no network. It is
+# The course carries a model of its own. It is small, 35 MB, so it needs no graphics card and no network. It is
 # built exactly like Stable Diffusion, from the same parts. `catalog.load` makes it ready; `settings` are the four
 # numbers that it works well with.
 
