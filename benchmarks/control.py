@@ -1,0 +1,104 @@
+"""What a ControlNet costs beside the plain model: `python benchmarks/control.py [clay] [sd15]`.
+
+In turn: a guided call up to the latents without a map, with one, and with two ControlNets. The sd15 part has Stable
+Diffusion 1.5's true size and random weights, one step at 512 x 512; it takes minutes and 9 GB on a CPU. At clay's size
+also an iteration of training: a ControlNet beside the locked UNet against the UNet itself, which is where the paper
+(Zhang et al., ICCV 2023) names its +34 % of time and +23 % of memory, on another model and another device.
+"""
+
+import gc
+import statistics
+import sys
+
+import torch
+from _measure import build, measured
+from diffusers import DiffusionPipeline, StableDiffusionControlNetPipeline
+from PIL import Image
+
+from course_utils import controlnet
+from course_utils.controlnet.pairs import Batch
+
+PROMPT, BATCH = "a red clock and a blue bench", 8
+SIZES = {"clay": (20, 7), "sd15": (1, 1)}  # steps of a call, rounds
+
+
+def compare(title: str, calls: dict, rounds: int) -> dict:
+    """Run calls in turn, one round more than asked for where there are several; print medians and ratios."""
+    rows, last = {name: [] for name in calls}, {}
+    for number in range(rounds + (rounds > 1)):
+        for name, call in calls.items():
+            last[name], *cost = measured(call)
+            if number or rounds == 1:  # else the first warms up
+                rows[name].append(cost)
+    first = next(iter(rows.values()))
+    print(title, flush=True)
+    for name, costs in rows.items():
+        ratio = statistics.median(cost[0] / other[0] for cost, other in zip(costs, first, strict=True))
+        seconds, peak = (statistics.median(cost[column] for cost in costs) for column in (0, 1))
+        print(f"  {name}: {seconds:.3g} s, ratio {ratio:.2f}, peak {peak:.4g} MB above the weights", flush=True)
+    return last
+
+
+def sample(size: str, pipe: DiffusionPipeline) -> None:
+    """Compare calls without a map, with one and with two, and hold the shapes of what comes out."""
+    steps, rounds = SIZES[size]
+    side = pipe.unet.config.sample_size * pipe.vae_scale_factor
+    picture = Image.new("RGB", (side, side), "grey")
+    net = controlnet.copy_of(pipe)
+    parts = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    how = {"num_inference_steps": steps, "guidance_scale": 4.0, "output_type": "latent"}
+
+    def controlled(count: int):
+        made = StableDiffusionControlNetPipeline(**(pipe.components | parts), controlnet=[net] * count)
+        made.set_progress_bar_config(disable=True)
+        maps = {"image": [picture] * count, "controlnet_conditioning_scale": [1.0] * count}
+        return lambda: made(PROMPT, generator=torch.Generator().manual_seed(0), **maps, **how).images
+
+    def plain():
+        return pipe(PROMPT, generator=torch.Generator().manual_seed(0), **how).images
+
+    sizes = [sum(p.numel() for p in part.parameters()) / 1e6 for part in (pipe.unet, net)]
+    title = f"{size}, {steps} steps at {side} x {side} on {pipe.device}; UNet {sizes[0]:.0f} M, ControlNet "
+    calls = {"plain": plain, "one ControlNet": controlled(1), "two": controlled(2)}
+    made = compare(f"{title}{sizes[1]:.0f} M:", calls, rounds)
+    shape = (1, pipe.unet.config.in_channels, *[pipe.unet.config.sample_size] * 2)
+    gaps = [(made[name] - made["plain"]).abs().max().item() for name in ("one ControlNet", "two")]
+    assert all(tuple(one.shape) == shape for one in made.values()), {k: one.shape for k, one in made.items()}
+    print(f"  latents {list(shape)}; untrained zero convolutions move them by {max(gaps):.1e} at the most", flush=True)
+
+
+def train(pipe: DiffusionPipeline) -> None:
+    """Compare an iteration that trains a ControlNet with one that trains the UNet: loss, gradients, no update."""
+    generator, size = torch.Generator().manual_seed(0), pipe.unet.config.sample_size
+    net, knobs = controlnet.copy_of(pipe), controlnet.Knobs(batch=BATCH)
+    latents = torch.randn(BATCH, pipe.unet.config.in_channels, size, size, generator=generator)
+    ids = pipe.tokenizer([PROMPT] * BATCH, padding="max_length", return_tensors="pt").input_ids
+    batch = Batch(latents, ids, torch.rand(BATCH, 3, *[size * pipe.vae_scale_factor] * 2, generator=generator))
+
+    def whole():
+        objective = controlnet.Objective(pipe, lambda *_, **__: (None, None), knobs)
+        objective(batch, generator).backward()
+        pipe.unet.zero_grad(set_to_none=True)
+
+    def beside():
+        with controlnet.locked(pipe, net):
+            controlnet.Objective(pipe, net, knobs)(batch, generator).backward()
+        net.zero_grad(set_to_none=True)
+
+    compare(f"an iteration of training, {BATCH} pictures:", {"the UNet": whole, "a ControlNet beside it": beside}, 7)
+
+
+def main() -> None:
+    """Compare at the sizes that are asked for, or at both."""
+    for size in sys.argv[1:] or SIZES:
+        pipe = build(size)
+        sample(size, pipe)
+        if size == "clay":
+            pipe.unet.requires_grad_(True).train()
+            train(pipe)
+        del pipe
+        gc.collect()
+
+
+if __name__ == "__main__":
+    main()
