@@ -16,6 +16,7 @@ The same call trains on the CPU (clay) and on a T4 (sd15: float16, checkpointing
 not the launcher's `--mixed_precision`.
 """
 
+from . import shelf
 from .algebra import Merged, add, changes, interference, matrix, merge, norm, unmerge
 from .examples import Example, gather, notes
 from .layers import attached, eject, injected, numbers_per_rank, sd15_unet
@@ -69,6 +70,7 @@ __all__ = [
     "sd15_unet",
     "send",
     "shapes",
+    "shelf",
     "style_examples",
     "style_pairs",
     "subject",

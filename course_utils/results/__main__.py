@@ -24,6 +24,8 @@ ROOMS: dict[str, str] = {
     "excite_knobs": "audit",
     "excite": "audit",
     "excite_parts": "audit",
+    "personal": "personal",
+    "interference": "personal",
 }
 
 

@@ -10,6 +10,8 @@ from .exciter import ExciterPanel, ExciterSettings, exciter_panel
 from .explorer import Explorer, explorer_panel
 from .given import Given
 from .img2img import Img2ImgSettings, img2img_panel
+from .lora import LoraPanel, lora_panel
+from .lora_weights import LoraSettings
 from .pad import Pad
 from .panel import Panel
 from .record import Settings, from_png
@@ -24,6 +26,8 @@ __all__ = [
     "ExciterSettings",
     "Given",
     "Img2ImgSettings",
+    "LoraPanel",
+    "LoraSettings",
     "Pad",
     "Panel",
     "Settings",
@@ -34,6 +38,7 @@ __all__ = [
     "exciter_panel",
     "from_png",
     "img2img_panel",
+    "lora_panel",
     "multi_controlnet_panel",
     "text2img_panel",
 ]

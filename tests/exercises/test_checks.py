@@ -239,6 +239,35 @@ WRONG = {
         lambda before, after, draws: [after.mean() / before.mean()]: "two numbers",
         lambda before, after, draws: quantiles(after[draws].mean(1)): "should give",
     },
+    "08.1": {
+        lambda shapes, rank: rank * sum(r + c for r, c in shapes): "four bytes",
+        lambda shapes, rank: 4 * sum(r + c for r, c in shapes): "rank is left out",
+        lambda shapes, rank: 4 * sum(r * c for r, c in shapes): "rows + columns",
+        lambda shapes, rank: 4 * rank * sum(c for _, c in shapes): "Only one of the two",
+        lambda shapes, rank: 4 * rank**2 * len(shapes): "should give",
+    },
+    "08.2": {
+        lambda x, weight, a, b, scale: x @ weight.T + x @ a.T @ b.T: "left out",
+        lambda x, weight, a, b, scale: scale * (x @ weight.T + x @ a.T @ b.T): "what is added only",
+        lambda x, weight, a, b, scale: scale * (x @ a.T @ b.T): "missing",
+        lambda x, weight, a, b, scale: x @ weight.T: "without its LoRA",
+        lambda x, weight, a, b, scale: x @ a.T: "shape",
+        lambda x, weight, a, b, scale: x @ weight.T - scale * (x @ a.T @ b.T): "should be",
+    },
+    "08.3": {
+        lambda first, second: tuple(one + two for one, two in zip(first, second, strict=True)): "cross terms",
+        lambda first, second: tuple(torch.cat(both, 0) for both in zip(first, second, strict=True)): "stack",
+        lambda first, second: first: "one of the two",
+        lambda first, second: (torch.cat([second[0], first[0]]), torch.cat([first[1], second[1]], 1)): "swapped",
+        lambda first, second: (torch.cat([first[0], second[0]]), -torch.cat([first[1], second[1]], 1)): "should be",
+    },
+    "08.4": {
+        lambda errors, share, weight: errors.mean(): "no weight",
+        lambda errors, share, weight: errors[:share].mean() + errors[share:].mean(): "left out",
+        lambda errors, share, weight: weight * errors[:share].mean() + errors[share:].mean(): "wrong part",
+        lambda errors, share, weight: errors[:share].sum() + weight * errors[share:].sum(): "means",
+        lambda errors, share, weight: errors[:share].mean(): "should give",
+    },
 }
 
 

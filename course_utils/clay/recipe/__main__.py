@@ -1,8 +1,8 @@
 """Run a stage of the recipe: ``python -m course_utils.clay.recipe STAGE [KIND] [--minutes M]``.
 
 In order: data, autoencoder, latents, text, base, decoder, judge, card (ships the base), then what stands on the
-frozen base: maps, reader, depth, control KIND (without one, all seven). Each goes on where it stopped.
-``card KIND`` measures a shipped ControlNet, ``depth2img``, the ``reader`` or the ``judge`` again.
+frozen base: maps, reader, depth, control KIND (without one, all seven), loras. Each goes on where it stopped.
+``card KIND`` measures a shipped ControlNet, ``depth2img``, ``reader``, ``judge`` or ``loras`` again.
 ``eye`` lays generated pictures out for a person to label; the judge's card tells how often it agrees with them.
 The same command trains on a GPU where there is one. On several cores or GPUs:
 ``torchrun --nproc_per_node 2 -m course_utils.clay.recipe base`` (with ``ACCELERATE_USE_CPU=true`` on CPUs).
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ...catalog import CONTROLS
 
-KINDS = {"control": CONTROLS, "card": ("depth2img", "reader", "judge", *CONTROLS)}
+KINDS = {"control": CONTROLS, "card": ("depth2img", "reader", "judge", "loras", *CONTROLS)}
 SHARDS = {1: 40, 2: 2, 3: 18}  # shards of 500 scenes by world: training, held out, the judge's
 
 
@@ -68,12 +68,13 @@ def _judge(minutes: float) -> None:
 
 
 def _card(minutes: float, kind: str | None = None) -> None:
-    from . import card, control, depth, judge, reader
+    from . import card, control, depth, judge, loras, reader
 
     if kind in CONTROLS:
         control.card(kind)
     else:
-        {None: card.write, "depth2img": depth.card, "reader": reader.card, "judge": judge.card}[kind]()
+        again = {"depth2img": depth, "reader": reader, "judge": judge, "loras": loras}
+        again[kind].card() if kind else card.write()
 
 
 def _eye(minutes: float) -> None:
@@ -108,9 +109,16 @@ def _control(minutes: float, kind: str | None = None) -> None:
         control.train(one, minutes)
 
 
+def _loras(minutes: float) -> None:
+    from . import loras
+
+    loras.train(minutes)
+
+
 RUN = {
     "data": _data, "autoencoder": _autoencoder, "latents": _latents, "text": _text, "base": _base, "decoder": _decoder,
     "judge": _judge, "card": _card, "maps": _maps, "reader": _reader, "depth": _depth, "control": _control,
+    "loras": _loras,
 }  # fmt: skip
 STAGES = tuple(RUN)  # what `make models` runs; the one below waits for a person
 RUN["eye"] = _eye

@@ -13,7 +13,7 @@ from diffusers import StableDiffusionPipeline
 from . import data, ship
 
 NAMED = re.compile(r"^Trained on the base with SHA-256 `([0-9a-f]{64})`\.$", re.MULTILINE)
-PATTERNS = ("clay-control-*", "clay-depth")
+PATTERNS = ("clay-control-*", "clay-depth", "clay-loras")
 
 
 def line(digest: str) -> str:

@@ -1,0 +1,114 @@
+"""Stage ``loras``: the LoRAs of lesson 08 on the frozen base, as `personalize.shelf` says, and their card."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+
+from tqdm import tqdm
+
+from ... import metrics, personalize
+from ...personalize import shelf
+from .. import vocabulary as words
+from ..captions import PLACE_WORDS
+from . import data, dependents, exam, ship
+
+SEEDS = 16
+CARD = """# clay-loras
+
+Small changes of clay-base, one file each, in the format of `pipe.load_lora_weights`; `personalize.shelf.ready("robot",
+pipe)` reads one. Robot, dragon, teapot: one shape in one colour, from five pictures. Pencil, anime: a style, from five
+pictures. A start: where a few steps on its class begin, learned from all shapes of the other two; it has not met the
+class that it is named after.
+
+{base}
+
+Made by `python -m course_utils.clay.recipe loras`. Licence: CC BY 4.0.
+
+| file | trigger | rank | steps | bytes of tensors | change beside the weights, median of the layers | subject found |
+|---|---|---|---|---|---|---|
+{table}
+
+Subject found: in so many of {seeds} pictures, "a", the trigger and a place asked for, the judge sees the thing in its
+colour; 95 % interval; raw rows in `found.jsonl`. Styles are not judged. A start counts rounds as steps.
+"""
+
+
+def train(minutes: float) -> None:
+    """Learn what is missing, or go on; when all are there, write the card."""
+    end, pipe = time.monotonic() + 60 * minutes, dependents.frozen_base()
+    for name in shelf.NAMES:
+        if _there(name, pipe):
+            continue
+        with tqdm(desc=name, unit="step") as bar:
+
+            def watch(progress: personalize.Progress, bar: tqdm = bar) -> None:
+                bar.total = progress.steps
+                bar.update(progress.step - bar.n)
+                if time.monotonic() > end:
+                    progress.stop()
+
+            lora = shelf.learn(name, pipe, "clay", watch)
+        if lora.about.steps < shelf.knobs_of(name, "clay").steps:
+            return  # its checkpoint stays in the user's cache
+        lora.save(shelf.path_of(name, pipe, "clay"))
+    card()
+
+
+def _there(name: str, pipe) -> bool:
+    """Tell whether a LoRA ships that was learned on this base."""
+    try:
+        return bool(personalize.read(shelf.path_of(name, pipe, "clay"), pipe))
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def card() -> list[dict]:
+    """Measure what ships and write its card; give the rows."""
+    pipe, rows, lines = dependents.frozen_base(), [], []
+    for name in shelf.NAMES:
+        lora, seen = personalize.read(shelf.path_of(name, pipe, "clay"), pipe), "-"
+        if name in shelf.SUBJECTS:
+            mine = found(pipe, lora, name)
+            rows += mine
+            seen = str(metrics.rate([row["hit"] for row in mine]))
+        change = statistics.median(personalize.norm(pipe, lora).values())
+        about = f"{lora.about.trigger} | {lora.about.rank} | {lora.about.steps} | {lora.bytes:,}"
+        lines.append(f"| {name} | {about} | {change:.3f} | {seen} |")
+    folder = shelf.path_of(shelf.NAMES[0], pipe, "clay").parent
+    (folder / "found.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    base = dependents.line(ship.base_hash(data.SHIPPED))
+    (folder / "README.md").write_text(CARD.format(base=base, table="\n".join(lines), seeds=SEEDS))
+    return rows
+
+
+def asks(word: str, named: str) -> list[tuple[exam.Ask, int]]:
+    """Ask for a subject in all places, `SEEDS` pictures.
+
+    Args:
+        word: a held-out thing.
+        named: the words that shall mean it, such as "sks robot".
+    """
+    wanted = ((word, shelf.SUBJECTS[word]),)
+    places = [PLACE_WORDS[place][0] for place in words.PLACES]
+    return [(exam.Ask(f"a {named} {places[seed % len(places)]}", wanted, "subject"), seed) for seed in range(SEEDS)]
+
+
+def found(pipe, lora: personalize.Lora, word: str) -> list[dict]:
+    """Paint a subject with its LoRA, and judge each picture: a row each."""
+    with personalize.attached(pipe, lora):
+        return judged(pipe, asks(word, lora.about.trigger))
+
+
+def judged(pipe, jobs: list[tuple[exam.Ask, int]]) -> list[dict]:
+    """Paint and judge; a row each, whose ``hit`` says whether all is there that was wanted, in its colour."""
+    images = exam.pictures(pipe, [ask.prompt for ask, _ in jobs], [seed for _, seed in jobs])
+    return [row_of(ask, seed, image) for (ask, seed), image in zip(jobs, images, strict=True)]
+
+
+def row_of(ask: exam.Ask, seed: int, image) -> dict:
+    """Judge one picture."""
+    row = exam.row(ask, seed, image)
+    hit = all(there and told is not False for there, told in zip(row["present"], row["colour"], strict=True))
+    return {"prompt": ask.prompt, "seed": seed, "hit": hit, "found": row["found"]}

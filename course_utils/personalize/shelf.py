@@ -1,0 +1,94 @@
+"""The LoRAs that the lessons use: how each is learned, and where it lies.
+
+Those of the clay lane ship with the course (`make models STAGE=loras`). On sd15 nothing ships: a LoRA is learned the
+first time that it is asked for, and kept in the user's cache.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import env
+from .methods import good_start, lora
+from .presets import LoraKnobs, preset
+from .subjects import domain, style_examples, subject
+from .weights import Lora, base_of, read
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+    from .sessions import Watch
+
+RANK = 4  # of all of them
+RARE = "sks"  # the word that means "this one"
+SUBJECTS = {"robot": "orange", "dragon": "purple", "teapot": "blue"}  # in their first shape, and a colour each
+STYLES = ("pencil", "anime")
+STARTS = tuple(f"start-{word}" for word in SUBJECTS)  # for few steps on this class, so without it
+NAMES = (*SUBJECTS, *STYLES, *STARTS)
+
+
+def trigger_of(name: str) -> str:
+    """Give the words that mean what a LoRA has learned: "sks robot", "pencil"; of a start "sks".
+
+    Raises:
+        ValueError: no such LoRA.
+    """
+    if name not in NAMES:
+        raise ValueError(f"name={name!r} is no LoRA of the lessons; use one of {', '.join(NAMES)}.")
+    return f"{RARE} {name}" if name in SUBJECTS else name if name in STYLES else RARE
+
+
+def knobs_of(name: str, lane: str | None = None) -> LoraKnobs:
+    """Give the knobs that a LoRA is learned with: the lane's preset, with `RANK`."""
+    return preset("start" if name in STARTS else "lora", lane, rank=RANK)
+
+
+def learn(name: str, pipe: DiffusionPipeline, lane: str | None = None, watch: Watch | None = None) -> Lora:
+    """Learn one of the lessons' LoRAs.
+
+    Args:
+        name: one of `NAMES`.
+        pipe: the lane's base.
+        lane: "clay" or "sd15"; None asks `env.choose_lane`.
+        watch: as in `lora`.
+
+    Raises:
+        ValueError: no such LoRA.
+    """
+    trigger, knobs = trigger_of(name), knobs_of(name, lane)
+    size = {"height": knobs.height, "width": knobs.width}
+    if name in STARTS:
+        return good_start(pipe, domain(name.removeprefix("start-"), **size), trigger, knobs, watch)
+    if name in STYLES:
+        return lora(pipe, style_examples(name, **size), trigger, knobs, watch)
+    return lora(pipe, subject(name, 0, SUBJECTS[name], 0, **size).train, trigger, knobs, watch)
+
+
+def path_of(name: str, pipe: DiffusionPipeline, lane: str | None = None) -> Path:
+    """Say where a LoRA lies: among the assets on clay, in the user's cache on sd15, there with each base anew."""
+    if env.choose_lane(lane) == "clay":
+        return env.ASSETS / "models" / "clay-loras" / f"{name}.safetensors"
+    return env.cache_folder() / "personalize" / f"{name}-{base_of(pipe).hash[:8]}.safetensors"
+
+
+def ready(name: str, pipe: DiffusionPipeline, lane: str | None = None, watch: Watch | None = None) -> Lora:
+    """Give one of the lessons' LoRAs: the one that ships, or on sd15 the one that was learned here before.
+
+    Args:
+        name: one of `NAMES`.
+        pipe: the lane's base.
+        lane: "clay" or "sd15"; None asks `env.choose_lane`.
+        watch: as in `lora`, where it must be learned first.
+
+    Raises:
+        ValueError: no such LoRA, or it was learned on another base.
+        FileNotFoundError: the clay lane does not ship it.
+    """
+    trigger_of(name)
+    path, lane = path_of(name, pipe, lane), env.choose_lane(lane)
+    if not path.is_file():
+        if lane == "clay":
+            raise FileNotFoundError(f"No {path.name} ships on the clay lane yet: `make models STAGE=loras` trains it.")
+        learn(name, pipe, lane, watch).save(path)
+    return read(path, pipe)

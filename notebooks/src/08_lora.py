@@ -1,0 +1,572 @@
+# %% [markdown]
+# {{badges}}
+#
+# # 08 · LoRA: teach it your own thing
+#
+# Five pictures, a made-up word and about a minute: then the model paints a thing that it has never seen. What it
+# learned fits into a file no larger than a photograph, and you will see why, to the byte.
+
+# %% [markdown]
+# **You will**
+# - teach the model a robot, live, and count how often it comes out right;
+# - derive how large the file is, before it exists;
+# - read what DreamBooth, LoRA and a few steps from a good start cost, and what each of them spoils;
+# - merge two of them without a mistake, and see what they do to each other;
+# - take your LoRA home.
+#
+# **You need** lesson 07. About four minutes on two cores and 2 GB of memory. On a Colab T4 we guess half an hour, most
+# of it three trainings, and 8 GB.
+
+# %% tags=["setup"]
+# {{setup}}
+
+# %% tags=["nbval-ignore-output"]
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+
+from course_utils import (
+    catalog, checks, clay, controls, editing, env, excite, judge, metrics, objectives, personalize, plots, results,
+    widgets,
+)
+from course_utils.personalize import shelf
+from course_utils.results import personal
+
+room = env.start(seed=0)
+
+# %% [markdown]
+# ## A thing without a word
+#
+# Here are five renders of one orange robot. No model of the clay lane has met a robot. Above them: what the model
+# makes of the words "a sks robot". **sks** is a made-up word, so rare that nobody misses what it meant before. It
+# shall mean "this one". "robot" says what kind of thing it is.
+
+# %%
+pipe = catalog.with_scheduler(catalog.load("text2img", lane=room.lane), "ddim")
+settings = catalog.defaults(room.lane)
+trigger, colour = "sks robot", shelf.SUBJECTS["robot"]
+
+def paint(prompt, seed, **changes):
+    return pipe(prompt, generator=room.generator(seed), **(settings | changes)).images[0]
+
+robot = personalize.subject("robot", 0, colour, tests=0, height=settings["height"], width=settings["width"])
+plain = {seed: paint(f"a {trigger}", seed) for seed in range(5)}
+plots.described(
+    plots.sweep([list(plain.values()), [one.picture for one in robot.train]], ["asked for", "shown"],
+                [one.caption.removeprefix("a {} ") for one in robot.train], size=(130, 130)),
+    "Above, five pictures that the model makes of 'a sks robot'. Below, the five that it shall learn from: one boxy "
+    "orange robot at five places.",
+)  # fmt: skip
+
+# %% [markdown]
+# Each picture has a caption, such as "a sks robot on the beach". It names the place, so the place need not be part of
+# what "sks robot" means. That is the whole data set.
+#
+# ## The idea
+#
+# To learn is to change weights. **DreamBooth** (Ruiz and others, 2023) changes all of them, and a copy of the whole
+# UNet must be kept for each robot. **LoRA** (Hu and others, 2021) leaves each matrix $W$ alone and learns a change
+# beside it that is the product of two thin ones:
+#
+# $$W' = W + \tfrac{\alpha}{r}\,B A, \qquad A: r \times \text{in}, \quad B: \text{out} \times r$$
+#
+# $r$ is the **rank**, 4 here. $\alpha$ is a scale; ours is $r$, so the fraction is 1. $A$ starts at random and $B$ at
+# zero, so at first nothing is changed at all. By hand, on one layer:
+
+# %% tags=["check"]
+w = pipe.unet.up_blocks[-1].attentions[0].transformer_blocks[0].attn2.to_k.weight.detach().float().cpu()
+a, b = torch.randn(4, w.shape[1], generator=room.generator(1)), torch.zeros(w.shape[0], 4)
+x = torch.randn(7, w.shape[1], generator=room.generator(2))
+assert torch.equal(x @ w.T + x @ a.T @ b.T, x @ w.T), "with B = 0 the layer is as it was"
+print(f"W holds {w.numel():,} numbers, A and B together {a.numel() + b.numel():,}")
+
+# %% [markdown]
+# ## How large is the file?
+#
+# For a matrix with `in` columns and `out` rows, $A$ and $B$ hold $r\,(\text{in} + \text{out})$ numbers in place of
+# $\text{in} \cdot \text{out}$. LoRA adapts the attention layers: the matrices for queries, keys, values and output.
+# Sum over all of them, times four bytes a number. The UNet of Stable Diffusion 1.5 need not be downloaded for that:
+# its configuration is enough.
+
+# %% tags=["check"]
+knobs = personalize.preset("lora", room.lane, rank=4)
+unets = {"here": pipe.unet, "SD 1.5": personalize.sd15_unet()}
+per_rank = {name: personalize.numbers_per_rank(unet) for name, unet in unets.items()}
+for name, unet in unets.items():
+    small, whole = 4 * knobs.rank * per_rank[name], 2 * unet.num_parameters()
+    print(f"{name}: {per_rank[name]:,} numbers a rank, {small / 1e6:.2f} MB at rank 4; the whole UNet takes "
+          f"{whole / 1e6:,.0f} MB in half precision, {whole / small:.0f} times as much")  # fmt: skip
+assert per_rank["SD 1.5"] == 199_296
+
+# %% [markdown]
+# So a checkpoint of 1.7 GB becomes a file of 3 MB. Is so small a change enough to hold a robot? That has to be tried.
+#
+# ## The lesson, by hand
+#
+# The loss is that of all diffusion models: add noise to a picture, let the UNet guess it, compare.
+# `personalize.injected` puts an $A$ and a $B$ beside each layer (peft does it) and locks all else. Four steps:
+
+# %% tags=["check", "nbval-ignore-output"]
+latents = torch.cat([editing.encode(pipe, one.picture) for one in robot.train[:2]])
+captions = [one.caption.format(trigger) for one in robot.train[:2]]
+words = pipe.encode_prompt(captions, room.device, 1, False)[0].detach()  # the text encoder is not trained
+with personalize.injected(pipe, knobs) as named:
+    optimizer = torch.optim.AdamW(named.values(), lr=knobs.rate)
+    for step in range(4):
+        with torch.autocast(room.device, room.dtype, enabled=room.dtype != torch.float32):
+            loss = objectives.noise_loss(
+                lambda noisy, t: pipe.unet(noisy, t, words).sample, latents, pipe.scheduler, room.generator(step)
+            ).mean()
+        (1024 * loss).backward()  # Adam does not mind the factor; gradients in half precision need it
+        optimizer.step()
+        optimizer.zero_grad()
+    assert all(p.isfinite().all() and p.any() for p in named.values()), "B has left zero"
+    assert sum(p.numel() for p in named.values()) == knobs.rank * per_rank["here"]
+assert not hasattr(pipe.unet, "peft_config") and not any(p.grad is not None for p in pipe.unet.parameters())
+
+# %% [markdown]
+# When the block ends, the layers are gone and the UNet is as it was.
+#
+# ## The lesson, live
+#
+# The helper does the same, some hundreds of times, with a rate that rises and falls, pictures in a mirror, and a
+# moving average of the weights. It calls `watch` after each step. We let it paint one seed on the way. If you stop the
+# cell, the same call goes on where it was.
+
+# %% tags=["nbval-ignore-output"]
+stops = [1, knobs.steps // 8, knobs.steps // 4, knobs.steps // 2, knobs.steps]
+losses, film = [], {}
+
+def watch(progress):
+    losses.append(progress.loss)
+    if progress.step in stops:
+        film[progress.step] = progress.sample(seed=3)
+
+lora = personalize.lora(pipe, robot.train, trigger, knobs, watch)
+print(f"{lora.about.steps} steps, {lora.bytes:,} bytes of tensors")
+
+# %% [markdown]
+# Was the law right? And what did the film show?
+
+# %% tags=["check", "nbval-ignore-output"]
+assert lora.bytes == 4 * knobs.rank * per_rank["here"] and film, "the law of size holds to the byte"
+lately = {step: np.mean(losses[:step][-50:]) for step in film}
+figure = plots.strip([*film.values()], [f"step {step}, loss {loss:.3f}" for step, loss in lately.items()], (150, 150))
+plots.described(figure, f"One seed while the LoRA learns, after {', '.join(map(str, film))} steps.")
+
+# %% [markdown]
+# Compare the pictures, then the numbers above them, each the mean over the last fifty steps. The loss is mostly about
+# which noise was drawn. It hardly tells what was learned. The pictures do. And the judge counts.
+#
+# ## Is it the robot?
+#
+# `personalize.attached` lets the pipeline paint with a LoRA for the length of a block. Sixteen seeds, seven places:
+
+# %% tags=["check", "nbval-ignore-output"]
+def taught(prompt, seed, *loras, weights=1.0):
+    with personalize.attached(pipe, *loras, weights=weights):
+        return paint(prompt, seed)
+
+places = ["on the beach", "in the garden", "in the snow", "on the street", "in a room", "in the desert", "at night"]
+learned = [taught(f"a {trigger} {places[seed % 7]}", seed, lora) for seed in range(16)]
+if room.lane == "clay":
+    sides = {"without": plain.values(), "with": learned}
+    seen = {name: [judge.look(one).has("robot", colour) for one in side] for name, side in sides.items()}
+    found = {name: metrics.rate(each) for name, each in seen.items()}
+    print(f"the {colour} robot is there: {found['without']} without the LoRA, {found['with']} with it")
+    assert found["with"].value >= 0.8 > found["without"].value
+figure = plots.grid(learned, [places[seed % 7] for seed in range(16)], columns=8, size=(100, 100))
+plots.described(figure, "Sixteen pictures of 'a sks robot' with the LoRA, each at a place that was asked for.")
+
+# %% [markdown]
+# It was shown at five places, and asked for at seven. The judge asks for a robot *in this colour*: a grey one would
+# not be the one that we showed.
+#
+# ### Does it still listen?
+#
+# A model that paints robots whatever you say has learned too well. So ask for something beside it, and, with the LoRA
+# still attached, for something else altogether. Each column is one seed.
+
+# %% tags=["check", "nbval-ignore-output"]
+asks = {f"a {trigger} and a red ball in the garden": ("ball", "red"), "a brown dog in the garden": ("dog", "brown"),
+        "a purple car in the snow": ("car", "purple")}  # fmt: skip
+listening = {prompt: [taught(prompt, seed, lora) for seed in range(4)] for prompt in asks}
+if room.lane == "clay":
+    there = {prompt: sum(judge.look(one).has(*asks[prompt]) for one in listening[prompt]) for prompt in asks}
+    print(there)
+    assert sum(there.values()) >= 6
+figure = plots.sweep(list(listening.values()), ["+ red ball", "brown dog", "purple car"], range(4), size=(120, 120))
+plots.described(figure, "Four seeds each, with the LoRA: a sks robot and a red ball; a brown dog; a purple car.")
+
+# %% [markdown]
+# ## One knob: the weight
+#
+# The change can be added at any strength $s$: $W + s\,BA$. 0 is the base, 1 is what was learned.
+
+# %% tags=["check"]
+weights = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5]
+turned = [np.asarray(taught(f"a {trigger}", 0, lora, weights=weight), float) for weight in weights]
+gone = [np.abs(one - turned[0]).mean() for one in turned]
+assert np.abs(turned[0] - np.asarray(plain[0], float)).mean() < 1 < max(gone), "0 is the base; the weight must matter"
+plots.described(plots.strip([one / 255 for one in turned], weights, (130, 130)), "One seed at weights 0 to 1.5.")
+
+# %% [markdown]
+# ### "My LoRA does nothing"
+#
+# Measure before you guess. `norm` tells for each layer how large the change is beside the weights, $|BA| / |W|$. All
+# zero: it was not trained. Below a thousandth: nobody will see it. Above 1: it breaks pictures. If the numbers are
+# fine and nothing is to be seen, the trigger is missing in your prompt. (`attn1` is where places look at each other,
+# `attn2` where they look at words.)
+
+# %% tags=["check", "nbval-ignore-output"]
+change = personalize.norm(pipe, lora)
+size = {kind: float(np.median([v for k, v in change.items() if f".{kind}." in k])) for kind in ("attn1", "attn2")}
+assert all(0 < value < 1 for value in size.values())
+figure = plots.bars(size, title="Change beside the weights, median of the layers", form="{:.3f}")
+plots.described(figure, "Bars: " + ", ".join(f"{kind} {value:.3f}" for kind, value in size.items()))
+
+# %% [markdown]
+# ## Three ways, one table
+#
+# - **DreamBooth** trains the whole UNet. So that it forgets less, it also sees pictures that the base itself painted
+#   before, and the loss has two parts: subject + $\lambda$ × what shall be kept (equation 2 of its paper). That is
+#   **prior preservation**.
+# - **LoRA** as above.
+# - **Few steps.** E4T (Gal and others, 2023) promises "a single image and 5-15 tuning steps" where others need a
+#   thousand. Its idea: learn *beforehand*, on other things of the kind, where to begin. We keep that idea and leave
+#   out much: its encoder, which looks at the picture and guesses a word for it; its domains, such as faces; and we
+#   show five pictures. Our start is a LoRA found by Reptile (Nichol and others, 2018): learn one subject after another
+#   for ten steps each, and go part of the way every time. The start for robots has met dragons and teapots, never a
+#   robot.
+#
+# Beside it stands a LoRA of the same ten steps without the start: what the start is worth is the difference.
+
+# %% tags=["check", "nbval-ignore-output"]
+table = results.read("personal")
+print(personal.report(table.rows))
+ways = personal.by_way(table.rows)
+subject, kept = personal.SUBJECT, personal.WITH
+assert ways["DreamBooth"].bytes >= 50 * ways["LoRA"].bytes and ways["few steps"].steps <= 15
+assert ways["LoRA"].rates[subject].value >= 0.8
+assert ways["LoRA"].rates[kept].value >= ways["base"].rates[kept].value - 0.1, "it obeys less than the base"
+assert ways["few steps"].rates[subject].value > ways["few steps, no start"].rates[subject].value
+
+# %% [markdown]
+# Three subjects, the same pictures for all, the judge's count. *The subject*: the thing, in its colour. *With
+# something else*: the other thing is there, in its colour; the base was asked with a cat in the subject's place.
+# *Other things*: prompts without the subject. *Intruded*: the subject came where nobody had asked for it. Read the
+# intervals: where two of them overlap widely, the table does not say which way is better.
+#
+# Seconds are those of the machine that made the table, so compare them with each other only. Bytes are exact: half
+# precision for the whole UNet, single for the LoRAs. The seconds of few steps leave out the start. It was paid once,
+# for all subjects of its kind.
+#
+# ### Few steps, live
+#
+# Ten steps with the start and ten without, the same pictures, the same rate. (On sd15 there is no start: to find one
+# takes a GPU the best part of an hour.)
+
+# %% tags=["check", "nbval-ignore-output"]
+if room.lane == "clay":
+    start, few = shelf.ready("start-robot", pipe), personal.knobs_of("few steps")
+    quick = {"with the start": personalize.few_step(pipe, robot.train, trigger, start, few)}
+    quick["without"] = personalize.lora(pipe, robot.train, trigger, personal.knobs_of("few steps, no start"))
+    assert "robot" not in start.about.seen and {one.about.steps for one in quick.values()} == {few.steps}
+    painted = [[taught(f"a {trigger} {places[seed]}", seed, one) for seed in range(4)] for one in quick.values()]
+plots.described(
+    plots.sweep(painted, [f"{few.steps} steps, {name}" for name in quick], range(4), size=(120, 120)),
+    "Four seeds of 'a sks robot' after a few steps: above from the good start, below without one.",
+) if room.lane == "clay" else "Not on this lane."
+
+# %% [markdown]
+# ## Merge, and take it out again
+#
+# A LoRA that is attached costs a little time in every layer. It can also be added to the weights for good,
+# $W \leftarrow W + s\,BA$, and then costs nothing. To undo that, subtracting is not enough: it leaves rounding errors.
+# So `merge` gives back what the weights were.
+
+# %% tags=["check", "nbval-ignore-output"]
+@torch.no_grad()
+def guess():
+    noise = torch.randn(latents[:1].shape, generator=room.generator(5)).to(latents)
+    return pipe.unet(noise, 500, words[:1]).sample.float()
+
+base = guess()
+with personalize.attached(pipe, lora, weights=0.8):
+    beside = guess()
+kept = personalize.merge(pipe, lora, weight=0.8)
+inside = guess()
+personalize.unmerge(pipe, kept)
+print(f"the LoRA moves the guess by {float((beside - base).abs().max()):.3f}")
+print(f"merged or attached: {float((inside - beside).abs().max()):.1e} apart; taken out again: "
+      f"{float((guess() - base).abs().max()):.1e} from the base")  # fmt: skip
+assert torch.equal(guess(), base) and not torch.equal(beside, base)
+assert room.lane == "sd15" or (inside - beside).abs().max() < 1e-4 * base.abs().max()
+
+# %% [markdown]
+# ### The trap of the cross terms
+#
+# Two LoRAs into one file: why not add the $A$s and add the $B$s? Multiply it out:
+#
+# $$(B_1 + B_2)(A_1 + A_2) = B_1 A_1 + B_2 A_2 + \underbrace{B_1 A_2 + B_2 A_1}_{\text{nobody has learned this}}$$
+#
+# One of the first LoRA tools gave just that as its formula. `personalize.add` stacks them instead: ranks add up, and
+# the sum is exact. How large is the unlearned part?
+
+# %% tags=["check", "nbval-ignore-output"]
+dragon = shelf.ready("dragon", pipe)  # on sd15 it is learned now, and kept
+name = next(iter(lora.pairs()))
+(a1, b1), (a2, b2) = lora.pairs()[name], dragon.pairs()[name]
+right, naive = b1 @ a1 + b2 @ a2, (b1 + b2) @ (a1 + a2)
+a12, b12 = personalize.add(lora, dragon).pairs()[name]
+assert torch.allclose(b12 @ a12, right, atol=1e-5) and torch.allclose(naive - right, b1 @ a2 + b2 @ a1, atol=1e-5)
+print(f"{name}: the cross terms are {float((naive - right).norm() / right.norm()):.0%} of what was learned")
+
+# %% [markdown]
+# They do not look like an error: the file loads, and something is painted. Only the numbers tell.
+#
+# ## Two at once
+#
+# Added exactly, each LoRA still changes the very layers that the other one uses. Do they leave each other alone? An
+# **interference matrix** tells: rows are what is attached, columns what is asked for, a field the mean score. If
+# nothing interfered, the row "both" would hold the better of the two rows above it wherever one thing is asked for,
+# and their sum where both are.
+
+# %% tags=["check", "nbval-ignore-output"]
+table = personalize.matrix(results.read("interference").where(pair="robot + dragon"))
+values, asks = [list(line.values()) for line in table.values()], ["robot", "dragon", "both", "a cat"]
+assert list(table) == ["none", "robot", "dragon", "both"] and table["robot"] != table["none"]
+told = "; ".join(f"{on}: " + ", ".join(f"{value:.2f}" for value in line.values()) for on, line in table.items())
+figure = plots.matrix(values, list(table), asks, "asked for", "attached")
+plots.described(figure, f"Scores, 0 to 1, for {', '.join(asks)}, by what is attached. {told}.")
+
+# %% [markdown]
+# The score is the share of the things asked for that are there, each subject in its colour. Go along the row "both"
+# and hold each field against those above it. A sample, live, with the two sliders turned against each other:
+
+# %% tags=["nbval-ignore-output"]
+shares = [(1.0, 0.0), (1.0, 0.5), (1.0, 1.0), (0.5, 1.0), (0.0, 1.0)]
+mixed = [taught(f"a {trigger} and a sks dragon", 1, lora, dragon, weights=share) for share in shares]
+figure = plots.strip(mixed, [f"robot {one:g}, dragon {two:g}" for one, two in shares], size=(150, 150))
+plots.described(figure, "One seed of a robot and a dragon: the robot's LoRA alone, over both, to the dragon's alone.")
+
+# %% [markdown]
+# ## A style
+#
+# Nothing says that it must be a thing. Five pencil drawings, captions such as "a pencil picture of a cat in the snow",
+# and the trigger stands for *how* instead of *what*. Here it is on a lion, and beside the robot's own LoRA.
+
+# %% tags=["check", "nbval-ignore-output"]
+pencil = shelf.ready("pencil", pipe)
+said = "a pencil picture of a {} on the beach".format
+drawn = [paint(said("lion"), 2), taught(said("lion"), 2, pencil), taught(said(trigger), 2, lora, pencil)]
+hue = [float(np.ptp(np.asarray(one, float), axis=2).mean()) for one in drawn]
+assert room.lane == "sd15" or hue[1] < hue[0], "a pencil has no colours"
+figure = plots.strip(drawn, ["base", "pencil", "robot + pencil"], (180, 180))
+plots.described(figure, "A lion; the same with the pencil's LoRA; and the sks robot with both LoRAs.")
+
+# %% [markdown]
+# ## With the other controls
+#
+# A LoRA changes the UNet, nothing else. So whatever works around a UNet works with it. A **ControlNet** (lesson 04)
+# says where and in which pose. The map is that of a robot which the LoRA has not seen.
+
+# %%
+scene = personalize.scene("robot", 0, index=personalize.subjects.TRAIN + 1, colour=colour)
+hint = controls.from_truth(clay.render(scene, settings["height"], settings["width"]), "depth")
+steered = catalog.load("controlnet", lane=room.lane, control="depth")
+shown = []
+for way in (nullcontext(), personalize.attached(steered, lora)):
+    with way:
+        image = steered(f"a {trigger} in the snow", image=hint, generator=room.generator(0), **settings).images[0]
+        shown.append(image)
+figure = plots.compare(hint, *shown, "depth map, seed 0", ("map", "without the LoRA", "with it"), (200, 200))
+plots.described(figure, "A depth map of a robot; what fills it without the LoRA, and with it.")
+
+# %% [markdown]
+# And **Attend-and-Excite** (lesson 07) sees to it that a word is looked at. The word may be one that was learned a
+# minute ago.
+
+# %% tags=["nbval-ignore-output"]
+pair = [taught(f"a {trigger} and a blue bench", 6, lora)]
+with excite.exciting(pipe, ["robot", "bench"], excite.Knobs.of(room.lane)):
+    pair.append(taught(f"a {trigger} and a blue bench", 6, lora))
+figure = plots.strip(pair, ["LoRA", "LoRA, both words excited"], size=(200, 200))
+plots.described(figure, "A sks robot and a blue bench, with the LoRA, without and with Attend-and-Excite.")
+
+# %% [markdown]
+# ## The failure: too much of one thing
+#
+# Turn the weight up and ask for something else entirely:
+
+# %% tags=["check"]
+strong = [0.0, 1.0, 2.0, 4.0, 8.0]
+spoiled = [np.asarray(taught("a cat in the garden", 1, lora, weights=weight), float) for weight in strong]
+assert np.abs(spoiled[-1] - spoiled[0]).mean() > np.abs(spoiled[1] - spoiled[0]).mean(), "more weight, more change"
+figure = plots.strip([one / 255 for one in spoiled], [f"weight {weight:g}" for weight in strong], (140, 140))
+plots.described(figure, "'a cat in the garden', one seed, with the robot's LoRA at weights 0 to 8.")
+
+# %% [markdown]
+# $BA$ is added whether the prompt says "sks" or not. Where the cat and the robot use the same directions of a matrix,
+# the cat is bent as well. At weight 1 that is what the column *other things* counts. Far beyond, the layers get
+# numbers that no training has prepared them for. The same happens when you train too long, at too high a rate, or
+# from one picture: then the place is learned as part of the thing.
+#
+# What helps: less weight, fewer steps, more and more various pictures, captions that name what shall *not* be learned,
+# and a loss on what shall be kept (`prior_weight`).
+#
+# ## Take it home
+#
+# Colab forgets your files when the session ends. `save` writes safetensors with the base, the trigger, the rank and
+# the steps inside, in the format that everybody's `pipe.load_lora_weights` reads. Then
+# `personalize.send(path, "download")` or `"drive"`, which ask Colab.
+
+# %% tags=["check"]
+path = lora.save(env.cache_folder() / "loras" / "my-robot.safetensors")
+again = personalize.read(path, pipe)
+assert again.about == lora.about and all(torch.equal(again.tensors[key], lora.tensors[key]) for key in lora.tensors)
+print(f"{path.name}: {again.about.trigger!r}, rank {again.about.rank}, for {again.about.base.name}")
+
+# %% [markdown]
+# `read` refuses a pickle, which could run any code, and a LoRA for another base: added to the wrong weights it would
+# paint rubbish and say nothing.
+#
+# Before a training starts, its memory is estimated; if it will not fit, nothing runs and the message says which knobs
+# to turn. On a computer with several GPUs the same training is one line:
+#
+# ```bash
+# accelerate launch --num_processes 2 -m course_utils.personalize lora PICTURES "sks robot" robot.safetensors
+# ```
+#
+# ## The panel
+#
+# All of it without code: choose a subject or bring your own pictures, a trigger, a rank; watch the samples; stop when
+# you like what you see, and keep it. Then paint, with a slider for each LoRA. The code teaches a teapot for a few
+# steps only, so do not expect one.
+
+# %% tags=["widget", "nbval-ignore-output"]
+panel = widgets.lora_panel(pipe, room, subject="teapot", steps=12, folder=env.cache_folder())
+for button in (panel.teacher.train, panel.generate):
+    button.click()
+    panel.wait()
+panel
+
+# %% tags=["nbval-ignore-output"]
+plots.described(panel.picture(), "The panel, drawn: pictures to learn from, samples and loss; knobs and a picture.")
+
+# %% [markdown]
+# ## Exercises
+#
+# ### 08.1 · The law of size (difficulty 1, 5 minutes)
+#
+# Write `lora_bytes(shapes, rank)`: how many bytes the tensors of a LoRA take. `shapes` lists (out, in) of each adapted
+# matrix, and a number is four bytes.
+
+# %% tags=["exercise"]
+def lora_bytes(shapes, rank):
+    return None  # your line
+
+checks.check("08.1", lora_bytes)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# $A$ is `rank` x in, $B$ is out x `rank`. Add them up for each matrix, then all matrices.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def lora_bytes(shapes, rank):
+#     return 4 * rank * sum(rows + columns for rows, columns in shapes)
+# ```
+# </details>
+#
+# ### 08.2 · One layer (difficulty 2, 5 minutes)
+#
+# Write `lora_linear(x, weight, a, b, scale)`: what a layer with a LoRA beside it gives. `x` is [batch, in], `weight`
+# [out, in], `a` [rank, in], `b` [out, rank].
+
+# %% tags=["exercise"]
+def lora_linear(x, weight, a, b, scale):
+    return None  # your line
+
+checks.check("08.2", lora_linear)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# The layer alone is `x @ weight.T`. The scale belongs to what is added.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def lora_linear(x, weight, a, b, scale):
+#     return x @ weight.T + scale * (x @ a.T @ b.T)
+# ```
+# </details>
+#
+# ### 08.3 · Two in one, without cross terms (difficulty 3, 10 minutes)
+#
+# Write `put_together(first, second)`: each is a pair (a, b), and so is what you give back. Its $BA$ must be exactly
+# the sum of theirs; its rank may be larger.
+
+# %% tags=["exercise"]
+def put_together(first, second):
+    return None  # your lines
+
+checks.check("08.3", put_together)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# Rows of A below each other, columns of B side by side: `torch.cat` with the right axis. Multiply it out in blocks.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# import torch
+#
+# def put_together(first, second):
+#     (a1, b1), (a2, b2) = first, second
+#     return torch.cat([a1, a2], 0), torch.cat([b1, b2], 1)
+# ```
+# </details>
+#
+# ### 08.4 · Learn, and do not forget (difficulty 2, 5 minutes)
+#
+# DreamBooth's loss. `errors` holds one error for each picture of a step: first `share` pictures of the subject, then
+# prior pictures, as many as there are. Write `preserving(errors, share, weight)`: the mean of the first, plus `weight`
+# times the mean of the others.
+
+# %% tags=["exercise"]
+def preserving(errors, share, weight):
+    return None  # your line
+
+checks.check("08.4", preserving)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# Two slices, two means. The mean over all pictures at once would be something else: try it with `weight` 0.
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def preserving(errors, share, weight):
+#     return errors[:share].mean() + weight * errors[share:].mean()
+# ```
+# </details>
+
+# %% [markdown]
+# ## To take with you
+#
+# - A LoRA is a thin change beside the weights: rank × (in + out) numbers for each matrix, zero at first, and gone when
+#   you take it out.
+# - Count three things, not one: is the subject there, is the rest of the prompt obeyed, is anything forgotten?
+# - LoRAs add exactly if you stack them, and still interfere, for they share the layers. Measure it.
+#
+# **Next:** lesson 09. You have taught it a thing. Now teach it a *control*: a ControlNet of your own.
+
+# %%
+env.release()

@@ -1,0 +1,162 @@
+"""The LoRAs that ship and the tables of lesson 08, made with tiny models: what is asked, counted and kept."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from course_utils import catalog, env, judge, personalize, results
+from course_utils.clay import vocabulary as words
+from course_utils.clay.recipe import data, dependents, loras
+from course_utils.judge import network
+from course_utils.personalize import presets, shelf
+from course_utils.results import __main__ as command
+from course_utils.results import making, personal
+from tests.tiny import models
+from tests.tiny.learning import DREAMBOOTH, LORA, SMALL, pictures
+
+FEW = {**SMALL, "steps": 2, "memory": 0}
+KNOBS = {
+    "lora": replace(LORA, steps=2, rank=2),
+    "dreambooth": replace(DREAMBOOTH, steps=2, prior_prompts=("a cat",)),
+    "few_step": personalize.FewStepKnobs(**{**FEW, "steps": 1}),
+    "start": personalize.StartKnobs(**{**FEW, "rate": 0.5}, inner_steps=1, rank=2),
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A tiny family with its LoRAs, made by the recipe's stage; one seed, one prompt, two subjects."""
+    folder, patch = tmp_path_factory.mktemp("assets"), pytest.MonkeyPatch()
+    base = models.build_clay_folder(folder / "models/clay-base")
+    patch.setattr(env, "ASSETS", folder)
+    patch.setattr(data, "SHIPPED", base)
+    patch.setenv("COURSE_CACHE", str(folder / "cache"))
+    small = {"num_inference_steps": 2, "guidance_scale": 4.0, "height": 64, "width": 96}
+    patch.setitem(catalog.calls.DEFAULTS, "clay", small)
+    patch.setitem(presets.PRESETS, "clay", KNOBS)
+    given = [personalize.Example(one) for one in pictures(2)]
+    subject = lambda word, *rest, **size: personalize.Subject(word, given)  # noqa: E731
+    for module, name, value in (
+        (shelf, "RANK", 2), (shelf, "NAMES", ("robot", "dragon", "pencil", "start-robot", "start-dragon")),
+        (shelf, "SUBJECTS", {"robot": "orange", "dragon": "purple"}), (shelf, "subject", subject),
+        (shelf, "style_examples", lambda style, height, width: given), (personalize, "subject", subject),
+        (shelf, "domain", lambda word, height, width: [subject("teapot")]), (loras, "SEEDS", 2),
+        (personal, "SEEDS", 1), (personal, "BESIDE", personal.BESIDE[:1]), (personal, "OTHERS", personal.OTHERS[:1]),
+        (personal, "PAIRS", (("robot", "dragon"),)), (personal, "PAIR_SEEDS", 1),
+    ):  # fmt: skip
+        patch.setattr(module, name, value)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        bars = dict.fromkeys((*words.THINGS, judge.RAISED_HAND), judge.Bar(0.0, 0.0))
+        lenient = judge.Trained(network.ready(network.Judge()), bars)
+    patch.setattr(judge, "load", lambda: lenient)
+    catalog.release()
+    loras.train(10)
+    yield folder
+    catalog.release()
+    patch.undo()
+
+
+def row(way="LoRA", facet=personal.SUBJECT, word="robot", hit=True, found=(), seconds=1.0, size=100):
+    cost = {"seconds": seconds, "bytes": size, "steps": 300}
+    return {"word": word, "way": way, "facet": facet, "hit": hit, "found": dict.fromkeys(found), **cost}
+
+
+def test_what_is_asked():
+    known = {prompt.split(maxsplit=1)[1] for prompt in presets.KNOWN}
+    asked = {facet: personal.asks("robot", facet, "sks robot") for facet in personal.FACETS}
+    assert {facet: len(asks) for facet, asks in asked.items()} == dict.fromkeys(personal.FACETS, 16)
+    assert asked[personal.SUBJECT][0][0].wanted == (("robot", "orange"),)
+    assert asked[personal.WITH][0][0].prompt == "a sks robot and a red ball in the garden"
+    others = [ask.prompt for ask, _ in asked[personal.OTHER]]
+    assert not {prompt.split(maxsplit=1)[1] for prompt in others} & known and "an orange lion in the desert" in others
+    assert not any(catalog.unknown_words(prompt, "clay") for prompt in others)
+
+
+def test_counts_are_what_they_are_called():
+    rows = [row(), row(hit=False, word="dragon", seconds=3.0, size=90), row(facet=personal.WITH)]
+    rows += [
+        row(facet=personal.OTHER, found=("robot",)),
+        row(personal.LORA, personal.OTHER, "dragon", found=("robot",), seconds=3.0),
+    ]
+    told = personal.told(rows)
+    assert told.rates[personal.SUBJECT].value == 0.5 and told.rates[personal.WITH].value == 1
+    assert told.intruded.value == 0.5, "a robot is no intruder where the dragon was learned"
+    assert (told.seconds, told.bytes, told.steps) == (2.0, 100, 300)
+    with pytest.raises(ValueError, match="rows is empty"):
+        personal.told([])
+
+
+def test_settings_are_plain_and_name_the_knobs():
+    for table in personal.TABLES.values():
+        assert json.dumps(table.settings) and table.models == personal.MODELS
+    assert set(personal.TABLES["personal"].settings["knobs"]) == set(personal.WAYS[1:])
+
+
+def test_the_stage_ships_all_of_them_with_a_card(place):
+    folder = place / "models/clay-loras"
+    assert {path.stem for path in folder.glob("*.safetensors")} == set(shelf.NAMES)
+    pipe = catalog.load("text2img", "clay")
+    for name in shelf.NAMES:
+        lora = shelf.ready(name, pipe)
+        assert lora.about.trigger == shelf.trigger_of(name) and lora.about.rank == 2
+        assert lora.about.steps == shelf.knobs_of(name, "clay").steps
+    card = (folder / "README.md").read_text()
+    assert "| start-robot | sks | 2 | 2 |" in card and dependents.strangers(place / "models") == {}
+    rows = [json.loads(line) for line in (folder / "found.jsonl").read_text().splitlines()]
+    assert len(rows) == 2 * 2 and {"prompt", "seed", "hit", "found"} == set(rows[0])
+
+
+def test_what_ships_for_this_base_is_not_learned_again(place, monkeypatch):
+    monkeypatch.setattr(shelf, "learn", None)
+    (place / "models/clay-loras/README.md").unlink()
+    loras.train(10)
+    assert (place / "models/clay-loras/README.md").exists()
+
+
+def test_a_lora_that_does_not_ship_is_named(place):
+    pipe = catalog.load("text2img", "clay")
+    path = shelf.path_of("pencil", pipe)
+    kept = path.rename(path.with_suffix(".away"))
+    with pytest.raises(FileNotFoundError, match=r"No pencil.safetensors ships.*STAGE=loras"):
+        shelf.ready("pencil", pipe)
+    kept.rename(path)
+    with pytest.raises(ValueError, match="name='teapots' is no LoRA"):
+        shelf.ready("teapots", pipe)
+
+
+def test_on_sd15_it_is_learned_once_and_kept(place, monkeypatch):
+    pipe, learned = catalog.load("text2img", "clay"), []
+    lora = shelf.ready("robot", pipe)
+    monkeypatch.setattr(shelf, "learn", lambda *told: learned.append(told) or lora)
+    for _ in (1, 2):
+        again = shelf.ready("dragon", pipe, "sd15")
+    assert again.about == lora.about and len(learned) == 1 and learned[0][2] == "sd15"
+    assert shelf.path_of("dragon", pipe, "sd15").parent == place / "cache/personalize"
+
+
+def test_each_way_learns_and_is_asked_the_same(place):
+    jobs = {key: job for key, job in personal._jobs().items() if job[0] == "robot"}
+    table = making.Table("personal", personal.MODELS[:1], lambda: jobs, personal._measure, {})
+    assert making.make(table, place / "results")
+    made = results.read("personal", place / "results")
+    for way in personal.WAYS:
+        rows = made.where(way=way)
+        assert [r["facet"] for r in rows] == [personal.SUBJECT] * 2 + [personal.WITH, personal.OTHER]
+    lora, whole, few, short = (made.where(way=way)[0] for way in ("LoRA", "DreamBooth", "few steps", personal.SHORT))
+    assert whole["bytes"] > lora["bytes"] == few["bytes"] == short["bytes"] and few["steps"] == short["steps"] == 1
+    assert "with a cat" not in made.rows[0]["prompt"] and made.where(way="base")[2]["prompt"].startswith("a cat and")
+    told = personal.report(made.rows)
+    assert len(told.splitlines()) == 1 + len(personal.WAYS) and "DreamBooth" in told
+
+
+def test_interference_has_its_sixteen_fields(place):
+    table = command.find("interference")
+    table = making.Table("interference", personal.MODELS[:1], table.jobs, table.measure, {})
+    assert making.make(table, place / "results")
+    rows = results.read("interference", place / "results").where(pair="robot + dragon")
+    found = personalize.matrix(rows)
+    assert list(found) == ["none", "robot", "dragon", "both"] and all(len(line) == 4 for line in found.values())
+    assert all(0 <= value <= 1 for line in found.values() for value in line.values())
