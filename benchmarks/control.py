@@ -1,7 +1,7 @@
 """What a ControlNet costs beside the plain model: `python benchmarks/control.py [clay] [sd15]`.
 
 In turn: a guided call up to the latents without a map, with one, and with two ControlNets. The sd15 part has Stable
-Diffusion 1.5's true size and random weights, one step at 512 x 512; it takes minutes and 9 GB on a CPU. At clay's size
+Diffusion 1.5's true size and random weights, one step at 512 x 512; it takes minutes and 6 GB on a CPU. At clay's size
 also an iteration of training: a ControlNet beside the locked UNet against the UNet itself, which is where the paper
 (Zhang et al., ICCV 2023) names its +34 % of time and +23 % of memory, on another model and another device.
 """
