@@ -1,7 +1,8 @@
-"""What the benchmarks of attention share: pipelines of both lanes' sizes, and how time and memory are taken."""
+"""What benchmarks share: pipelines of both lanes' sizes, and how time and memory are taken."""
 
 import ctypes
 import gc
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,27 @@ def measured(call: Callable[[], object]) -> tuple[object, float, float]:
     held, began = _forget_peak(), time.process_time()
     out = call()
     return out, time.process_time() - began, _status("VmHWM") - held
+
+
+def compare(title: str, calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, object]:
+    """Run calls in turn, one round more than asked for where there are several; print medians, ratios to the first.
+
+    Returns:
+        What each call gave in the last round.
+    """
+    rows, last = {name: [] for name in calls}, {}
+    for number in range(rounds + (rounds > 1)):
+        for name, call in calls.items():
+            last[name], *cost = measured(call)
+            if number or rounds == 1:  # else the first warms up
+                rows[name].append(cost)
+    print(title, flush=True)
+    first = next(iter(rows.values()))
+    for name, costs in rows.items():
+        ratio = statistics.median(cost[0] / other[0] for cost, other in zip(costs, first, strict=True))
+        seconds, peak = (statistics.median(cost[column] for cost in costs) for column in (0, 1))
+        print(f"  {name}: {seconds:.3g} s, ratio {ratio:.3f}, peak {peak:.4g} MB above the weights", flush=True)
+    return last
 
 
 def _forget_peak() -> float:

@@ -6,10 +6,9 @@ plain call.
 """
 
 import gc
-import statistics
 import sys
 
-from _measure import build, measured
+from _measure import build, compare
 
 from course_utils import attention
 
@@ -65,17 +64,7 @@ def run(size: str) -> None:
         ),
         "everything stored": lambda: hoarded(pipe, plain),
     }
-    rows = {name: [] for name in calls}
-    for number in range(rounds + (rounds > 1)):
-        costs = {name: measured(call)[1:] for name, call in calls.items()}
-        if number or rounds == 1:  # else the first warms up
-            for name, cost in costs.items():
-                rows[name].append(cost)
-    print(f"{size}, {steps} steps on {pipe.device}:")
-    for name, costs in rows.items():
-        ratio = statistics.median(cost[0] / first[0] for cost, first in zip(costs, rows["plain"], strict=True))
-        seconds, peak = (statistics.median(cost[column] for cost in costs) for column in (0, 1))
-        print(f"  {name}: {seconds:.3g} s, ratio {ratio:.3f}, peak {peak:.3g} MB above the weights", flush=True)
+    compare(f"{size}, {steps} steps on {pipe.device}:", calls, rounds)
 
 
 def main() -> None:

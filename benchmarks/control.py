@@ -7,11 +7,10 @@ also an iteration of training: a ControlNet beside the locked UNet against the U
 """
 
 import gc
-import statistics
 import sys
 
 import torch
-from _measure import build, measured
+from _measure import build, compare
 from diffusers import DiffusionPipeline, StableDiffusionControlNetPipeline
 from PIL import Image
 
@@ -20,23 +19,6 @@ from course_utils.controlnet.pairs import Batch
 
 PROMPT, BATCH = "a red clock and a blue bench", 8
 SIZES = {"clay": (20, 7), "sd15": (1, 1)}  # steps of a call, rounds
-
-
-def compare(title: str, calls: dict, rounds: int) -> dict:
-    """Run calls in turn, one round more than asked for where there are several; print medians and ratios."""
-    rows, last = {name: [] for name in calls}, {}
-    for number in range(rounds + (rounds > 1)):
-        for name, call in calls.items():
-            last[name], *cost = measured(call)
-            if number or rounds == 1:  # else the first warms up
-                rows[name].append(cost)
-    first = next(iter(rows.values()))
-    print(title, flush=True)
-    for name, costs in rows.items():
-        ratio = statistics.median(cost[0] / other[0] for cost, other in zip(costs, first, strict=True))
-        seconds, peak = (statistics.median(cost[column] for cost in costs) for column in (0, 1))
-        print(f"  {name}: {seconds:.3g} s, ratio {ratio:.2f}, peak {peak:.4g} MB above the weights", flush=True)
-    return last
 
 
 def sample(size: str, pipe: DiffusionPipeline) -> None:

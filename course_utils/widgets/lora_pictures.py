@@ -13,7 +13,7 @@ from .. import controls, editing, personalize
 from ..clay.vocabulary import COLOURS
 from ..personalize import shelf
 from .given import keep
-from .parts import LABELS, classed
+from .parts import LABELS, classed, reason
 from .source import AT_ONCE, INPUTS, Looks, indented
 from .upload import Upload
 
@@ -92,7 +92,7 @@ class Pictures(VBox):
             personalize.gather([image], "any", *self.size)  # says what is wrong with its size
             path = keep(editing.fit(image, *self.size), self.upload.name, self._folder)
         except (ValueError, OSError) as problem:
-            self._say(problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem))
+            self._say(reason(problem))
         else:
             self.files = [*self.files, *([path] if path not in self.files else [])]
             self._show()

@@ -16,8 +16,8 @@ from ..personalize import shelf
 from ..plots import style
 from . import knobs as sets
 from .lora_pictures import CLAY, Pictures
-from .losses import HEIGHT, WIDTH, png
-from .paper import EDGE, Paper
+from .losses import frame, png
+from .paper import EDGE
 from .parts import LABELS, classed
 from .post import Post
 from .source import Looks
@@ -145,18 +145,8 @@ class Teacher(VBox):
 
 def draw_loss(losses: list[tuple[int, float]], steps: int) -> Image.Image:
     """Draw the loss of each step in grey, and its mean over the last steps in colour."""
-    paper, left, right, top, bottom = Paper(HEIGHT, WIDTH), 44, WIDTH - 14, 30, HEIGHT - 30
-    high = max((loss for _, loss in losses), default=1.0) * 1.05 or 1.0
-
-    def at(step: float, loss: float) -> tuple[float, float]:
-        return left + (right - left) * step / max(steps, 1), bottom - (bottom - top) * loss / high
-
-    for share in (0.0, 0.5, 1.0):
-        y = at(0, share * high)[1]
-        paper.line([(left, y), (right, y)], EDGE)
-        paper.text(left - 8, y, f"{share * high:.2f}", style.GREY, "rm")
-    paper.text(left, top - 17, "loss, and its running mean")
-    paper.text((left + right) / 2, bottom + 16, f"{steps} steps", style.GREY, "mm")
+    high = max((loss for _, loss in losses), default=1.0)
+    paper, at = frame(high, steps, "loss, and its running mean", f"{steps} steps")
     mean, smooth = None, []
     for step, loss in losses:
         mean = loss if mean is None else 0.95 * mean + 0.05 * loss

@@ -1,10 +1,10 @@
-"""The curve of the loss over the steps, drawn while the picture is made."""
+"""The curve of the loss over the steps, drawn while a picture is made or a LoRA learned."""
 
 from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..plots import style
@@ -19,6 +19,7 @@ HEIGHT, WIDTH = 150, 508  # pixels on the page
 LEFT, RIGHT, TOP, BOTTOM = 44, 14, 30, 30  # of the frame's sides from the paper's
 INKS = {"without": style.GREY, "with": style.HUES[0]}
 Line = Sequence[tuple[float, float]]  # step, loss
+Point = tuple[float, float]
 
 
 def line_of(moves: Sequence[Move]) -> list[tuple[float, float]]:
@@ -30,6 +31,31 @@ def line_of(moves: Sequence[Move]) -> list[tuple[float, float]]:
     return line
 
 
+def frame(high: float, last: float, title: str, under: str) -> tuple[Paper, Callable[[float, float], Point]]:
+    """Draw the frame of a curve.
+
+    Args:
+        high: the largest loss.
+        last: step at the right edge.
+        title, under: what stands above and below.
+
+    Returns:
+        The paper, and what gives the point of a step and its loss.
+    """
+    paper, right, bottom, high = Paper(HEIGHT, WIDTH), WIDTH - RIGHT, HEIGHT - BOTTOM, high * 1.05 or 1.0
+
+    def at(step: float, loss: float) -> Point:
+        return LEFT + (right - LEFT) * step / max(last, 1), bottom - (bottom - TOP) * loss / high
+
+    for share in (0.0, 0.5, 1.0):
+        y = at(0, share * high)[1]
+        paper.line([(LEFT, y), (right, y)], EDGE)
+        paper.text(LEFT - 8, y, f"{share * high:.2f}", style.GREY, "rm")
+    paper.text(LEFT, TOP - 17, title)
+    paper.text((LEFT + right) / 2, bottom + 16, under, style.GREY, "mm")
+    return paper, at
+
+
 def draw_losses(lines: Mapping[str, Line], steps: int) -> Image.Image:
     """Draw the losses "without" and "with" over the steps that are pushed.
 
@@ -37,20 +63,9 @@ def draw_losses(lines: Mapping[str, Line], steps: int) -> Image.Image:
         lines: name to its line; what is not known yet may be missing.
         steps: how many are pushed.
     """
-    paper = Paper(HEIGHT, WIDTH)
-    high = max((loss for line in lines.values() for _, loss in line), default=1.0) * 1.05 or 1.0
-    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
-
-    def at(step: float, loss: float) -> tuple[float, float]:
-        return LEFT + (right - LEFT) * step / max(steps - 1, 1), bottom - (bottom - TOP) * loss / high
-
-    for share in (0.0, 0.5, 1.0):
-        y = at(0, share * high)[1]
-        paper.line([(LEFT, y), (right, y)], EDGE)
-        paper.text(LEFT - 8, y, f"{share * high:.2f}", style.GREY, "rm")
-    paper.text(LEFT, TOP - 17, "loss: what the weakest word lacks")
-    paper.text((LEFT + right) / 2, bottom + 16, f"the {steps} steps that are pushed", style.GREY, "mm")
-    x = right
+    high = max((loss for line in lines.values() for _, loss in line), default=1.0)
+    paper, at = frame(high, steps - 1, "loss: what the weakest word lacks", f"the {steps} steps that are pushed")
+    x = WIDTH - RIGHT
     for name in reversed(lines):
         paper.text(x, TOP - 17, name, INKS[name], "rm", bold=True)
         x -= 14 + 8 * len(name)

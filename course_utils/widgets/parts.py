@@ -170,6 +170,11 @@ def row(*widgets: Widget) -> HBox:
     return HBox(widgets, layout=Layout(width="auto", overflow="visible"))
 
 
+def reason(problem: ValueError | OSError) -> str:
+    """Say why a file was not taken, without the system's number of the error."""
+    return problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+
+
 def plain(problem: Exception) -> str:
     """Say an exception in one line for a learner."""
     text = " ".join(str(problem).split())

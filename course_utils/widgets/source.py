@@ -14,7 +14,7 @@ from .. import controls, editing
 from .given import KINDS, Given, frozen, keep
 from .knobs import LARGEST_SEED, dice
 from .pad import Pad
-from .parts import LABELS, classed, jpeg, row
+from .parts import LABELS, classed, jpeg, reason, row
 from .post import Post
 from .upload import Upload
 
@@ -142,7 +142,7 @@ class Source(VBox):
             self._file = keep(image, self.upload.name, self._folder)
         except (ValueError, OSError) as problem:
             self.upload.name = Path(self._file).name
-            self._say(problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem))
+            self._say(reason(problem))
         else:
             self.kind.value = "file"
             self._show()

@@ -12,8 +12,8 @@ from PIL import Image
 from course_utils import catalog, clay, controls, editing, env, widgets
 from course_utils.widgets.depth2img import estimate
 from course_utils.widgets.given import Given
+from tests.widgets.press import LONG, make
 
-LONG = 300  # seconds, far more than a tiny picture takes
 SMALL = {"num_inference_steps": 2, "height": 64, "width": 96}
 LINE = ["#ffffff", 4, [10, 20, 60, 20, 60, 50]]
 MARK = ["mark", 20, [60, 30, 80, 40]]
@@ -56,15 +56,6 @@ def multi(folder):
     names = ["canny", "scribble"]
     pipe = catalog.load("controlnet", control=names)
     return widgets.multi_controlnet_panel(pipe, controls=names, picture="a clock", folder=folder, **SMALL)
-
-
-def make(panel, **knobs):
-    for name, value in knobs.items():
-        panel.knobs[name].value = value
-    panel.generate.click()
-    assert panel.wait(LONG)
-    assert panel.shot or panel.error.value
-    return panel.shot
 
 
 def pixels(shot):

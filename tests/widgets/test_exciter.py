@@ -10,8 +10,8 @@ from PIL import Image
 
 from course_utils import catalog, excite, widgets
 from course_utils.widgets import exciter, losses
+from tests.widgets.press import LONG, make
 
-LONG = 300  # seconds, far more than a tiny picture takes
 SMALL = {"num_inference_steps": 4, "height": 64, "width": 96}
 
 
@@ -32,15 +32,6 @@ def panel(pipe, tmp_path):
     yield panel
     panel.runner.stop()
     assert panel.wait(LONG)
-
-
-def make(panel, **knobs):
-    for name, value in knobs.items():
-        panel.knobs[name].value = value
-    panel.generate.click()
-    assert panel.wait(LONG)
-    assert panel.shot or panel.error.value
-    return panel.shot
 
 
 def pixels(picture):

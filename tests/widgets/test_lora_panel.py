@@ -15,8 +15,8 @@ from course_utils.widgets.lora_weights import MOST, Weights
 from course_utils.widgets.post import Post
 from tests.tiny.learning import pictures, state
 from tests.tiny.models import build_clay_folder
+from tests.widgets.press import LONG, make
 
-LONG = 300  # seconds, far more than a tiny training takes
 SMALL = {"num_inference_steps": 2, "height": 64, "width": 96}
 
 
@@ -43,15 +43,6 @@ def teach(panel, **knobs):
         getattr(panel.teacher, name).value = value
     panel.teacher.train.click()
     assert panel.wait(LONG)
-
-
-def make(panel, **knobs):
-    for name, value in knobs.items():
-        panel.knobs[name].value = value
-    panel.generate.click()
-    assert panel.wait(LONG)
-    assert panel.shot or panel.error.value
-    return panel.shot
 
 
 def pixels(picture):

@@ -11,8 +11,7 @@ from PIL import Image
 
 from course_utils import catalog, env, widgets
 from course_utils.widgets import post, preview, record, runner
-
-LONG = 120  # seconds, far more than a tiny picture takes
+from tests.widgets.press import LONG, make
 
 
 @pytest.fixture
@@ -21,14 +20,6 @@ def panel(pipe, tmp_path):
     yield panel
     panel.runner.stop()
     assert panel.wait(LONG)
-
-
-def make(panel, **knobs):
-    for name, value in knobs.items():
-        panel.knobs[name].value = value
-    panel.generate.click()
-    assert panel.wait(LONG)
-    return panel.shot
 
 
 def pixels(shot):
