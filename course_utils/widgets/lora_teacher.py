@@ -48,7 +48,7 @@ class Teacher(VBox):
         self.rank = sets.slider("Rank", knobs.rank, 1, HIGHEST, 1)
         self.steps = sets.slider("Steps", knobs.steps, 1, max(LONGEST, knobs.steps), 1)
         self.train = Button(description="Train", button_style="primary", layout=Layout(width="112px"))
-        self.stop = Button(description="Stop and keep", disabled=True, layout=Layout(width="112px"))
+        self.stop = Button(description="Stop and keep", disabled=True, layout=Layout(width="128px"))
         self.error, self.notes = classed(HTML(), "error"), classed(HTML(), "notes")
         self.strip = Looks(tuple(f"sample {number}" for number in range(1, SAMPLES + 1)), knobs.height, knobs.width)
         self.curve = classed(ImageWidget(format="png", layout=Layout(width="320px")), "curve")
@@ -67,7 +67,7 @@ class Teacher(VBox):
     def _arranged(self) -> HBox:
         actions = classed(HBox([self.train, self.stop, self.error]), "actions")
         knobs = [self.pictures, self.trigger, self.rank, self.steps, actions, self.notes]
-        files = classed(HBox([self.link, self.save, self.download, self.drive]), "actions")
+        files = HBox([self.link, self.save, self.download, self.drive])
         side = [self.curve, self.strip, self.status, files]
         return classed(HBox([classed(VBox(knobs), "knobs"), classed(VBox(side), "side")]), "columns")
 
