@@ -33,7 +33,7 @@ from course_utils import catalog, checks, clay, env, judge, plots, widgets
 room = env.start(seed=0, lane="clay")
 
 # %% [markdown]
-# The course carries a model of its own. It is small, 35 MB, so it needs no graphics card and no network. It is
+# The course carries a model of its own. It is small, 36 MB, so it needs no graphics card and no network. It is
 # built exactly like Stable Diffusion, from the same parts. `catalog.load` makes it ready; `settings` are the four
 # numbers that it works well with.
 
