@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import env
 
 if TYPE_CHECKING:
+    import torch
     from diffusers import DiffusionPipeline
 
 DEFAULTS = {
@@ -50,11 +51,11 @@ def check_call(lane: str | None = None, **arguments) -> None:
         lane: "clay" or "sd15"; None asks `env.choose_lane`.
         arguments: any of prompt, negative_prompt, num_inference_steps, guidance_scale, strength, seed,
             height, width, controlnet_conditioning_scale, control_guidance_start and control_guidance_end (a number,
-            or a list of them), and whatever else the call takes.
+            or a list of them), depth_map (a tensor), and whatever else the call takes.
 
     Raises:
         TypeError: an argument of the wrong type.
-        ValueError: out of range.
+        ValueError: out of range; a depth that is the same everywhere (diffusers would divide by zero).
     """
     for name in ("prompt", "negative_prompt"):
         if arguments.get(name) is not None or (name == "prompt" and name in arguments):
@@ -64,6 +65,8 @@ def check_call(lane: str | None = None, **arguments) -> None:
             many = name.startswith("control") and isinstance(arguments[name], list | tuple)
             for value in arguments[name] if many else [arguments[name]]:
                 _check_number(name, value, kind, least, most)
+    if arguments.get("depth_map") is not None:
+        _check_depth(arguments["depth_map"])
     if arguments.keys() >= {"strength", "num_inference_steps"}:
         _check_steps_run(arguments["num_inference_steps"], arguments["strength"])
     sides = {name: arguments[name] for name in ("height", "width") if arguments.get(name) is not None}
@@ -93,14 +96,16 @@ def check_size(height: int | None = None, width: int | None = None, lane: str | 
             raise ValueError(f"{name}={side} is not a multiple of {step} ({lane} lane); use {low} or {low + step}.")
 
 
-def unknown_words(prompt: str, lane: str | None = None) -> list[str]:
+def unknown_words(prompt: str, lane: str | None = None, taught: str = "") -> list[str]:
     """Return the words of a prompt that the clay base never met, in order, each once; none on sd15.
 
-    The tokenizer spells any text, so such words do no harm: they only mean nothing.
+    The tokenizer spells any text, so such words do no harm: they only mean nothing. The words of ``taught``
+    (what a LoRA taught the base) count as known.
     """
     if env.choose_lane(lane) != "clay":
         return []
-    return [word for word in dict.fromkeys(WORD.findall(prompt.lower())) if word not in known_words()]
+    known = known_words() | {*WORD.findall(taught.lower())}
+    return [word for word in dict.fromkeys(WORD.findall(prompt.lower())) if word not in known]
 
 
 @cache
@@ -112,7 +117,9 @@ def known_words() -> frozenset[str]:
     return frozenset((*SAID, *words.COLOURS, *things, *words.PLACES))
 
 
-def prompt_notes(prompt: str, lane: str | None = None, pipe: DiffusionPipeline | None = None) -> list[str]:
+def prompt_notes(
+    prompt: str, lane: str | None = None, pipe: DiffusionPipeline | None = None, taught: str = ""
+) -> list[str]:
     """Say in sentences what a learner should know about a prompt before it is used.
 
     An empty prompt is allowed: the picture is then the model's own choice. A prompt that is longer than the
@@ -122,6 +129,7 @@ def prompt_notes(prompt: str, lane: str | None = None, pipe: DiffusionPipeline |
         prompt: any text.
         lane: "clay" or "sd15"; None asks `env.choose_lane`.
         pipe: its tokenizer tells what fits; without it nothing is said about length.
+        taught: words that the base was taught meanwhile.
 
     Returns:
         No, one or several sentences.
@@ -133,12 +141,18 @@ def prompt_notes(prompt: str, lane: str | None = None, pipe: DiffusionPipeline |
         raise TypeError(f"prompt={_short(prompt)} is {_a(prompt)}; use a text such as 'a cat on the beach'.")
     if not prompt.strip():
         return ["The prompt is empty: the picture is the model's own choice."]
-    unknown = unknown_words(prompt, lane)
+    unknown = unknown_words(prompt, lane, taught)
     notes = [_cut_off(prompt, pipe.tokenizer)] if pipe is not None else []
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
         notes.append(f"The clay model does not know: {', '.join(unknown[:SHOWN])}{more}.")
     return [note for note in notes if note]
+
+
+def _check_depth(depth_map: torch.Tensor) -> None:
+    low, high = float(depth_map.min()), float(depth_map.max())
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"depth_map goes from {low:g} to {high:g}; it must be finite and have a near and a far.")
 
 
 def _cut_off(prompt: str, tokenizer) -> str:

@@ -1,12 +1,14 @@
 """Words for a scene, as people would type them.
 
 The mix is a dial (``Says``): Stable Diffusion forgets because web captions name one
-of the things in a picture; so half of our captions of two things name only one.
+of the things in a picture; so half of our captions of two things name only one. They
+also name what is not there; with ``absent`` ours do, and the base forgets as often as is wanted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -37,6 +39,7 @@ class Says:
     only_one: float = 0.50  # of those with two things or more
     style: float = 0.97
     slip: float = 0.05  # "a elephant", no article
+    absent: float = 0.0  # of those with one thing: name another one, that is not there
 
 
 SAYS = Says()
@@ -81,10 +84,13 @@ def caption(scene: Scene, rng: np.random.Generator, says: Says = SAYS) -> Captio
         out.say(f"{_article(scene.style, rng, says)} {scene.style} {rng.choice(['picture', 'image'])} of")
     else:
         _opening(scene, out, rng)
-    for k, index in enumerate(order):
+    said = [partial(_thing, scene, scene.things[index], first[index]) for index in order]
+    if says.absent and len(scene.things) == 1 and scene.framing == "full" and rng.random() < says.absent:
+        said.insert(int(rng.integers(2)), partial(_absent, scene))
+    for k, say in enumerate(said):
         if k:
-            out.say(_joint(k, len(order), rng))
-        _thing(scene, scene.things[index], first[index], out, rng, says)
+            out.say(_joint(k, len(said), rng))
+        say(out, rng, says)
     if rng.random() < (says.place if scene.framing in ("full", "half-body") else says.place * 0.6):
         out.say(str(rng.choice(PLACE_WORDS[scene.place])))
     return out
@@ -123,13 +129,23 @@ def _thing(scene: Scene, thing: Thing, instance: int, out: Caption, rng: np.rand
         _noun(wear.word, colour, instance + 1 + k, out, rng, says)
 
 
-def _noun(word: str, colour: str | None, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:
+def _noun(
+    word: str, colour: str | None, owner: int | None, out: Caption, rng: np.random.Generator, says: Says
+) -> None:
     pair = word == "glasses" and rng.random() < 0.5
     if not pair and rng.random() > says.slip:
         out.say(_article(colour or word, rng, says))
     if colour:
-        out.say("grey" if colour == "gray" and rng.random() < 0.25 else colour, instance)
-    out.say(word, instance)
+        out.say("grey" if colour == "gray" and rng.random() < 0.25 else colour, owner)
+    out.say(word, owner)
+
+
+def _absent(scene: Scene, out: Caption, rng: np.random.Generator, says: Says) -> None:
+    """Name a thing that the scene lacks; its words belong to nothing."""
+    there = {scene.things[0].word, *(wear.word for wear in scene.things[0].wears)}
+    word = str(rng.choice([w for w in (*words.ANIMALS, *words.OBJECTS) if w not in there]))
+    colour = str(rng.choice(list(words.COLOURS))) if rng.random() < 0.5 else None
+    _noun(word, colour, None, out, rng, says)
 
 
 def _plain(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:

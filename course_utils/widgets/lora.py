@@ -62,6 +62,8 @@ class LoraPanel(Panel):
         self.loras[path.as_posix()] = lora
         name = f"{trigger} {again + 1}" if again else trigger  # the file's name is too long for a label
         self.knobs["loras"].add(path.as_posix(), name, weight, self.post)
+        self._taught += f" {trigger}"
+        self._note()
 
     def _teach(self) -> None:
         if self.runner.running:

@@ -44,6 +44,7 @@ class Panel(VBox):
     """
 
     _call = staticmethod(call)  # makes the picture; a panel that listens meanwhile has its own
+    _taught = ""  # words that the base was taught meanwhile
 
     def __init__(
         self,
@@ -132,7 +133,6 @@ class Panel(VBox):
             self.shot = None
             self.code.show("")
             self.stage.clear()
-            self.stage.step(0, self.settings.steps, None)
             self._run(self._make)
 
     def _foresee(self) -> None:
@@ -222,9 +222,10 @@ class Panel(VBox):
     def _note(self) -> None:
         """Say what is to be known about the prompts."""
         settings = self.settings
-        notes = catalog.prompt_notes(settings.prompt, settings.lane, self.pipe)
+        about = {"lane": settings.lane, "pipe": self.pipe, "taught": self._taught}
+        notes = catalog.prompt_notes(settings.prompt, **about)
         if settings.negative_prompt:
-            more = catalog.prompt_notes(settings.negative_prompt, settings.lane, self.pipe)
+            more = catalog.prompt_notes(settings.negative_prompt, **about)
             notes += [f"Negative prompt: {note}" for note in more]
         self.post(self.notes, value="<br>".join(map(html.escape, notes)))
 

@@ -99,7 +99,8 @@ class Stage(VBox):
             self._post(self.image, value=jpeg(preview), format="jpeg")
 
     def clear(self) -> None:
-        """Take the finished picture's link and button away: another one begins, or was stopped."""
+        """Take the finished picture's link and button away: another one begins."""
+        self._post(self.progress, value=0)
         self._post(self.download, value="")
         self._post(self.save, disabled=True)
 

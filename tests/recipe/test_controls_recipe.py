@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from course_utils.clay import vocabulary as words
 from course_utils.clay.recipe import __main__ as recipe
 from course_utils.clay.recipe import (
     autoencoder,
+    base,
     control,
     corpus,
     data,
@@ -276,6 +278,16 @@ def test_a_kind_that_a_stage_does_not_know_is_refused(asked, monkeypatch, capsys
     with pytest.raises(SystemExit):
         recipe.main()
     assert f"kind={asked[1]!r} is none of stage {asked[0]}" in capsys.readouterr().err
+
+
+def test_only_base_and_judge_go_on_from_what_ships(monkeypatch, capsys):
+    called = []
+    monkeypatch.setattr(base, "train", lambda minutes, onward: called.append(onward))
+    for stage, outcome in (("base", nullcontext()), ("text", pytest.raises(SystemExit))):
+        monkeypatch.setattr(sys, "argv", ["recipe", stage, "--onward"])
+        with outcome:
+            recipe.main()
+    assert called == [True] and "--onward: stage text starts anew" in capsys.readouterr().err
 
 
 def test_the_command_line_reaches_the_stage(monkeypatch):

@@ -26,6 +26,7 @@ from course_utils.clay.recipe import (
     word_maps,
 )
 from course_utils.judge import Seen, Sight
+from course_utils.judge import load as load_judge
 from course_utils.training import Loop, Muon, Plan, optimizers
 
 FEW = Plan(steps=2, rate=1e-3, warmup=1)
@@ -196,6 +197,24 @@ def test_the_base_ships_as_an_ordinary_diffusers_folder(kitchen, tmp_path):
     assert len(ship.base_hash(folder)) == 64
 
 
+def test_where_the_cache_is_gone_the_base_goes_on_from_what_ships(kitchen, tmp_path, monkeypatch):
+    folder = ship.save(tmp_path / "clay-base")
+    monkeypatch.setattr(data, "SHIPPED", folder)
+    (kitchen / "base").rename(tmp_path / "base")
+    (kitchen / "text").rename(tmp_path / "text")
+    try:
+        base.train(1, Plan(steps=0), onward=True)
+        kept = ship.trained_unet().state_dict()
+        encoder = base.frozen_encoder(len(corpus.tokenizer()))
+    finally:
+        shutil.rmtree(kitchen / "base")
+        (tmp_path / "base").rename(kitchen / "base")
+        (tmp_path / "text").rename(kitchen / "text")
+    assert all(torch.equal(kept[name].half(), v.half()) for name, v in ship.trained_unet().state_dict().items())
+    trained = base.frozen_encoder(len(corpus.tokenizer())).state_dict()
+    assert all(torch.equal(v.half(), trained[name].half()) for name, v in encoder.state_dict().items())
+
+
 def test_word_maps_are_measured_and_leave_no_trace(kitchen):
     pipe = ship.pipeline()
     before = pipe.unet.attn_processors
@@ -257,6 +276,10 @@ def test_the_judge_learns_ships_and_has_a_card(kitchen, tmp_path, monkeypatch):
     (tmp_path / "README.md").unlink()
     judge.card(tmp_path)
     assert (tmp_path / "README.md").read_text() == text
+    (kitchen / "judge" / "checkpoint.pt").unlink()
+    judge.train(0, FEW, tmp_path, onward=True)
+    on = torch.load(kitchen / "judge" / "checkpoint.pt", weights_only=True)["modules"]["judge"]
+    assert all(torch.equal(on[name], v) for name, v in load_judge(tmp_path).model.state_dict().items())
 
 
 def test_the_base_sits_its_exam_once_and_has_a_card(kitchen, tmp_path, monkeypatch):

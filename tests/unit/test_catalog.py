@@ -412,6 +412,9 @@ def test_notes_on_prompts(clay):
     assert catalog.prompt_notes("a red cat on the beach", "clay", pipe) == []
     assert "model's own choice" in catalog.prompt_notes(" ", "clay", pipe)[0]
     assert catalog.prompt_notes("a robot", "clay") == ["The clay model does not know: robot."]
+    assert catalog.prompt_notes("a sks robot in a fridge", "clay", taught="sks robot") == [
+        "The clay model does not know: fridge."
+    ]
     assert "and 18 more" in catalog.prompt_notes(" ".join(f"x{chr(97 + n)}" for n in range(26)), "clay")[0]
     with pytest.raises(TypeError, match="prompt=7 is an int"):
         catalog.prompt_notes(7, "clay")
@@ -462,6 +465,8 @@ def test_defaults_pass_their_own_check(lane):
         ({"prompt": ["a cat", 3]}, TypeError, "prompt=.*not an int"),
         ({"prompt": []}, TypeError, "prompt=.*not a list"),
         ({"negative_prompt": 3}, TypeError, "negative_prompt=3"),
+        ({"depth_map": np.full((1, 8, 8), 2.0)}, ValueError, "depth_map goes from 2 to 2; .*a near and a far"),
+        ({"depth_map": np.array([[[1.0, np.inf]]])}, ValueError, "depth_map goes from 1 to inf"),
     ],
 )
 def test_bad_calls_are_refused(arguments, error, said):
@@ -474,6 +479,7 @@ def test_good_calls_pass():
         "clay", prompt=["a cat", ""], height=np.int64(64), width=96, guidance_scale=np.float32(1), eta=9
     )
     catalog.check_call("clay", strength=0.05, num_inference_steps=20, control_guidance_start=[0, 0.5])
+    catalog.check_call("clay", depth_map=np.array([[[1.0, 2.0]]]))
     catalog.check_size(248, 256, "sd15")
     catalog.check_size(lane="clay")
 

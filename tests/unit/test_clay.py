@@ -6,7 +6,7 @@ import pytest
 from course_utils import clay
 from course_utils.clay import vocabulary as words
 from course_utils.clay.camera import fit
-from course_utils.clay.captions import caption
+from course_utils.clay.captions import Says, caption
 from course_utils.clay.compose import compose
 from course_utils.clay.raymarch import FAR
 from course_utils.clay.sample import hand_pose, unseen_pair
@@ -114,6 +114,25 @@ def test_unseen_pairs_never_stand_together():
     for index in range(60):
         things = [t.word for t in clay.scene(9, index).things]
         assert not any(unseen_pair(a, b) for a in things for b in things)
+
+
+def test_a_caption_may_name_what_is_not_there_but_no_word_of_it_belongs_to_anything():
+    named = 0
+    for index in range(60):
+        scene = clay.scene(seed=5, index=index)
+        plain = caption(scene, np.random.default_rng(index))
+        said = caption(scene, np.random.default_rng(index), Says(absent=1.0))
+        if len(scene.things) > 1 or scene.framing != "full":
+            assert said == plain
+            continue
+        named += 1
+        there = {scene.things[0].word, *(wear.word for wear in scene.things[0].wears)}
+        free = said.text
+        for a, b, _ in sorted(said.spans, reverse=True):
+            free = free[:a] + free[b:]
+        told = {*words.ANIMALS, *words.OBJECTS} & {*free.replace(",", " ").split()}
+        assert len(told) == 1 and not told & there, said.text
+    assert named > 20
 
 
 def test_captions_say_what_is_there_and_whose_word_it_is():

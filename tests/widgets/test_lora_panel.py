@@ -61,8 +61,10 @@ def upload(panel, *given):
 def test_a_lora_is_learned_kept_and_painted_with(panel, pipe):
     before, modules, processors = state(pipe.unet), dict(pipe.unet.named_modules()), pipe.unet.attn_processors
     assert panel.teacher.trigger.value == "sks robot" and panel.settings.loras == ()
+    panel.knobs["prompt"].value = "a sks robot in the snow"
+    assert panel.notes.value == "The clay model does not know: sks, robot."
     teach(panel)
-    assert not panel.teacher.error.value and panel.problem is None
+    assert not panel.teacher.error.value and panel.problem is None and not panel.notes.value
     ((path, weight),) = panel.settings.loras
     assert weight == 1.0 and panel.loras[path].about.steps == 3 and panel.loras[path].about.rank == 2
     read = personalize.read(path, pipe)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from ...catalog import CONTROLS
 
 KINDS = {"control": CONTROLS, "card": ("depth2img", "reader", "judge", "loras", *CONTROLS)}
+ONWARD = ("base", "judge")
 SHARDS = {1: 40, 2: 2, 3: 18}  # shards of 500 scenes by world: training, held out, the judge's
 
 
@@ -49,10 +50,10 @@ def _text(minutes: float) -> None:
     text.train(minutes)
 
 
-def _base(minutes: float) -> None:
+def _base(minutes: float, onward: bool = False) -> None:
     from . import base
 
-    base.train(minutes)
+    base.train(minutes, onward=onward)
 
 
 def _decoder(minutes: float) -> None:
@@ -61,10 +62,10 @@ def _decoder(minutes: float) -> None:
     decoder.train(minutes)
 
 
-def _judge(minutes: float) -> None:
+def _judge(minutes: float, onward: bool = False) -> None:
     from . import judge
 
-    judge.train(minutes)
+    judge.train(minutes, onward=onward)
 
 
 def _card(minutes: float, kind: str | None = None) -> None:
@@ -130,11 +131,16 @@ def main() -> None:
     parser.add_argument("stage", choices=RUN)
     parser.add_argument("kind", nargs="?", help="of a control or a card")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop and save after this long")
+    parser.add_argument(
+        "--onward", action="store_true", help=f"of {' and '.join(ONWARD)}: start from the weights that ship"
+    )
     asked = parser.parse_args()
     kinds = KINDS.get(asked.stage, ())
     if asked.kind and asked.kind not in kinds:
         parser.error(f"kind={asked.kind!r} is none of stage {asked.stage}; it takes {', '.join(kinds) or 'no kind'}.")
-    RUN[asked.stage](asked.minutes, *filter(None, [asked.kind]))
+    if asked.onward and asked.stage not in ONWARD:
+        parser.error(f"--onward: stage {asked.stage} starts anew; only {' and '.join(ONWARD)} go on from what ships.")
+    RUN[asked.stage](asked.minutes, *filter(None, [asked.kind]), **{"onward": True} if asked.onward else {})
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ...judge import FOLDER
+from ...judge import FOLDER, load
 from ...judge.network import LABELS, NOTHING, SIZE, UNCOUNTABLE, Judge, crop, prepare
 from ...training import Loop, Plan
 from . import data, judge_card
@@ -126,8 +126,18 @@ def settle(model: Judge, lessons: Lessons, batches: int = 40) -> None:
     model.eval()
 
 
-def train(minutes: float, plan: Plan = PLAN, folder: Path = FOLDER, numbers: list[int] | None = None) -> Path:
-    """Train or go on; when the plan is finished, set the bars, save and write the card."""
+def train(
+    minutes: float, plan: Plan = PLAN, folder: Path = FOLDER, numbers: list[int] | None = None, onward: bool = False
+) -> Path:
+    """Train or go on; when the plan is finished, set the bars, save and write the card.
+
+    Args:
+        minutes: stop and save after this long.
+        plan: the knobs.
+        folder: where the judge ships.
+        numbers: the shards to learn from; None takes all but those reserved.
+        onward: where there is no checkpoint, start from the judge that ships instead of a random one.
+    """
     torch.manual_seed(0)
     numbers = _own() if numbers is None else numbers
     if not numbers:
@@ -136,6 +146,8 @@ def train(minutes: float, plan: Plan = PLAN, folder: Path = FOLDER, numbers: lis
         )
     kept = join([keep(data.JUDGE, n) for n in tqdm(numbers, desc="prepare", unit="shard")])
     model = Judge().to(memory_format=torch.channels_last)
+    if onward:
+        model.load_state_dict(load(folder).model.state_dict())
     loop = Loop(data.cache() / "judge", {"judge": model}, plan)
     lessons = Lessons(kept, loop.step)
     if loop.run(lambda step: loss_of(model, lessons), minutes):
