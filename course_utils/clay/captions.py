@@ -2,7 +2,7 @@
 
 The mix is a dial (``Says``): Stable Diffusion forgets because web captions name one
 of the things in a picture; so half of our captions of two things name only one. They
-also name what is not there; with ``absent`` ours do, and the base forgets as often as is wanted.
+also name what is not there; with ``absent`` ours do, so that the base forgets one of two.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ In order: data, autoencoder, latents, text, base, decoder, judge, card (ships th
 frozen base: maps, reader, depth, control KIND (without one, all seven), loras. Each goes on where it stopped.
 ``card KIND`` measures a shipped ControlNet, ``depth2img``, ``reader``, ``judge`` or ``loras`` again.
 ``eye`` lays generated pictures out for a person to label; the judge's card tells how often it agrees with them.
+``--onward`` lets base and judge start from the weights that ship, where the cache is gone.
 The same command trains on a GPU where there is one. On several cores or GPUs:
 ``torchrun --nproc_per_node 2 -m course_utils.clay.recipe base`` (with ``ACCELERATE_USE_CPU=true`` on CPUs).
 """

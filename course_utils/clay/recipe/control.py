@@ -68,7 +68,7 @@ def train(kind: str, minutes: float, knobs: controlnet.Knobs = KNOBS) -> None:
     torch.manual_seed(0)
     pipe = dependents.frozen_base()
     pairs, net = Drawn(kind, pipe.tokenizer), controlnet.copy_of(pipe)
-    if minutes > 10:  # compiled, a step is a fifth faster, after some minutes
+    if minutes > 10:  # the base alone trains a fifth faster so, after some minutes
         net.compile()
         pipe.unet.compile()
     run = controlnet.train(pipe, net, pairs, knobs, dependents.workshop(f"control-{kind}"), minutes)

@@ -39,7 +39,7 @@ def trained_unet(name: str = "base") -> torch.nn.Module:
 
 
 def sampler() -> DDPMScheduler:
-    """Give the base's scheduler: DDPM's own steps, which add fresh noise; bodies come out crisper than by DDIM's.
+    """Give the base's scheduler: DDPM's own steps, which add fresh noise; by eye, bodies are crisper than by DDIM's.
 
     Made from DDIM's configuration, so that going back to DDIM gives the walk that its paper describes.
     """
