@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from . import vocabulary as words
+from .sample import unseen_pair
 from .scenes import Scene, Thing
 
 PLACE_WORDS = {
@@ -142,8 +143,10 @@ def _noun(
 
 def _absent(scene: Scene, out: Caption, rng: np.random.Generator, says: Says) -> None:
     """Name a thing that the scene lacks; its words belong to nothing."""
-    there = {scene.things[0].word, *(wear.word for wear in scene.things[0].wears)}
-    word = str(rng.choice([w for w in (*words.ANIMALS, *words.OBJECTS) if w not in there]))
+    thing = scene.things[0]
+    there = {thing.word, *(wear.word for wear in thing.wears)}
+    could = [w for w in (*words.ANIMALS, *words.OBJECTS) if w not in there and not unseen_pair(w, thing.word)]
+    word = str(rng.choice(could))  # pairs that never meet are not named either: nothing shall teach that they cannot
     colour = str(rng.choice(list(words.COLOURS))) if rng.random() < 0.5 else None
     _noun(word, colour, None, out, rng, says)
 
