@@ -225,6 +225,20 @@ plots.described(
 
 # %% [markdown]
 # A better walk, a finer picture. But the words are heard by the UNet alone: a scheduler does not read.
+#
+# `ddim` draws nothing at random, so it was good to read. The clay model ships with `ddpm`, the oldest of all: it adds
+# a little fresh noise at each step, so the UNet looks again at what it has just painted, and may mend it. Each row
+# has twenty steps.
+
+# %%
+seeds = range(6)
+plain = [paint("a brown suitcase in a room", seed) for seed in seeds]
+pipe = catalog.load("text2img", lane=room.lane)  # with the scheduler that it ships with, from here on
+shipped = [paint("a brown suitcase in a room", seed) for seed in seeds]
+plots.described(
+    plots.sweep([plain, shipped], ["ddim", "as shipped"], [f"seed {seed}" for seed in seeds], size=(120, 120)),
+    "Six seeds of a brown suitcase: above by ddim, below by the scheduler that the model ships with.",
+)
 
 # %% [markdown]
 # ## The seed: draw your ticket
@@ -236,8 +250,7 @@ plots.described(
 tickets = {seed: paint(prompt, seed) for seed in range(16)}
 plots.described(
     plots.grid(list(tickets.values()), [f"seed {seed}" for seed in tickets], columns=8, size=(120, 120)),
-    "Sixteen pictures from one prompt: some show a red clock and a blue bench; in others one is missing or a colour "
-    "is wrong.",
+    "Sixteen pictures from one prompt: some show a red clock and a blue bench, others do not.",
 )
 
 # %% [markdown]
@@ -334,7 +347,7 @@ plots.described(
 assert len(verdicts) == 16 and set(verdicts.values()) <= {"right", "missing", "swapped", "leaked", "unknown"}
 if room.lane == "clay":
     assert metrics.rate(single).value >= 0.8 > lottery["all right"].value > 0
-    assert lottery["both there"].value > lottery["all right"].value
+    assert lottery["both there"].value >= lottery["all right"].value
 
 # %% [markdown]
 # Alone they come out nearly always. So it knows the words. It is the *sentence* that gets lost. Exchange the two
@@ -354,10 +367,11 @@ plots.described(
 # Nothing in the machine ties a colour to a thing. The words come in as a row of vectors, and every place of the
 # picture may look at every one of them. "Red" is looked at by the clock, and by whatever else is near. If the bench
 # looks too, it turns red: the colour has **leaked**. And if one thing has taken the whole picture in the first steps,
-# the other finds no place any more: it is **missing**, and nobody in the loop notices. No rule, no second look.
+# the other finds no place any more: it is **missing**, and nobody in the loop notices. No rule, no second look. (Clay
+# mostly forgets. Its colours seldom leak, for it was taught where words belong; Stable Diffusion was not.)
 #
-# Captions teach it, too. Most pictures of the web show one thing, and of two things the caption often names one. Our
-# clay model was given captions of that kind on purpose, so that it forgets as the large one does.
+# Captions teach it, too. Those of the web name one thing of several, or one that is not in the picture at all. Our
+# clay model was given captions that name what is not there on purpose, so that it forgets as the large one does.
 #
 # What helps? Try more steps, more guidance, a longer prompt in the panel below, and count. Or draw again until you
 # win, and pay for each ticket. Or take **control**: that is the rest of the course.
