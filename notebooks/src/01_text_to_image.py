@@ -171,8 +171,7 @@ plots.described(
 # %% [markdown]
 # The large things are settled first: where something stands, and what it will roughly be. The last steps only polish.
 # Whoever wants to steer has to come early. Many later lessons live on this one row of pictures.
-
-# %% [markdown]
+#
 # ## Guidance
 #
 # One knob at a time, the seed fixed. **Guidance** says how far the loop goes from "any picture" towards "a picture of
