@@ -226,18 +226,10 @@ plots.described(
 # A better walk, a finer picture. But the words are heard by the UNet alone: a scheduler does not read.
 #
 # `ddim` draws nothing at random, so it was good to read. The clay model ships with `ddpm`, the oldest of all: it adds
-# a little fresh noise at each step, so the UNet looks again at what it has just painted, and may mend it. Each row
-# has twenty steps.
+# a little fresh noise at each step, so the UNet looks again at what it has just painted, and may mend it.
 
 # %%
-seeds = range(6)
-plain = [paint("a brown suitcase in a room", seed) for seed in seeds]
 pipe = catalog.load("text2img", lane=room.lane)  # with the scheduler that it ships with, from here on
-shipped = [paint("a brown suitcase in a room", seed) for seed in seeds]
-plots.described(
-    plots.sweep([plain, shipped], ["ddim", "as shipped"], [f"seed {seed}" for seed in seeds], size=(120, 120)),
-    "Six seeds of a brown suitcase: above by ddim, below by the scheduler that the model ships with.",
-)
 
 # %% [markdown]
 # ## The seed: draw your ticket
