@@ -338,7 +338,8 @@ plots.described(
 assert len(verdicts) == 16 and set(verdicts.values()) <= {"right", "missing", "swapped", "leaked", "unknown"}
 if room.lane == "clay":
     assert metrics.rate(single).value >= 0.8 > lottery["all right"].value > 0
-    assert lottery["both there"].value >= lottery["all right"].value
+    kinds = Counter(verdicts.values())
+    assert kinds["missing"] > kinds["swapped"] + kinds["leaked"], "clay mostly forgets"
 
 # %% [markdown]
 # Alone they come out nearly always. So it knows the words. It is the *sentence* that gets lost. Exchange the two
