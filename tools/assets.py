@@ -14,12 +14,13 @@ from .template import ROOT
 
 BEGIN, END = "<!-- files: written by tools/assets.py -->", "<!-- end of files -->"
 UNLISTED = {"manifest.json", "README.md"}
-ORIGINS = {  # folder: (source, licence); what comes from elsewhere gets a line of its own
+ORIGINS = {  # folder or file: (source, licence); what comes from elsewhere gets a line of its own
     "models": ("`make models`", "CC BY 4.0"),
     "pictures": ("the clay renderer", "CC BY 4.0"),
     "figures": ("`python -m course_utils.clay.sheet --scenes 24 --seed 21`", "CC BY 4.0"),
     "results": ("`make results`", "CC BY 4.0"),
     "data": ("the authors of Attend-and-Excite (2023): yuval-alaluf/Attend-and-Excite, issue 17", "MIT"),
+    "data/eye_labels.tsv": ("pictures of `make models STAGE=eye`, labelled by an AI viewer", "CC BY 4.0"),
 }
 
 
@@ -37,12 +38,12 @@ def manifest(folder: Path) -> dict[str, dict]:
 
 
 def origin(name: str) -> tuple[str, str]:
-    """Return the source and the licence of a file under assets/, from the longest folder that is listed.
+    """Return the source and the licence of a file under assets/, from the longest path that is listed.
 
     Raises:
         ValueError: nobody has said where it comes from.
     """
-    folders = [folder for folder in ORIGINS if name.startswith(f"{folder}/")]
+    folders = [folder for folder in ORIGINS if f"{name}/".startswith(f"{folder}/")]
     if not folders:
         raise ValueError(
             f"assets/{name} has no source and licence: give its folder a line in ORIGINS, tools/assets.py."

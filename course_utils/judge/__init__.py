@@ -112,7 +112,7 @@ def look(image, judge: Trained | None = None) -> Sight:
 
 @dataclass(frozen=True)
 class Reading:
-    """Of each pixel: its label, the probability of that, and of each colour [colour, height, width]."""
+    """Of each cell: its label, the probability of that, and of each colour [colour, height, width]."""
 
     label: np.ndarray
     sure: np.ndarray
@@ -121,7 +121,7 @@ class Reading:
 
 @torch.inference_mode()
 def read(model: Judge, pixels: np.ndarray) -> Reading:
-    """Read a picture uint8 [height, width, 3] whose sides are multiples of 16."""
+    """Read a picture uint8 [height, width, 3] whose sides are multiples of 32."""
     klass, colour, _ = model(prepare(pixels[None]))
     sure, label = klass[0].softmax(0).max(0)
     return Reading(label.numpy(), sure.numpy(), colour[0].softmax(0).numpy())
@@ -137,7 +137,7 @@ def _pixels(image) -> np.ndarray:
 
 
 def candidates(reading: Reading) -> list[Seen]:
-    """List everything that has a pixel, whether or not it passes its bar; a raised hand is called so."""
+    """List everything that has a cell, whether or not it passes its bar; a raised hand is called so."""
     return [_seen(reading, label) for label in np.unique(reading.label) if label != NOTHING]
 
 

@@ -13,12 +13,14 @@ from torch.nn import functional as F
 
 from ..clay import vocabulary as words
 
-SIZE = 128  # pixels of the shorter side that the network sees
+SIZE = 256  # pixels of the shorter side that the network sees
+CELL = 4  # pixels of it that share an answer: their labels are a grid of SIZE / CELL
 COLOURS = (*words.COLOURS, *words.TONES)
-NOTHING, RAISED = 0, len(words.THINGS) + 1  # labels of a pixel: 0, then the things, then a person's raised hand
+NOTHING, RAISED = 0, len(words.THINGS) + 1  # labels of a cell: 0, then the things, then a person's raised hand
 LABELS = RAISED + 1
 UNCOUNTABLE = 6  # what the finger head may answer beside 0-5
-WIDTHS = (32, 64, 128, 240)  # channels at 1/2, 1/4, 1/8, 1/16 of SIZE
+FINE = 16  # channels at half of SIZE, which only gather what is small: glasses, a moustache
+WIDTHS = (32, 64, 128, 240)  # channels at 1/4, 1/8, 1/16, 1/32 of SIZE
 HAND_ROOM = 1.3  # a window for counting is this many times as wide as the hand seen
 
 
@@ -78,11 +80,12 @@ class Block(nn.Module):
 
 
 class Judge(nn.Module):
-    """A small U of convolutions: class and colour of each second pixel, and the fingers of the whole picture."""
+    """A small U of convolutions: class and colour of cells of 4 x 4 pixels, and the fingers of the whole picture."""
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: tuple[int, ...] = (1, 1, 2, 2)):
         super().__init__()
-        self.stem = _conv(3, widths[0], 4, 2)
+        self.fine = nn.Conv2d(3, FINE, 4, 2, 1)
+        self.stem = _conv(FINE, widths[0], 4, 2)
         self.down = nn.ModuleList(_conv(a, b, 2, 2) for a, b in zip(widths, widths[1:], strict=False))
         self.inner = nn.ModuleList(nn.Sequential(*map(Block, [w] * n)) for w, n in zip(widths, blocks, strict=True))
         self.rise = nn.ModuleList(_conv(b, a, 1) for a, b in zip(widths, widths[1:], strict=False))
@@ -95,13 +98,13 @@ class Judge(nn.Module):
         """Judge pictures.
 
         Args:
-            x: [batch, 3, height, width] in -1..1, sides multiples of 16.
+            x: [batch, 3, height, width] in -1..1, sides multiples of 32.
 
         Returns:
-            Logits of the label and of the colour of pixels, [batch, LABELS or len(COLOURS), height/2, width/2],
+            Logits of the label and of the colour of cells, [batch, LABELS or len(COLOURS), height/4, width/4],
             and of the finger count [batch, 7].
         """
-        x = self.inner[0](F.relu(self.stem(x)))
+        x = self.inner[0](F.relu(self.stem(F.relu(self.fine(x)))))
         kept = []
         for down, inner in zip(self.down, self.inner[1:], strict=True):
             kept.append(x)
@@ -127,10 +130,10 @@ def prepare(pixels: np.ndarray) -> torch.Tensor:
 
 
 def shrink(pixels: np.ndarray, side: int = SIZE) -> np.ndarray:
-    """Resize a picture so that its shorter side is ``side`` and the longer a multiple of 16."""
+    """Resize a picture so that its shorter side is ``side`` and the longer a multiple of 32."""
     height, width = pixels.shape[:2]
     scale = side / min(height, width)
-    size = [max(side, round(n * scale / 16) * 16) for n in (width, height)]
+    size = [max(side, round(n * scale / 32) * 32) for n in (width, height)]
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 

@@ -148,9 +148,10 @@ assert gap < 2, f"by hand and by pipeline differ by {gap:.1f} of 255"
 #
 # ## One knob: strength
 #
-# The seed stays, the words stay.
+# The seed stays, the words stay. From here on the model walks with the scheduler that it ships with.
 
 # %% tags=["check"]
+pipe = catalog.load("img2img", lane=room.lane)
 changed = {strength: paint(snow, car, strength) for strength in strengths}
 far = [np.abs(np.asarray(image, float) - np.asarray(car, float)).mean() for image in changed.values()]
 assert far[0] < far[2] < far[4]

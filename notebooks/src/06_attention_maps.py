@@ -352,9 +352,8 @@ class Deaf(Listener):
         self.places = list(places)
 
     def share(self, scores):
-        shares = super().share(scores)
-        shares[len(shares) // 2 :, :, self.places] = 0  # only the half that knows the prompt
-        return shares / shares.sum(-1, keepdim=True)
+        scores[len(scores) // 2 :, :, self.places] = -torch.inf  # only the half that knows the prompt
+        return super().share(scores)
 
 def paint_deaf(places):
     try:
@@ -381,7 +380,7 @@ plots.described(sheet, "One seed: with all words; deaf to 'lion', and still a li
 # what is *said*. That solves the riddle of the style, too: every word after "cubist" has read it. And a clock can turn
 # blue although its places look at "red": "clock" itself may have caught a colour on its way through the sentence.
 #
-# The drain was not idle, either: without the end token nobody speaks for the background.
+# The drain was not idle, either: without the end token every place has to listen to some word, and the lion spreads.
 
 # %% [markdown]
 # ## The panel

@@ -239,9 +239,24 @@ def test_controls_learn_ship_and_name_their_base(kitchen):
         control.train(kind, 1, knobs)
         card = (kitchen / f"clay-control-{kind}" / "README.md").read_text()
         assert dependents.line(ship.base_hash(kitchen / "clay-base")) in card and controls.MEASURES[kind] in card
+        assert ("went on from clay-control-canny" in card) == (kind != "canny") != ("its connections zero" in card)
     pipe = catalog.load("controlnet", "clay", control=["canny", "openpose"])
     assert len(pipe.controlnet.nets) == 2 and dependents.strangers(kitchen) == {}
     assert controlnet.zero_layers(pipe.controlnet.nets[0])["middle"].weight.any()
+
+
+def test_the_others_go_on_from_the_first(kitchen, tmp_path, monkeypatch):
+    """Its weights, to half precision, are what another kind begins with; the first begins silent."""
+    pipe = catalog.load("text2img", "clay")
+    monkeypatch.setattr(dependents, "folder_of", lambda name: tmp_path / name)
+    with pytest.raises(FileNotFoundError, match="run `control canny`"):
+        control.begin("depth", pipe)
+    first = control.begin("canny", pipe)
+    assert not any(layer.weight.any() for layer in controlnet.zero_layers(first).values())
+    first.controlnet_mid_block.weight.data.fill_(0.25)
+    dependents.save(first, tmp_path / "control-canny")
+    begun = control.begin("depth", pipe).state_dict()
+    assert all(torch.equal(begun[name], value.half().float()) for name, value in first.state_dict().items())
 
 
 def test_another_base_starts_anew(kitchen, monkeypatch):

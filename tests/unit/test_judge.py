@@ -93,7 +93,7 @@ def kept(shard, truth):
 
 def test_size_and_shapes(model):
     assert sum(p.numel() for p in model.parameters()) <= 4e6
-    klass, colour, fingers = model(torch.zeros(2, 3, 128, 192))
+    klass, colour, fingers = model(torch.zeros(2, 3, 256, 384))
     assert klass.shape == (2, LABELS, 64, 96) and colour.shape == (2, len(COLOURS), 64, 96)
     assert fingers.shape == (2, 7)
 
@@ -150,7 +150,7 @@ def test_saved_judge_reads_back(model, tmp_path):
     judge_card.save(model, bars, tmp_path)
     back = judge.load(tmp_path)
     assert back.bars["cat"] == judge.Bar(0.002, 0.5) and set(back.bars) == set(judge_truth.WORDS)
-    x = torch.zeros(1, 3, 128, 128)
+    x = torch.zeros(1, 3, 256, 256)
     assert torch.allclose(back.model(x)[0], model(x)[0], atol=2e-2)
     assert (tmp_path / "model.safetensors").stat().st_size < 8.5e6
 
@@ -216,7 +216,7 @@ def test_half_formed_things_are_nothing(kept):
         s = sample(kept, 0)
         spoil(s, sample(kept, 3), rng)
         spoiled = s.label == judge_spoil.SPOILED
-        changed = np.abs(s.picture.astype(int) - plain.picture).max(-1).reshape(64, 2, 64, 2).max((1, 3)) > 12
+        changed = np.abs(s.picture.astype(int) - plain.picture).max(-1).reshape(64, 4, 64, 4).max((1, 3)) > 12
         assert spoiled.sum() > 80 and changed[spoiled].mean() > 0.6, spoil.__name__
         assert (s.colour[spoiled] == judge_truth.UNKNOWN).all()
         assert not spoiled[plain.thing < 0].any() or spoil is judge_spoil.mix
@@ -237,7 +237,7 @@ def test_pasted_things_stay_things_and_fragments_do_not(kept):
         new = s.thing == 99
         pasted = set(np.unique(s.label[new]).tolist())
         assert pasted == {judge_spoil.SPOILED} if not whole else pasted <= set(np.unique(kept.label[0]).tolist()) - {0}
-        assert (s.picture != kept.picture[3]).any(-1)[::2, ::2][new].mean() > 0.8
+        assert (s.picture != kept.picture[3]).any(-1)[::4, ::4][new].mean() > 0.8
         sizes[whole] = new.sum()
     assert sizes[False] < 0.4 * sizes[True]
 
@@ -248,7 +248,7 @@ def test_zoom_keeps_picture_and_maps_together(kept):
     s.picture = judge_spoil.large(s.label)[..., None].repeat(3, -1)
     for _ in range(8):
         z = judge_spoil.zoom(s, rng)
-        assert (z.picture[::2, ::2, 0] == z.label).mean() > 0.93
+        assert (z.picture[2::4, 2::4, 0] == z.label).mean() > 0.93
         assert ((z.label > 0) == (z.thing >= 0)).all()
 
 
@@ -283,7 +283,7 @@ def test_a_lesson_teaches(kept):
 
 def test_hands_are_ruined_into_uncountable_ones(kept):
     x, fingers = Lessons(kept, 0).hands(60)
-    assert x.shape == (60, 3, 128, 128) and set(fingers.tolist()) == {2, 3, network.UNCOUNTABLE}
+    assert x.shape == (60, 3, 256, 256) and set(fingers.tolist()) == {2, 3, network.UNCOUNTABLE}
 
 
 def test_bars_reject_what_is_unsure():

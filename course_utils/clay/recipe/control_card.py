@@ -17,6 +17,7 @@ the clay autoencoder's 16 pixels a latent. `catalog.load("controlnet", lane="cla
 
 Made by `python -m course_utils.clay.recipe control {kind}` from {samples} pairs of the training world: part of
 the maps drawn from truth, part worn as a preprocessor's or a hand's are; half of the prompts emptied.
+{start}
 Licence: CC BY 4.0.
 
 Clay scenes with exact truth are easier than photographs: the measure is the same, the feat is not.
@@ -27,12 +28,19 @@ The map drawn from truth, the scene's caption as prompt, the lane's usual settin
 """
 
 
-def write(kind: str, samples: str) -> list[dict]:
+STARTS = {
+    True: "It began as a copy of the UNet's encoder, its connections zero.",
+    False: "It did not begin at zero: it went on from clay-control-{first}, which had begun as a copy of the encoder.",
+}
+
+
+def write(kind: str, samples: str, first: str | None = None) -> list[dict]:
     """Measure the ControlNet that ships on held-out scenes, keep the rows and write the card.
 
     Args:
         kind: of ``catalog.CONTROLS``.
         samples: how many pairs it was trained on, in words.
+        first: the control whose net it went on from; None for a fresh copy of the UNet's encoder.
 
     Returns:
         The rows.
@@ -48,6 +56,7 @@ def write(kind: str, samples: str) -> list[dict]:
     trials.keep(rows, folder)
     card = CARD.format(
         kind=kind, parameters=sum(p.numel() for p in net.parameters()) / 1e6, samples=samples,
+        start=STARTS[first is None].format(first=first),
         base=dependents.line(ship.base_hash(data.SHIPPED)), table=trials.table(rows),
     )  # fmt: skip
     (folder / "README.md").write_text(card)

@@ -143,7 +143,7 @@ Says which things of the clay world a picture shows, how large, in what colour, 
 `course_utils.judge.look(picture)`. It measures; no model of the course was trained on what it says.
 
 A U of residual convolutions, {parameters:.1f} M parameters, {size:.1f} MB in half precision. The network sees the
-picture at 128 pixels and labels every second of them; a raised hand is cut out of the full picture and looked at
+picture at 256 pixels and labels it in cells of 4 x 4; a raised hand is cut out of the full picture and looked at
 again. Licence: CC BY 4.0.
 
 Made by `python -m course_utils.clay.recipe judge` from {scenes} scenes of a world of its own (seed 3): renders and
@@ -168,7 +168,8 @@ F1 by thing, of so many pictures that show it:
 EYE = """
 ## Agreement with the eye
 
-Pictures that the base generated, labelled by eye before the judge saw them (`assets/data/eye_labels.tsv`):
+Pictures that the base generated, labelled one by one by an AI viewer that saw neither their prompts nor what the
+judge says of them (`assets/data/eye_labels.tsv`):
 
 | question | answers | same answer |
 |---|---|---|

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...judge.network import NOTHING, SIZE
+from ...judge.network import CELL, NOTHING, SIZE
 from .judge_truth import UNKNOWN
 
 SPOILED = 254  # a label: nothing, and the loss should mind
-GRID = 64
+GRID = SIZE // CELL
 CUT = (0.08, 0.35)  # share of a thing that a fragment keeps
 ENOUGH = 80  # cells of the 64 x 64 grid: smaller things are not worth spoiling
 
@@ -41,7 +41,7 @@ class Sample:
 
 def large(mask: np.ndarray) -> np.ndarray:
     """Bring a mask [64, 64] to the picture's size."""
-    return mask.repeat(SIZE // GRID, 0).repeat(SIZE // GRID, 1)
+    return mask.repeat(CELL, 0).repeat(CELL, 1)
 
 
 def box(mask: np.ndarray) -> tuple[int, int, int, int]:
@@ -66,9 +66,9 @@ def paste(s: Sample, other: Sample, rng: np.random.Generator, whole: bool) -> No
     y = x = 0
     if min(top, left) > 0 and max(bottom, right) < GRID:  # what the frame cuts stays at the frame
         y, x = int(rng.integers(-top, GRID - bottom + 1)), int(rng.integers(-left, GRID - right + 1))
-    mask, step = np.roll(mask, (y, x), (0, 1)), SIZE // GRID
+    mask, step = np.roll(mask, (y, x), (0, 1)), CELL
     moved = np.roll(other.picture, (y * step, x * step), (0, 1))
-    soft = cv2.GaussianBlur(large(mask).astype(np.float32), (0, 0), 0.8)[..., None]
+    soft = cv2.GaussianBlur(large(mask).astype(np.float32), (0, 0), 1.2)[..., None]
     s.picture[:] = s.picture * (1 - soft) + moved * soft
     for name in ("label", "colour"):
         getattr(s, name)[mask] = np.roll(getattr(other, name), (y, x), (0, 1))[mask]
@@ -85,7 +85,7 @@ def shuffle(s: Sample, other: Sample, rng: np.random.Generator) -> None:
     block = 4 if mask.sum() < 700 else int(rng.choice([4, 8]))
     count = GRID // block
     inside = mask.reshape(count, block, count, block).mean((1, 3)) > 0.5
-    places, wide = np.argwhere(inside), block * SIZE // GRID
+    places, wide = np.argwhere(inside), block * CELL
     before = s.picture.copy()
     for (a, b), (c, d) in zip(places, rng.permutation(places), strict=True):
         s.picture[a * wide : (a + 1) * wide, b * wide : (b + 1) * wide] = before[
@@ -100,15 +100,15 @@ def swirl(s: Sample, other: Sample, rng: np.random.Generator) -> None:
     if mask is None:
         return
     top, left, bottom, right = box(mask)
-    y, x = (top + bottom) / 2 * SIZE / GRID, (left + right) / 2 * SIZE / GRID
-    reach = 0.62 * max(bottom - top, right - left) * SIZE / GRID
+    y, x = (top + bottom) / 2 * CELL, (left + right) / 2 * CELL
+    reach = 0.62 * max(bottom - top, right - left) * CELL
     rows, columns = np.mgrid[:SIZE, :SIZE].astype(np.float32)
     away = np.hypot(rows - y, columns - x)
     turn = rng.choice([-1, 1]) * rng.uniform(3.0, 6.0) * np.clip(1 - away / reach, 0, 1)
     cos, sin = np.cos(turn), np.sin(turn)
     from_x, from_y = x + cos * (columns - x) - sin * (rows - y), y + sin * (columns - x) + cos * (rows - y)
     s.picture[:] = cv2.remap(s.picture, from_x.astype(np.float32), from_y.astype(np.float32), cv2.INTER_LINEAR)
-    s.mark((away < reach)[:: SIZE // GRID, :: SIZE // GRID] & (s.label != NOTHING) | mask)
+    s.mark((away < reach)[::CELL, ::CELL] & (s.label != NOTHING) | mask)
 
 
 def mix(s: Sample, other: Sample, rng: np.random.Generator) -> None:
@@ -116,14 +116,14 @@ def mix(s: Sample, other: Sample, rng: np.random.Generator) -> None:
     mask, theirs = s.choose(rng), other.choose(rng)
     if mask is None or theirs is None or np.intersect1d(s.label[mask], other.label[theirs]).size:
         return
-    step = SIZE // GRID
+    step = CELL
     (a, b, c, d), (e, f, g, h) = box(mask), box(theirs)
     cut = other.picture[e * step : g * step, f * step : h * step]
     cut = cv2.resize(cut, ((d - b) * step, (c - a) * step), interpolation=cv2.INTER_AREA)
     form = cv2.resize(theirs[e:g, f:h].astype(np.uint8), (d - b, c - a), interpolation=cv2.INTER_NEAREST) > 0
     both = mask.copy()
     both[a:c, b:d] |= form
-    share = rng.uniform(0.4, 0.6) * cv2.GaussianBlur(large(both).astype(np.float32), (0, 0), 0.8)[..., None]
+    share = rng.uniform(0.4, 0.6) * cv2.GaussianBlur(large(both).astype(np.float32), (0, 0), 1.2)[..., None]
     laid = s.picture.astype(np.float32)
     laid[a * step : c * step, b * step : d * step] = cut
     s.picture[:] = s.picture * (1 - share) + laid * share
@@ -155,7 +155,7 @@ def camera(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Blur, noise, JPEG, brightness and contrast; never the hue."""
     size = picture.shape[0]
     if rng.random() < 0.35:
-        small = int(size * rng.uniform(0.4, 0.9))
+        small = int(size * rng.uniform(0.25, 0.9))
         picture = cv2.resize(cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA), (size, size))
     if rng.random() < 0.25:
         kept = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))])[1]

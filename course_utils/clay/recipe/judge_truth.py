@@ -19,7 +19,7 @@ from . import autoencoder, data
 
 UNKNOWN = 255  # of a label or colour: no answer is wrong there
 COUNTABLE = 40  # least height or width, in pixels at 256, of a hand whose fingers count
-HAND_WIDTH, SPARE = 160, 1.3  # kept pictures of hands: pixels a side, and room beyond HAND_ROOM for shifts
+HAND_WIDTH, SPARE = 256, 1.3  # kept pictures of hands: pixels a side, and room beyond HAND_ROOM for shifts
 LEAST, LEAST_WORN, LEAST_RAISED = 0.004, 0.0015, 0.008  # shares of the picture from which on a thing counts as there
 COLOURLESS = ("blueprint", "pencil")
 WORDS = (*words.THINGS, RAISED_HAND)  # in the order of the labels 1, 2, ...
@@ -132,7 +132,7 @@ def keep(seed: int, number: int) -> Kept:
     counted = np.flatnonzero(truth.fingers >= 0)
     hands = [hand_pictures(p, truth.hand, counted) for p in (pictures, trips)]
     maps = truth.label, truth.thing, truth.colour
-    kept = Kept(_small(pictures), _small(trips), *maps, *hands, truth.fingers[counted])
+    kept = Kept(_sized(pictures), _sized(trips), *maps, *hands, truth.fingers[counted])
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path.with_suffix(".new.npz"), **vars(kept))
     path.with_suffix(".new.npz").replace(path)
@@ -146,7 +146,7 @@ def hand_pictures(pictures: np.ndarray, masks: np.ndarray, counted: np.ndarray) 
     return np.stack(cut) if cut else np.empty((0, HAND_WIDTH, HAND_WIDTH, 3), np.uint8)
 
 
-def _small(pictures: np.ndarray) -> np.ndarray:
+def _sized(pictures: np.ndarray) -> np.ndarray:
     cut = [cv2.resize(p, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for p in pictures]
     return np.stack(cut) if cut else np.empty((0, SIZE, SIZE, 3), np.uint8)
 
