@@ -287,7 +287,7 @@ def test_missing_stages_are_named(kitchen, monkeypatch, tmp_path):
         control.train("sketch", 1)
 
 
-@pytest.mark.parametrize("asked", [["control", "sketch"], ["base", "canny"], ["card", "base"]])
+@pytest.mark.parametrize("asked", [["control", "sketch"], ["base", "canny"], ["card", "text"]])
 def test_a_kind_that_a_stage_does_not_know_is_refused(asked, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["recipe", *asked])
     with pytest.raises(SystemExit):

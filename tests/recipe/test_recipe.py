@@ -298,6 +298,9 @@ def test_the_base_sits_its_exam_once_and_has_a_card(kitchen, tmp_path, monkeypat
     rows = exam.sit(ship.load(folder), singles + pairs, log)
     assert [(r["prompt"], r["seed"]) for r in rows] == [(ask.prompt, seed) for ask, seed in singles + pairs]
     assert len(log.read_text().splitlines()) == len(singles + pairs)
+    monkeypatch.delattr(card, "_samples")  # what ships is enough
+    card.again(folder)
+    assert (folder / "README.md").read_text() == text
 
 
 def test_pictures_are_drawn_for_the_eye_without_their_prompts(kitchen, tmp_path, monkeypatch):

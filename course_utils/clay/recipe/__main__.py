@@ -1,8 +1,9 @@
 """Run a stage of the recipe: ``python -m course_utils.clay.recipe STAGE [KIND] [--minutes M]``.
 
 In order: data, autoencoder, latents, text, base, decoder, judge, card (ships the base), then what stands on the
-frozen base: maps, reader, depth, control KIND (without one, all seven), loras. Each goes on where it stopped.
-``card KIND`` measures a shipped ControlNet, ``depth2img``, ``reader``, ``judge`` or ``loras`` again.
+frozen base: maps, reader, depth, control KIND (without one, all seven; canny first, from which the others go on),
+loras. Each goes on where it stopped.
+``card KIND`` measures what ships again: a ControlNet, ``base``, ``depth2img``, ``reader``, ``judge`` or ``loras``.
 ``eye`` lays generated pictures out for a person to label; the judge's card tells how often it agrees with them.
 ``--onward`` lets base and judge start from the weights that ship, where the cache is gone.
 The same command trains on a GPU where there is one. On several cores or GPUs:
@@ -18,9 +19,9 @@ from tqdm import tqdm
 
 from ...catalog import CONTROLS
 
-KINDS = {"control": CONTROLS, "card": ("depth2img", "reader", "judge", "loras", *CONTROLS)}
+KINDS = {"control": CONTROLS, "card": ("base", "depth2img", "reader", "judge", "loras", *CONTROLS)}
 ONWARD = ("base", "judge")
-SHARDS = {1: 40, 2: 2, 3: 18}  # shards of 500 scenes by world: training, held out, the judge's
+SHARDS = {1: 40, 2: 2, 3: 30}  # shards of 500 scenes by world: training, held out, the judge's
 
 
 def _data(minutes: float) -> None:
@@ -74,6 +75,8 @@ def _card(minutes: float, kind: str | None = None) -> None:
 
     if kind in CONTROLS:
         control.card(kind)
+    elif kind == "base":
+        card.again()
     else:
         again = {"depth2img": depth, "reader": reader, "judge": judge, "loras": loras}
         again[kind].card() if kind else card.write()

@@ -23,7 +23,8 @@ from .judge_truth import HAND_WIDTH, SPARE, UNKNOWN, Kept, join, keep
 
 RESERVED = (0, 1)  # shards of the judge's world: bars, measuring what is held out of the base
 BATCH, HANDS = 24, 8
-PLAN = Plan(steps=3_500, rate=5e-3, warmup=200, decay=0.6, memory=400)
+# What ships had 3,500 steps at half the resolution, then 3,800 at the full one on other scenes, either with its fall.
+PLAN = Plan(steps=7_300, rate=4e-3, warmup=200, decay=0.6, memory=400)
 PASTED, FRAGMENT, SPOILT, TRIPPED = 0.22, 0.10, 0.22, 0.5  # shares of the samples
 RUINED = 0.15  # share of the hands
 
