@@ -21,6 +21,11 @@ def test_what_ships_stands_on_the_base_that_ships():
     assert dependents.strangers(env.ASSETS / "models") == {}
 
 
+def test_no_configuration_tells_where_a_model_was_made():
+    configs = sorted((env.ASSETS / "models").rglob("*.json"))
+    assert configs and not [str(file) for file in configs if '": "/' in file.read_text()]
+
+
 def test_a_card_that_names_another_base_or_none_is_found(shelf):
     digest = ship.base_hash(shelf / "clay-base")
     cards = [shelf / name / "README.md" for name in ("clay-control-canny", "clay-depth")]

@@ -7,7 +7,7 @@ import torch
 from diffusers import ControlNetModel, StableDiffusionPipeline
 from transformers import CLIPTokenizer
 
-from ... import catalog, controlnet
+from ... import controlnet
 from ...catalog import CONTROLS
 from . import control_card, data, dependents, hints, latents, maps, trials
 
@@ -67,13 +67,14 @@ def begin(kind: str, pipe: StableDiffusionPipeline) -> ControlNetModel:
     Raises:
         FileNotFoundError: the first net has not shipped.
     """
+    net = controlnet.copy_of(pipe)
     if kind == FIRST:
-        return controlnet.copy_of(pipe)
+        return net
     folder = dependents.folder_of(f"control-{FIRST}")
     if not (folder / "config.json").exists():
         raise FileNotFoundError(f"{folder} holds no ControlNet for this one to go on from: run `control {FIRST}`.")
-    net = ControlNetModel.from_pretrained(folder, **{catalog.dtype_keyword(): torch.float32})
-    return net.to(memory_format=torch.channels_last)
+    net.load_state_dict(ControlNetModel.from_pretrained(folder).state_dict())  # its config would tell where it lay
+    return net
 
 
 def train(kind: str, minutes: float, knobs: controlnet.Knobs | None = None) -> None:

@@ -26,12 +26,8 @@ Clay scenes with exact truth are easier than photographs: the measure is the sam
 
 The map drawn from truth, the scene's caption as prompt, the lane's usual settings; raw rows in `adherence.jsonl`.
 """
-
-
-STARTS = {
-    True: "It began as a copy of the UNet's encoder, its connections zero.",
-    False: "It did not begin at zero: it went on from clay-control-{first}, which had begun as a copy of the encoder.",
-}
+COPY = "It began as a copy of the UNet's encoder, its connections zero."
+ONWARD = "It did not begin at zero: it went on from clay-control-{first}, which had begun as a copy of the encoder."
 
 
 def write(kind: str, samples: str, first: str | None = None) -> list[dict]:
@@ -56,7 +52,7 @@ def write(kind: str, samples: str, first: str | None = None) -> list[dict]:
     trials.keep(rows, folder)
     card = CARD.format(
         kind=kind, parameters=sum(p.numel() for p in net.parameters()) / 1e6, samples=samples,
-        start=STARTS[first is None].format(first=first),
+        start=ONWARD.format(first=first) if first else COPY,
         base=dependents.line(ship.base_hash(data.SHIPPED)), table=trials.table(rows),
     )  # fmt: skip
     (folder / "README.md").write_text(card)

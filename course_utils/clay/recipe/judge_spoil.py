@@ -66,8 +66,8 @@ def paste(s: Sample, other: Sample, rng: np.random.Generator, whole: bool) -> No
     y = x = 0
     if min(top, left) > 0 and max(bottom, right) < GRID:  # what the frame cuts stays at the frame
         y, x = int(rng.integers(-top, GRID - bottom + 1)), int(rng.integers(-left, GRID - right + 1))
-    mask, step = np.roll(mask, (y, x), (0, 1)), CELL
-    moved = np.roll(other.picture, (y * step, x * step), (0, 1))
+    mask = np.roll(mask, (y, x), (0, 1))
+    moved = np.roll(other.picture, (y * CELL, x * CELL), (0, 1))
     soft = cv2.GaussianBlur(large(mask).astype(np.float32), (0, 0), 1.2)[..., None]
     s.picture[:] = s.picture * (1 - soft) + moved * soft
     for name in ("label", "colour"):
@@ -116,16 +116,15 @@ def mix(s: Sample, other: Sample, rng: np.random.Generator) -> None:
     mask, theirs = s.choose(rng), other.choose(rng)
     if mask is None or theirs is None or np.intersect1d(s.label[mask], other.label[theirs]).size:
         return
-    step = CELL
     (a, b, c, d), (e, f, g, h) = box(mask), box(theirs)
-    cut = other.picture[e * step : g * step, f * step : h * step]
-    cut = cv2.resize(cut, ((d - b) * step, (c - a) * step), interpolation=cv2.INTER_AREA)
+    cut = other.picture[e * CELL : g * CELL, f * CELL : h * CELL]
+    cut = cv2.resize(cut, ((d - b) * CELL, (c - a) * CELL), interpolation=cv2.INTER_AREA)
     form = cv2.resize(theirs[e:g, f:h].astype(np.uint8), (d - b, c - a), interpolation=cv2.INTER_NEAREST) > 0
     both = mask.copy()
     both[a:c, b:d] |= form
     share = rng.uniform(0.4, 0.6) * cv2.GaussianBlur(large(both).astype(np.float32), (0, 0), 1.2)[..., None]
     laid = s.picture.astype(np.float32)
-    laid[a * step : c * step, b * step : d * step] = cut
+    laid[a * CELL : c * CELL, b * CELL : d * CELL] = cut
     s.picture[:] = s.picture * (1 - share) + laid * share
     s.mark(both)
 
