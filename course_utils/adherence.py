@@ -147,13 +147,14 @@ def score(reached, floor, ceiling, level: float = 0.95, seed: int = 0) -> metric
     Args:
         reached: a measure of each scene with the control.
         floor: the same scenes and seeds without it.
-        ceiling: the same measure of the true render after one trip through the autoencoder: no picture of this
-            family can be better.
+        ceiling: the same measure of the true render after one trip through the autoencoder: about the best that can
+            be expected of a picture that comes out of it.
         level: confidence of the bootstrap interval over scenes.
         seed: of the resampling.
 
     Returns:
-        1 at the ceiling, 0 at the floor, less below it. Scenes in which nothing was asked for (nan) are left out.
+        1 at the ceiling (above it more), 0 at the floor (below it less). Scenes in which nothing was asked for (nan)
+        are left out.
 
     Raises:
         ValueError: not the same scenes, none left, or a ceiling that is not above the floor.

@@ -55,17 +55,17 @@ def one_more_channel(shown: Any) -> str:
     import torch
 
     draw = torch.Generator().manual_seed(1)
-    latents, plane = torch.randn(LATENTS, generator=draw), torch.randn(1, 1, *LATENTS[2:], generator=draw)
-    given = ask(shown, latents, plane)
-    wanted = (LATENTS[0], LATENTS[1] + 1, *LATENTS[2:])
-    if close(given, latents + plane):
-        raise NotYet("It adds the depth to the latents: then nobody can tell them apart. Lay it beside them.")
-    if tuple(given.shape) != wanted:
-        raise NotYet(f"It should have shape {wanted}, batch, channel, height and width; it has {tuple(given.shape)}.")
-    if close(given[:, :1], plane.expand(LATENTS[0], -1, -1, -1)):
-        raise NotYet("The plane is the first channel; the UNet expects it as the last.")
-    if not close(given, torch.cat([latents, plane.expand(LATENTS[0], -1, -1, -1)], dim=1)):
-        raise NotYet("Each of the batch should keep its own latents and get the same plane.")
+    for batch in (LATENTS[0], 3):
+        latents, plane = (torch.randn(n, c, *LATENTS[2:], generator=draw) for n, c in ((batch, LATENTS[1]), (1, 1)))
+        given, wanted = ask(shown, latents, plane), (batch, LATENTS[1] + 1, *LATENTS[2:])
+        if close(given, latents + plane):
+            raise NotYet("It adds the depth to the latents: then nobody can tell them apart. Lay it beside them.")
+        if tuple(given.shape) != wanted:
+            raise NotYet(f"It should have shape {wanted}, batch, channel, height, width; it has {tuple(given.shape)}.")
+        if close(given[:, :1], plane.expand(batch, -1, -1, -1)):
+            raise NotYet("The plane is the first channel; the UNet expects it as the last.")
+        if not close(given, torch.cat([latents, plane.expand(batch, -1, -1, -1)], dim=1)):
+            raise NotYet("Each of the batch should keep its own latents and get the same plane.")
     return "More channels in, as many out as before: the depth is shown, never painted."
 
 

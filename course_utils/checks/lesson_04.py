@@ -33,7 +33,7 @@ def joining(joined: Any) -> str:
 def share_of_the_way(score: Any) -> str:
     """04.2: `score(reached, floor, ceiling)` gives the share of the way from floor to ceiling, from the means."""
     nan = float("nan")
-    reached, floor, ceiling = np.array([0.6, 0.5, nan]), np.array([0.1, 0.4, nan]), np.array([0.9, 0.5, nan])
+    reached, floor, ceiling = np.array([[0.6, 0.5, 0.7, nan], [0.1, 0.4, 0.2, nan], [0.9, 0.5, 0.8, nan]])
     given, (x, low, high) = ask(score, reached, floor, ceiling), (np.nanmean(a) for a in (reached, floor, ceiling))
     wrong = {
         "The floor is left out: without a map some edges match by luck, and that is no merit.": x / high,
@@ -49,7 +49,7 @@ def share_of_the_way(score: Any) -> str:
     for reason, value in wrong.items():
         if close(given, value):
             raise NotYet(reason)
-    raise NotYet(f"For these three scenes it should be {(x - low) / (high - low):.3f}, not {float(given):.3f}.")
+    raise NotYet(f"For these four scenes it should be {(x - low) / (high - low):.3f}, not {float(given):.3f}.")
 
 
 def metres_to_map(depth_map: Any) -> str:
@@ -61,6 +61,8 @@ def metres_to_map(depth_map: Any) -> str:
         raise NotYet(f"The map of {metres.shape} numbers has shape {given.shape}; it needs a last axis of 3, for RGB.")
     if given.dtype != np.uint8:
         raise NotYet(f"The map is of dtype {given.dtype}; a picture is uint8, 0 to 255.")
+    if np.ptp(given, axis=2).any():
+        raise NotYet("Its three channels differ: a grey map has the same number in red, green and blue.")
     off = np.abs(given.astype(int) - wanted[..., None])
     if off.max() <= 1:
         return "Near is bright, and the sky, however far, is merely black."

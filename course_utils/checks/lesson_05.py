@@ -34,7 +34,8 @@ def the_sum(summed: Any) -> str:
 def turns(speaks: Any) -> str:
     """05.2: `speaks(step, steps, start, end)` tells whether the whole of a step lies between start and end."""
     cases = ((0, 10, 0.0, 1.0), (9, 10, 0.0, 1.0), (2, 10, 0.3, 1.0), (3, 10, 0.25, 1.0), (5, 10, 0.0, 0.5),
-             (4, 10, 0.0, 0.5), (4, 8, 0.5, 0.75), (6, 8, 0.5, 0.75), (0, 20, 0.0, 0.04))  # fmt: skip
+             (4, 10, 0.0, 0.5), (4, 8, 0.5, 0.75), (6, 8, 0.5, 0.75), (0, 20, 0.0, 0.04), (2, 10, 0.22, 1.0),
+             (2, 10, 0.28, 1.0), (7, 10, 0.0, 0.78), (7, 10, 0.0, 0.72))  # fmt: skip
     for step, steps, start, end in cases:
         wanted, given = step / steps >= start and (step + 1) / steps <= end, ask(speaks, step, steps, start, end)
         if bool(given) == wanted:

@@ -80,29 +80,29 @@ def honest_choice(pick: Any) -> str:
 
 
 def ownership(owned: Any) -> str:
-    """06.4: `owned(heat, mask)` tells how much more of a word's attention lies in a mask than the mask's area says."""
+    """06.4: `owned(heat, mask)` tells how many times more attention a place inside gets than one outside."""
     import torch
 
     mask = torch.zeros(4, 6, dtype=torch.bool)
     mask[1:3, 1:4] = True  # a quarter of the picture
     cases = {
-        "all inside": (mask.float() * 0.02, 4.0),
         "spread evenly": (torch.full((4, 6), 0.3), 1.0),
-        "all outside": ((~mask).float(), 0.0),
-        "mostly inside": (mask.float() + 0.2, (6 * 1.2) / (6 * 1.2 + 18 * 0.2) / 0.25),
+        "mostly inside": (0.1 * mask.float() + 0.02, 6.0),
+        "mostly outside": (0.4 * (~mask).float() + 0.1, 0.2),
     }
     for name, (heat, wanted) in cases.items():
         given = ask(owned, heat, mask)
         if close(given, wanted):
             continue
-        inside = heat[mask].sum() / heat.sum()
-        if close(given, inside):
-            raise NotYet(
-                f"The share inside is {float(inside):.2f}; divide it by the share of the picture that the mask "
-                f"covers, {float(mask.float().mean()):.2f}. A large mask catches much by its size alone."
-            )
-        if close(given, heat[mask].sum()) or close(given, heat[mask].mean()):
-            raise NotYet("It depends on how strong the map is: divide what lies inside by the sum of the whole map.")
+        inside, outside = heat[mask], heat[~mask]
+        if close(given, inside.sum() / outside.sum()):
+            raise NotYet("There are three times as many places outside as inside: compare means, not sums.")
+        if close(given, 1 / wanted):
+            raise NotYet(f"For a map that is {name} it gives {float(given):.2f}: turn the fraction round.")
+        if close(given, inside.mean() / heat.mean()):
+            raise NotYet("That compares with all places, those inside too; take `heat[~mask]`.")
+        if close(given, inside.mean()):
+            raise NotYet("It depends on how strong the map is: divide by what a place outside gets.")
         raise NotYet(f"For a map that is {name} it should give {wanted:.2f}; this gives {float(given):.2f}.")
     return "1 is a word that looks everywhere alike. A word that owns a thing is far above."
 

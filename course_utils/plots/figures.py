@@ -73,6 +73,8 @@ def bars(
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.margins(x=0.1)
+    if "%" in form:
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_axisbelow(True)
     axes.grid(axis="x", color=HAIRLINE, linewidth=0.8)
     return figure

@@ -59,7 +59,7 @@ def overlay(image: Picture, heat: np.ndarray, strength: float = 0.8, colours: st
     if heat.ndim != 2 or not (heat.min() >= 0 and heat.max() <= 1):
         raise ValueError(f"heat has shape {heat.shape} in {heat.min()} to {heat.max()}; give [height, width] in 0-1.")
     picture = as_picture(image)
-    large = np.clip(Image.fromarray(heat).resize(picture.size, Image.Resampling.BICUBIC), 0, 1)
+    large = np.clip(Image.fromarray(heat).resize(picture.size, Image.Resampling.BILINEAR), 0, 1)
     grey = np.asarray(picture.convert("L").convert("RGB"), dtype=np.float32)
     share = strength * np.sqrt(large)[..., None]
     mixed = grey * (1 - share) + 255 * colormaps[colours](large)[..., :3] * share

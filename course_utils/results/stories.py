@@ -15,10 +15,11 @@ from ..clay.regions import borders
 from ..controls import edges
 from ..judge import places
 from .making import Table
+from .together import maps_of
 
 SEEDS, BLOCK = 16, 8
 STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-GREY_WORDS, BEACH_WORDS = "a man in a black shirt in the snow", "a man in a black shirt on the beach"
+GREY_WORDS, BEACH_WORDS = "a man on the street", "a man on the beach"
 WORDS, DEPTH, POSE = "text2img", "depth2img", "openpose"  # ways that have no strength
 SUBJECTS = {"hand": "a hand showing {}", "person": "a woman showing {}"}
 COUNTS = (1, 2, 3, 4, 5)
@@ -46,14 +47,14 @@ def _beach_jobs() -> dict[str, tuple[str, float | None, int]]:
 
 
 def _beach(job: tuple[str, float | None, int]) -> list[dict]:
-    """Ask for the beach in one way: is the pose kept, is the beach reached?"""
+    """Ask for the beach in one way: is the pose kept, is the beach reached? All ways know the grey picture alone."""
     way, strength, number = job
     chosen = [_trial(seed, GREY_WORDS, BEACH_WORDS) for seed in range(number * BLOCK, (number + 1) * BLOCK)]
     given = {
         WORDS: lambda: {},
         "img2img": lambda: {"image": [grey(trial.made) for trial in chosen], "how": {"strength": strength}},
         DEPTH: lambda: {"image": [grey(trial.made) for trial in chosen], "how": {"strength": 1.0}},
-        POSE: lambda: {"image": [controls.from_truth(trial.made, POSE) for trial in chosen]},
+        POSE: lambda: {"image": [controls.make(POSE, grey(trial.made), lane="clay") for trial in chosen]},
     }[way]()
     load = partial(catalog.load, "controlnet", control=POSE) if way == POSE else partial(catalog.load, way)
     pictures = generate(load(lane="clay"), chosen, **given)
@@ -75,13 +76,15 @@ def _fingers_jobs() -> dict[str, tuple[str, int, bool]]:
 
 
 def _fingers(job: tuple[str, int, bool]) -> list[dict]:
-    """Ask for a count, with or without a map of the hand; the judge counts."""
+    """Ask for a count, with or without a map of the hand, and of the body where there is one; the judge counts."""
     subject, count, steered = job
     prompt = SUBJECTS[subject].format(fingers(count))
     chosen = [_trial(seed, prompt, prompt) for seed in range(SEEDS)]
     if steered:
-        pipe = catalog.load("controlnet", "clay", control=POSE)
-        pictures = generate(pipe, chosen, image=[controls.from_truth(trial.made, POSE) for trial in chosen])
+        maps = [maps_of("body + hand", trial, trial) for trial in chosen]
+        alone = subject == "hand"
+        pipe = catalog.load("controlnet", "clay", control=POSE if alone else [POSE, POSE])
+        pictures = generate(pipe, chosen, image=[hand for _, hand in maps] if alone else maps)
     else:
         pictures = generate(catalog.load("text2img", "clay"), chosen)
     return [

@@ -18,20 +18,26 @@ NOBODY = (0.0, 0.0)
 ALONE, BOTH = ((1.0, 0.0), (0.0, 1.0)), (1.0, 1.0)
 SHARED = ((0.75, 0.25), (0.5, 0.5), (0.25, 0.75))  # one weight rises as the other falls
 WORDS = "a {} showing {} fingers"
-DUETS = {"pose + depth": ["openpose", "depth"], "body + hand": ["openpose", "openpose"]}  # their ControlNets
+DUETS = {  # their ControlNets
+    "pose + depth": ["openpose", "depth"],
+    "body + hand": ["openpose", "openpose"],
+    "canny + seg": ["canny", "seg"],
+}
+USED = sorted({kind for kinds in DUETS.values() for kind in kinds})
 WAYS = {  # (duet, case): scales of the two
     ("pose + depth", "agree"): (NOBODY, *ALONE, BOTH, *SHARED),
     ("pose + depth", "fight"): (*ALONE, BOTH, *SHARED),
     ("body + hand", "agree"): (NOBODY, *ALONE, BOTH),
+    ("canny + seg", "agree"): (NOBODY, *ALONE, BOTH),
 }
 
 
 @lru_cache(maxsize=1)
 def _scenes(duet: str) -> list[Trial]:
-    """Choose held-out scenes with somebody in them, or make half-bodies that raise a hand."""
-    if duet == "pose + depth":
-        return trials.choose("openpose", count=SCENES)
-    return [_raising(seed) for seed in range(SCENES)]
+    """Choose held-out scenes that both maps say something of, or make half-bodies that raise a hand."""
+    if duet == "body + hand":
+        return [_raising(seed) for seed in range(SCENES)]
+    return trials.choose(*DUETS[duet], count=SCENES)
 
 
 def _raising(seed: int) -> Trial:
@@ -67,8 +73,8 @@ def _measure(job: tuple[str, str, tuple[float, float], int]) -> list[dict]:
 
 def maps_of(duet: str, one: Trial, other: Trial) -> list[Image.Image]:
     """Draw the two maps: the first control's of one scene, the second's of the other."""
-    if duet == "pose + depth":
-        return [controls.from_truth(one.made, "openpose"), controls.from_truth(other.made, "depth")]
+    if duet != "body + hand":
+        return [controls.from_truth(trial.made, kind) for trial, kind in zip((one, other), DUETS[duet], strict=True)]
     (bodies, _), (_, hands) = truth.joints(one.made), truth.joints(other.made)
     size = one.made.depth.shape
     return [draw_pose(bodies, [], *size), draw_pose([], hands, *size)]
@@ -76,9 +82,10 @@ def maps_of(duet: str, one: Trial, other: Trial) -> list[Image.Image]:
 
 def obeyed(duet: str, one: Trial, other: Trial, picture) -> dict[str, float]:
     """Say how far a picture obeys each of the two."""
-    if duet == "pose + depth":
-        pose = controls.obeys("openpose", one.made, picture)
-        return {"obeys first": pose, "obeys second": controls.obeys("depth", other.made, picture)}
+    if duet != "body + hand":
+        asked = zip((one, other), DUETS[duet], strict=True)
+        first, second = (controls.obeys(kind, trial.made, picture) for trial, kind in asked)
+        return {"obeys first": first, "obeys second": second}
     found = controls.obeys_joints(one.made, picture)
     return {"obeys first": found["body"], "obeys second": found["hand"]}
 
@@ -86,7 +93,7 @@ def obeyed(duet: str, one: Trial, other: Trial, picture) -> dict[str, float]:
 TABLES = {
     "together": Table(
         "together",
-        ("clay-base", "clay-depth", "clay-reader", "clay-control-openpose", "clay-control-depth"),
+        ("clay-base", "clay-depth", "clay-reader", *(f"clay-control-{kind}" for kind in USED)),
         _jobs,
         _measure,
         {"world": data.HELD_OUT, "scenes": SCENES, "words": WORDS, **catalog.defaults("clay")},

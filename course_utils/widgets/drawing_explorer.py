@@ -7,7 +7,7 @@ from .explorer import Explorer
 from .paper import BLUE, EDGE, PALE, SCALE, Paper, lines
 
 CHIP, GAP = 30, 5  # pixels: from row to row of words, between two words
-ASK = "The most that any place pays to a word. Point at the picture to ask one place."
+ASK = "The largest share that any place gives each word. Point at the picture to ask one place."
 FIRST = "Generate a picture, then click a word."
 
 

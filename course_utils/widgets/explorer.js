@@ -79,7 +79,7 @@ function render({ model, el }) {
       ? "Generate a picture, then click a word."
       : place
         ? `What the place in row ${place[0] + 1}, column ${place[1] + 1} looks at:`
-        : "The most that any place pays to a word. Point at the picture to ask one place.";
+        : "The largest share that any place gives each word. Point at the picture to ask one place.";
     cell.hidden = !place;
     if (!place) return;
     Object.assign(cell.style, {

@@ -217,11 +217,11 @@ plots.described(paint("a black cat on the beach"), "A black cat on the beach, in
 #
 # There are three roads to control, and this course walks them all.
 #
-# **Pictures.** Show the model what you mean. Image to image keeps the colours too well: a grey photo of a pose,
-# asked for a beach, stays grey. Depth keeps the shape and frees the colour. ControlNet does it for edges, lines,
-# scribbles, poses, classes, depth, normals, and anything else that you can think of: copy the network, lock the
-# original, train the copy. What had taken 12 million pictures and 2,000 hours of large GPUs then took 200,000
-# pictures and less than a week on one card.
+# **Pictures.** Show the model what you mean. Image to image keeps too much: the photo of a man on a street, asked for
+# a beach, stays a street or loses the man. Depth keeps the shape and frees the colour. ControlNet does it for edges,
+# lines, scribbles, poses, classes, depth, normals, and anything else that you can think of: copy the network, lock the
+# original, train the copy. What had taken 12 million pictures and 2,000 hours of large GPUs then took 200,000 pictures
+# and less than a week on one card.
 #
 # **Words.** A list of things is a lottery: the lion forgets its crown, the cat and the dog become a cat-dog, the
 # clock and the bench swap their colours. Look at what each word does inside the model, then make it keep its promise.

@@ -36,7 +36,7 @@ room = env.start(seed=0)
 #
 # ```python
 # from diffusers import StableDiffusionPipeline
-# pipe = StableDiffusionPipeline.from_pretrained("assets/models/clay-base")
+# pipe = StableDiffusionPipeline.from_pretrained(env.ASSETS / "models/clay-base")
 # image = pipe("a red clock", num_inference_steps=20, guidance_scale=4.0).images[0]
 # ```
 

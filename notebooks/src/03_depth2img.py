@@ -51,7 +51,7 @@ made, grey = photograph("a man on the street")
 wish = "a man on the beach"
 
 # %%
-pipe = catalog.with_scheduler(catalog.load("img2img", lane=room.lane), "ddim")
+pipe = catalog.load("img2img", lane=room.lane)
 before = [paint(wish, grey, strength=0.9, seed=seed) for seed in range(4)]
 sheet = plots.strip([grey, *before], ["given", *(f"seed {seed}" for seed in range(4))], size=(150, 150))
 plots.described(sheet, "The grey man with his arms out; image to image at strength 0.9, four seeds: other poses.")
@@ -65,14 +65,15 @@ plots.described(sheet, "The grey man with his arms out; image to image at streng
 # image = pipe("a man on the beach", image=picture, strength=1.0).images[0]
 # ```
 #
-# On `sd15` that is Stable Diffusion 2's depth checkpoint, a download of its own. On `clay` it is a small sister of it,
-# made in the same way from the model that you know. Strength is 1, so of the grey as good as nothing is left at the
-# start.
+# On `sd15` that is Stable Diffusion 2's depth checkpoint, a download of its own. (Its index names a class that
+# transformers 5 has dropped, so today the call stumbles; `catalog.load` knows the new name.) On `clay` it is a small
+# sister of it, made in the same way from the model that you know. Strength is 1, so of the grey as good as nothing is
+# left at the start.
 
 # %%
 entry = catalog.checkpoint("depth2img", room.lane)
 print(f"{entry.id}: {entry.size_gb} GB, licence {entry.licence}")
-pipe = catalog.with_scheduler(catalog.load("depth2img", lane=room.lane), "ddim")
+pipe = catalog.load("depth2img", lane=room.lane)
 after = [paint(wish, grey, seed=seed) for seed in range(4)]
 rows = ["image to image", "depth to image"]
 sheet = plots.sweep([before, after], rows, [f"seed {seed}" for seed in range(4)], size=(150, 150))
@@ -95,7 +96,7 @@ plots.described(sheet, "Four seeds: above image to image, a beach and any pose; 
 @torch.no_grad()
 def see(picture):
     pixels = pipe.feature_extractor(images=[picture], return_tensors="pt").pixel_values
-    with torch.autocast(room.device, room.dtype, enabled=room.dtype != torch.float32):
+    with torch.autocast(room.device, room.dtype, enabled=room.dtype != torch.float32):  # mixed precision on a GPU
         near = pipe.depth_estimator(pixels.to(room.device, room.dtype)).predicted_depth
     return near.float().cpu()  # [1, height, width]
 
@@ -116,7 +117,8 @@ assert seen.min() == -1 and abs(seen.max() - 1) < 1e-5
 # %%
 from course_utils.clay.control_maps import depth_map, draw_depth
 
-maps = [grey, depth_map(made), draw_depth(see(grey)[0].cpu().numpy()), draw_depth(seen[0, 0].cpu().numpy())]
+guess, coarse = draw_depth(see(grey)[0].numpy()), draw_depth(seen[0, 0].numpy())
+maps = [grey, depth_map(made), guess, coarse.resize(grey.size, Image.Resampling.NEAREST)]
 sheet = plots.strip(maps, ["given", "true depth", "estimated", "as the UNet gets it"], size=(180, 180))
 plots.described(sheet, "The grey man; his true depth, near is bright; the network's estimate; the same, coarse.")
 
@@ -125,7 +127,8 @@ plots.described(sheet, "The grey man; his true depth, near is bright; the networ
 #
 # ## The loop, by hand
 #
-# The loop of lesson 02, with one line changed: the UNet is given `latents` *and* the plane.
+# The loop of lesson 02, with one line changed: the UNet is given `latents` *and* the plane. As there, the scheduler is
+# DDIM for this comparison, because it draws no noise of its own.
 
 # %%
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import retrieve_latents
@@ -145,11 +148,13 @@ def walk_with(near, picture, prompt, seed):
         latents = pipe.scheduler.step(uncond + scale * (cond - uncond), t, latents).prev_sample
     return editing.decode(pipe, latents)
 
-by_hand = walk_with(see(grey), grey, wish, seed=0)
-
 # %% tags=["check"]
-gap = np.abs(np.asarray(by_hand, float) - np.asarray(after[0], float)).mean()
-assert gap < 3, f"by hand and by pipeline differ by {gap:.1f} of 255"
+pipe = catalog.with_scheduler(catalog.load("depth2img", lane=room.lane), "ddim")
+by_hand, by_pipeline = walk_with(see(grey), grey, wish, seed=0), paint(wish, grey, seed=0)
+gap = np.abs(np.asarray(by_hand, float) - np.asarray(by_pipeline, float)).mean()
+print(f"by hand and by pipeline differ by {gap:.2f} of 255")
+assert gap < 3
+pipe = catalog.load("depth2img", lane=room.lane)  # back to the scheduler that it ships with
 
 # %% [markdown]
 # The same picture. Note what goes in and what comes out: thirteen channels in, twelve out (on sd15 five and four). The
@@ -158,8 +163,9 @@ assert gap < 3, f"by hand and by pipeline differ by {gap:.1f} of 255"
 # ## How right is the estimate?
 #
 # Everything rests on a network's guess. For a photograph nobody could say how good it is. For a render we can: the
-# order of near and far in the guess against the true order, by **rank correlation**. 1 is the same order, 0 is none.
-# That works on both lanes, for we give either network a render; the one of `sd15` has learned from photographs.
+# order of near and far in the guess against the true order, by **rank correlation**: 1 is the same order. But ground
+# is below and near, sky above and far, so even the depth of *another* scene gets something. That is the floor here. It
+# works on both lanes, for we give either network a render; the one of `sd15` has learned from photographs.
 
 # %% tags=["check", "nbval-ignore-output"]
 def order(made, picture):
@@ -169,17 +175,19 @@ def order(made, picture):
 
 scenes = [clay.render(clay.scene(seed=77, index=index), *size) for index in range(12)]
 ranks = [order(one, Image.fromarray(one.image)) for one in scenes]
+luck = [adherence.depth_rank(1 / a.depth, 1 / b.depth) for a, b in zip(scenes, scenes[1:] + scenes[:1], strict=True)]
 print("rank correlation, 12 scenes that no network was trained on:", metrics.mean(ranks))
+print("the true depth of the next scene instead:", metrics.mean(luck))
 print(f"the grey picture: {order(made, grey):.3f}")
-assert room.lane != "clay" or (metrics.mean(ranks).low > 0.8 and order(made, grey) > 0.7)
+assert room.lane != "clay" or metrics.difference(luck, ranks).low > 0
 
 # %% [markdown]
 # The scene it understands worst and the one it understands best:
 
 # %%
 ends = [scenes[place] for place in (int(np.argmin(ranks)), int(np.argmax(ranks)))]
-guesses = [draw_depth(see(Image.fromarray(one.image))[0].cpu().numpy()) for one in ends]
-table = [[one.image, depth_map(one), guess] for one, guess in zip(ends, guesses, strict=True)]
+guesses = [draw_depth(see(Image.fromarray(one.image))[0].numpy()) for one in ends]
+table = [[one.image, depth_map(one), seen_so] for one, seen_so in zip(ends, guesses, strict=True)]
 sheet = plots.sweep(table, ["worst", "best"], ["picture", "true depth", "estimated"], size=(150, 150))
 plots.described(sheet, "Two scenes with true and estimated depth: the one with the worst estimate, and the best.")
 
@@ -206,7 +214,7 @@ plots.described(sheet, "The grey man, and depth to image at strength 0.4, 0.7 an
 other = clay.render(clay.scene(1, words="a man in the desert"), *size)
 truths = [torch.from_numpy(1 / one.depth)[None] for one in (made, other)]
 led = [after[0], *(paint(wish, grey, depth_map=near) for near in truths)]
-given = [draw_depth(see(grey)[0].cpu().numpy()), depth_map(made), depth_map(other)]
+given = [guess, depth_map(made), depth_map(other)]
 sheet = plots.sweep([given, led], ["depth", "made"], ["estimated", "true", "of another scene"], size=(160, 160))
 plots.described(sheet, "Above, depth: estimated, true, of a man with raised arms; below, what it led to.")
 
@@ -233,7 +241,8 @@ assert room.lane != "clay" or (found[0][0] > found[1][0] and found[1][1] > found
 #
 # A fair comparison lets both reach what was asked. At strength 0.9 image to image has its beach too. What does each of
 # them keep? Three numbers for each of the four seeds: is there a beach, how much of the outline is kept, and is the
-# order of near and far that of the given picture?
+# order of near and far that of the given picture? (The last is read by the very network that led the UNet; the first
+# two know nothing of it. On `sd15` none of them is known: they read clay.)
 
 # %% tags=["check", "nbval-ignore-output"]
 from course_utils.judge import places
@@ -241,16 +250,16 @@ from course_utils.judge import places
 measures = {"beach": places.beach, "outline": lambda one: kept(one, made), "depth": lambda one: order(made, one)}
 found = {name: [[measure(one) for one in images] for images in (before, after)] for name, measure in measures.items()}
 gained = {name: metrics.difference(*both) for name, both in found.items()}
-for name, both in found.items():
+for name, both in found.items() if room.lane == "clay" else ():
     print("{}: {:.2f} and {:.2f};".format(name, *map(np.mean, both)), "gained", gained[name])
 if room.lane == "clay":
     assert min(map(np.mean, found["beach"])) > places.BAR, "both reach the beach"
     assert gained["outline"].low > 0 and gained["depth"].low > 0
 
 # %% [markdown]
-# Four seeds of one picture. `make results` did it with sixteen: sixteen men on a street, in sixteen poses, each asked
-# for the beach in every way that this course knows. The pose is judged by a network that finds joints: the share that
-# lies within a tenth of the body's size of where it should be (lesson 04 tells more).
+# Four seeds of one picture. `make results` did it with sixteen, on the clay lane: sixteen men on a street, in sixteen
+# poses, each asked for the beach in every way that this course knows. The pose is judged by a network that finds
+# joints: the share that lies within a tenth of the body's size of where it should be (lesson 04 tells more).
 #
 # Two questions to that table. Take the strength at which image to image is **as good at the beach**: whose pose is
 # better? And the one at which it is **as good at the pose**: whose colours are freer, so that the beach can come?
@@ -266,8 +275,9 @@ for matched, compared in (("beach", "pose"), ("pose", "beach")):
     goal, own = (story.column(column, way="depth2img") for column in (matched, compared))
     alike = min(strengths, key=lambda strength: abs(rival(matched, strength).mean() - goal.mean()))
     gain = metrics.difference(rival(compared, alike), own)
-    print(f"{compared}, where both have as much {matched} (strength {alike}): {rival(compared, alike).mean():.2f}")
-    print(f"    by image to image, {own.mean():.2f} by depth to image; gained {gain}")
+    print(f"{matched}: {rival(matched, alike).mean():.2f} by image to image at strength {alike},", end=" ")
+    print(f"{goal.mean():.2f} by depth to image. Then {compared} is {rival(compared, alike).mean():.2f}", end=" ")
+    print(f"and {own.mean():.2f}: gained {gain}")
     assert gain.low > 0
 
 # %% [markdown]
@@ -275,7 +285,6 @@ for matched, compared in (("beach", "pose"), ("pose", "beach")):
 
 # %% tags=["check", "nbval-ignore-output"]
 row = story.where(way="depth2img")[0]
-pipe = catalog.load("depth2img", lane=room.lane)  # with the scheduler of the table
 again = paint(story.settings["prompt"], photograph(story.settings["grey"], row["seed"])[1], seed=row["seed"])
 if room.lane == "clay":
     print(f"seed {row['seed']}: beach {row['beach']:.3f} in the table, {places.beach(again):.3f} now")
@@ -292,8 +301,9 @@ print(f"{new:,} of {all_of_it:,} weights belong to the new channel: {new / all_o
 
 # %% [markdown]
 # And yet the *whole* network had to be trained on, so that it listens to them. For Stable Diffusion 2 that took over
-# 12 million pictures and more than 2,000 hours of large GPUs. The result knows depth and nothing else: for edges, for
-# poses, for each further wish somebody would have to do it again, and you would store another whole model.
+# 12 million pictures (Zhang et al., 2023) and, it is told, more than 2,000 hours of large GPUs. The result knows depth
+# and nothing else: for edges, for poses, for each further wish somebody would have to do it again, and you would store
+# another whole model.
 #
 # The next lesson has another way. Lock the network, train a copy beside it. The same control then took 200,000
 # pictures and five days on one card; in our small world it takes minutes, and you do it yourself in lesson 09.
@@ -305,7 +315,8 @@ print(f"{new:,} of {all_of_it:,} weights belong to the new channel: {new / all_o
 
 # %%
 easel = clay.render(clay.scene(2, words="a painting of a lion in a room"), *size)
-repainted = paint("a painting in a room", Image.fromarray(easel.image))
+true_depth = torch.from_numpy(1 / easel.depth)[None]
+repainted = paint("a painting in a room", Image.fromarray(easel.image), depth_map=true_depth)
 sheet = plots.compare(easel.image, depth_map(easel), repainted, "strength 1", ("given", "its depth", "made"))
 plots.described(sheet, "A painting of a lion on an easel; its depth, a plain board; what was made of it.")
 
@@ -315,10 +326,11 @@ plots.described(sheet, "A painting of a lion on an easel; its depth, a plain boa
 
 # %% tags=["check", "nbval-ignore-output"]
 indoors, room_grey = photograph("a man in a room")
-assert indoors.depth.max() < made.depth.max(), "the wall ends the view"
 walled = [paint(wish, room_grey, seed=seed) for seed in range(2)]
 beaches = [np.mean([places.beach(one) for one in images]) for images in (walled, after[:2])]
-sheet = plots.strip([room_grey, depth_map(indoors), *walled], ["given", "its depth", *"01"], size=(170, 170))
+assert room.lane != "clay" or beaches[0] < beaches[1], "a wall is no obstacle to a beach"
+seen_so = draw_depth(see(room_grey)[0].numpy())
+sheet = plots.strip([room_grey, seen_so, *walled], ["given", "its depth", "seed 0", "seed 1"], size=(170, 170))
 told = "beach {:.2f} before a wall, {:.2f} outdoors".format(*beaches)
 plots.described(sheet, f"The man in a room; the depth of him and of the wall; two results, seeds 0 and 1: {told}.")
 

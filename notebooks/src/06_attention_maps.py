@@ -24,17 +24,18 @@ import torch
 
 from course_utils import attention, catalog, checks, clay, env, judge, metrics, plots, results, widgets
 
-room = env.start(seed=0)
+room = env.start(seed=13)
 
 # %% [markdown]
 # ## A lion with a crown
 #
-# The picture of this lesson. On it we want to know: which places belong to "lion", which to "crown"?
+# The picture of this lesson. On it we want to know: which places belong to "lion", which to "crown"? (Of the first
+# sixteen seeds we took the one with the cleanest crown.)
 
 # %%
 pipe, settings = catalog.load("text2img", lane=room.lane), catalog.defaults(room.lane)
 
-def paint(prompt, seed=3):
+def paint(prompt, seed=None):
     return pipe(prompt, generator=room.generator(seed), **settings).images[0]
 
 picture = paint(prompt := "a lion with a crown in the garden")
@@ -66,7 +67,7 @@ class Listener:
     def __init__(self):
         self.heard = []
 
-    def share(self, scores):
+    def share(self, scores):  # by itself, for later we change this step alone
         return scores.float().softmax(-1)  # over the tokens: each place shares itself out
 
     def __call__(self, attn, hidden_states, encoder_hidden_states, attention_mask=None, temb=None):
@@ -74,11 +75,16 @@ class Listener:
         key, value = (attn.head_to_batch_dim(to(encoder_hidden_states)) for to in (attn.to_k, attn.to_v))
         shares = self.share(query @ key.transpose(1, 2) * attn.scale)  # the scale is 1 / sqrt(d)
         self.heard.append(shares[len(shares) // 2 :].mean(0))  # [place, token], the mean over the heads
-        return attn.to_out[1](attn.to_out[0](attn.batch_to_head_dim(shares.to(value.dtype) @ value)))
+        mixed = attn.batch_to_head_dim(shares.to(value.dtype) @ value)
+        return attn.to_out[1](attn.to_out[0](mixed))  # a linear layer, then dropout, which does nothing here
 
 # %% [markdown]
 # It goes into one layer, the last of those that see the picture as 16 x 16 places. Whatever happens, the old
 # processors come back: `finally` sees to that.
+#
+# We get one table for each step. Their mean has a row for each place and a column for each token. We take the column
+# of "lion", lay it out as 16 x 16, and let it glow over the picture. The brightest place is at its brightest, whatever
+# its share.
 
 # %%
 layer = list(attention.choose_layers(pipe.unet, (16,)))[-1]
@@ -89,17 +95,16 @@ try:
 finally:
     pipe.unet.set_attn_processor(dict(before))  # a copy: this call empties the dict that it is given
 
-# %% [markdown]
-# One table for each step. Their mean has a row for each place and a column for each token. Take the column of "lion",
-# lay it out as 16 x 16, and let it glow over the picture. The brightest place is at its brightest, whatever its share.
-
 # %% tags=["check"]
 A = torch.stack(listener.heard).mean(0).cpu()
-tokens = [pipe.tokenizer.decode([one]).strip() for one in pipe.tokenizer(prompt).input_ids]
+
+def tokens_of(prompt):
+    return [pipe.tokenizer.decode([one]).strip() for one in pipe.tokenizer(prompt).input_ids]
 
 def glow(picture, heat):
     return plots.overlay(picture, (heat / heat.max()).numpy())
 
+tokens = tokens_of(prompt)
 maps_by_hand = {word: A[:, tokens.index(word)].reshape(16, 16) for word in ("lion", "crown")}
 sheet = plots.strip([picture, *(glow(picture, heat) for heat in maps_by_hand.values())], ["picture", *maps_by_hand])
 assert torch.allclose(A.sum(1), torch.ones(256), atol=1e-3) and A.shape[1] == pipe.tokenizer.model_max_length
@@ -107,8 +112,8 @@ assert np.abs(np.asarray(by_hand, float) - np.asarray(picture, float)).mean() < 
 plots.described(sheet, "The picture; a glow where the places listen to 'lion': the animal; to 'crown': on its head.")
 
 # %% [markdown]
-# The lion's face lights up at "lion". And listening has changed nothing: softmax written out and the library's fast
-# version agree but for the last digits.
+# The lion lights up at "lion", and the crown at "crown". And listening has changed nothing: softmax written out and
+# the library's fast version agree but for the last digits.
 #
 # ## The helper
 #
@@ -135,22 +140,22 @@ sheet = plots.grid(drawn, ["picture", *(word.text for word in words)], columns=6
 plots.described(sheet, "A map for each token, each relative to its peak: 'lion' on the animal, 'crown' on its head.")
 
 # %% [markdown]
-# Nouns glow on their thing. The little words have maps, too, often at an edge or beside a noun; do not read much into
-# them. And two maps belong to no word: those of the **start** and the **end** token, the end with the padding after
-# it. How much is paid to each, on average over all places?
+# The nouns of things glow on their thing. "garden" does not lie on the garden: a place is everything behind, and
+# hardly listened to. The little words have maps, too, often at an edge or beside a noun; do not read much into them:
+# each is drawn relative to its own peak, and that may be tiny. And two maps belong to no word: those of the **start**
+# and the **end** token, the end with the padding after it. How much is paid to each, on average over all places?
 
 # %% tags=["check", "nbval-ignore-output"]
 paid = {f"{number} {word.text}": float(heat[list(word.places)].sum(0).mean()) for number, word in enumerate(words)}
 start, *between, end = paid.values()
-assert abs(sum(paid.values()) - 1) < 1e-3 and start + end > max(between)
+assert abs(sum(paid.values()) - 1) < 1e-3 and max(start, end) > max(between)
 bars = plots.bars(paid, form="{:.1%}", title="what the average place pays to each token")
 plots.described(bars, "Bars: " + ", ".join(f"{name} {share:.1%}" for name, share in paid.items()))
 
 # %% [markdown]
 # A place has to pay out all it has, even one that no word concerns: a piece of sky. It pays to a token that stands in
-# every prompt. So start and end are drains, and also the voice of "everything else". Which of the two is the drain
-# differs from model to model. Attend-and-Excite, in the next lesson, drops the start token before it looks at
-# anything.
+# every prompt: a **drain**, and also the voice of "everything else". Here it is the end token, in Stable Diffusion the
+# start token. Attend-and-Excite, in the next lesson, drops the start token before it looks at anything.
 #
 # ### The other direction: ask a place
 #
@@ -201,20 +206,24 @@ plots.described(sheet, "Maps of 'lion' and 'crown' over the steps: vague in nois
 
 # %%
 made = clay.render(clay.scene(seed=1, words=prompt), settings["height"], settings["width"])
-masks = {word: made.instance == number for number, (_, word) in enumerate(made.clay.owners)}
+masks = {word: made.instance == number for number, (_, word) in enumerate(made.clay.owners)}  # whose a pixel is
 looked = attention.of_picture(pipe, made.image, prompt, timesteps=(50, 200, 500, 800))
 rows = [[masks[word], *(glow(made.image, looked.word(word, block, step=step)) for step in range(4))] for word in masks]
 sheet = plots.sweep(rows, masks, ["truth", *(f"t = {t}" for t in looked.timesteps)], size=(140, 140))
 plots.described(sheet, "True outlines of lion and crown, white on black; their maps at little and at much noise.")
 
 # %% [markdown]
+# A little noise does no harm. At t = 800 hardly anything of the picture is left to see, and the map of the crown
+# misses.
+#
 # ## How good is a map?
 #
 # Make a region of it: enlarge it, and take all pixels with at least some share of its peak, the **threshold**. Compare
 # with the true outline: what both cover over what either covers, the **IoU**.
 #
 # A map of 16 x 16 places cannot follow an outline. What would a *perfect* one score, a map that knows exactly how much
-# of each place the lion covers? We put it through the same mill. That is the **ceiling**.
+# of each place the lion covers? We put it through the same mill. It is the yardstick: what this grid allows, but for
+# odds and ends. (0.3 and 0.4 and t = 200 will be explained in a moment.)
 
 # %% tags=["check"]
 heat, mask = looked.word("lion", block, step=1), masks["lion"]
@@ -234,6 +243,10 @@ plots.described(plots.strip([mask, found, best], titles), "Silhouettes of the li
 # There are hundreds of choices, and on one picture some choice always looks good. So we choose on 64 captions and
 # measure on 64 others; each names two things, and the model never saw any of them. The table was made by
 # `make results`: every layer, six noise steps and their mean, eight thresholds, both nouns, on the clay model.
+#
+# The first cell chooses. The second measures, with that one choice. The first and the last noun apart, because a text
+# encoder that packs a sentence into its last words would spoil the first. The perfect map may choose its threshold,
+# too. And since a table is easily believed, the cell looks at three of its captions once more, live.
 
 # %%
 table = results.read("word_maps")
@@ -247,11 +260,6 @@ tried = {(name, t): ious("choose", name, t).mean(0) for name in layers for t in 
 chosen = max(tried, key=lambda choice: tried[choice].max())
 level = int(tried[chosen].argmax())
 print(f"best of {len(tried) * len(levels)}: {chosen[0]}, t = {chosen[1]}, threshold {levels[level]}")
-
-# %% [markdown]
-# Now the other 64 captions, with that one choice. The first and the last noun apart, because a text encoder that packs
-# a sentence into its last words would spoil the first. The perfect map may choose its threshold, too. And since a
-# table is easily believed, the same cell looks at three of its captions once more, live.
 
 # %% tags=["check"]
 from course_utils.results import word_maps
@@ -272,18 +280,34 @@ bars = plots.bars(values, ends, title="mIoU on 64 held-out captions", form="{:.2
 plots.described(bars, "Bars with intervals: " + ", ".join(f"{name} {score}" for name, score in scores.items()))
 
 # %% [markdown]
-# DAAM (2023) scored Stable Diffusion's word maps in the same way, summed over time: 0.588 to 0.648. **Same metric, not
-# the same feat.** Stable Diffusion's maps came about by themselves. Ours were *taught*: while the clay model learned
-# to paint, TokenCompose's loss (2024) told the layers on the way up where each noun and its adjectives belong. And
-# toys of clay on a plain ground, with outlines known to the pixel, are easier than photographs. How much is teaching?
-# The layers on the way down and in the middle were never told.
+# Nine tenths of what the grid allows, and the first noun no worse than the last. DAAM (2023) scored Stable Diffusion's
+# word maps in the same way, summed over time: 0.588 to 0.648. **Same metric, not the same feat.** Stable Diffusion's
+# maps came about by themselves. Ours were *taught*: while the clay model learned to paint, TokenCompose's loss (2024)
+# told the layers on the way up where each noun and its adjectives belong. And toys of clay on a plain ground, with
+# outlines known to the pixel, are easier than photographs. How much is teaching? The layers on the way down and in the
+# middle were never told. But do not hold a fine grid against a coarse one.
 
-# %% tags=["nbval-ignore-output"]
-some = {name.partition(".transformer")[0]: name for name in (*layers[:4], chosen[0])}
-scored = {(name, t): ious("measure", name, t).mean(0)[tried[name, t].argmax()] for name, t in tried}
-lines = {short: [scored[name, t] for t in times[1:]] for short, name in some.items()}
+# %% tags=["check"]
+full = {name.partition(".transformer")[0]: name for name in layers}
+pairs = {"16": ("down_blocks.0.attentions.0", "up_blocks.2.attentions.0"),
+         "8": ("down_blocks.1.attentions.0", "up_blocks.1.attentions.0")}  # fmt: skip
+lines, most = {}, {}
+for grid, names in pairs.items():
+    for told, name in zip(("never told", "taught"), names, strict=True):
+        kept = [ious("measure", full[name], t).mean(0)[tried[full[name], t].argmax()] for t in times[1:]]
+        lines[f"{grid} x {grid}, {told}"] = kept
+    fits = ious("choose", f"perfect {grid}", None).mean(0).argmax()
+    most[grid] = ious("measure", f"perfect {grid}", None)[:, fits].mean()
+    untaught, taught = (lines[f"{grid} x {grid}, {told}"][0] / most[grid] for told in ("never told", "taught"))
+    print(f"{grid} x {grid}, t = {times[1]}: never told {untaught:.0%}, taught {taught:.0%} of a perfect map's IoU")
+    assert 0.4 < untaught < taught
 figure = plots.curve(times[1:], lines, xlabel="noise step t", ylabel="mIoU", title="mIoU by layer and noise step")
-plots.described(figure, "Curves over the noise step, one a layer: the way up lies above, and noise spoils all.")
+plots.described(figure, "Curves over the noise step: on either grid the taught one lies above, and noise costs both.")
+
+# %% [markdown]
+# So words find their things without being told, to a good half on the fine grid and to three quarters on the coarse
+# one. Teaching brings the rest. (In part: what is on the way up has also seen more of the picture. These numbers
+# cannot tell one from the other.)
 
 # %% [markdown]
 # ## Whose style?
@@ -302,32 +326,38 @@ sheet = plots.strip(list(drawn.values()), drawn, size=(190, 190))
 plots.described(sheet, "A cubist painting with the map of 'cubist'; a cubist picture of a house with its map.")
 
 # %% [markdown]
-# By eye this is a story; on two clay scenes it is a number. How much of the word's attention lies inside the thing's
-# outline, compared with the thing's share of the picture? 1 means: the word looks everywhere alike.
+# By eye this is a story; on sixteen clay scenes it is a number. How much attention does a place in the thing get from
+# us, compared with a place outside? 1 means: the word looks everywhere alike.
 
 # %% tags=["check", "nbval-ignore-output"]
 def owned(heat, mask):
     covers = attention.perfect(mask, tuple(heat.shape))  # how much of each place the thing covers
-    return float((heat * covers).sum() / heat.sum() / covers.mean())
+    inside, outside = ((heat * part).sum() / part.sum() for part in (covers, 1 - covers))
+    return float(inside / outside)
 
 owns, pays = {}, {}
 for kind, text in meant.items():
-    shown = clay.render(clay.scene(seed=0, words=text), settings["height"], settings["width"])
-    said = attention.of_picture(pipe, shown.image, text, timesteps=(200, 500))
-    heat = said.word("cubist", block)
-    owns[kind], pays[kind] = owned(heat, shown.instance == 0), float(heat.mean())
-    print(f"{text}: {owns[kind]:.1f} times what the thing's area says; {pays[kind]:.1%} of all attention")
-assert room.lane != "clay" or (owns["a thing"] > max(1.5, owns["the whole"]) and pays["a thing"] > pays["the whole"])
+    owns[kind], pays[kind] = [], []
+    for seed in range(8):
+        shown = clay.render(clay.scene(seed=seed, words=text), settings["height"], settings["width"])
+        heat = attention.of_picture(pipe, shown.image, text, timesteps=(200, 500)).word("cubist", block)
+        owns[kind].append(owned(heat, shown.instance == 0))
+        pays[kind].append(float(heat.mean()))
+    most, all_of_it = metrics.mean(owns[kind]), metrics.mean(pays[kind])
+    print(f"{text}: {most} times more inside than outside; {all_of_it} of all attention")
+if room.lane == "clay":
+    assert metrics.difference(owns["the whole"], owns["a thing"]).low > 0
+    assert metrics.difference(pays["the whole"], pays["a thing"]).low > 0
 
 # %% [markdown]
 # Said of the painting, the word owns the painting's pixels. What has a place can be held there: lesson 07 asks for a
-# cubist painting in the garden, and not a cubist garden. Said of the whole picture, it owns less and is listened to
-# less. And yet that picture is to be cubist all over. How does the style get there? Keep the riddle in mind.
+# cubist painting in the garden, and not a cubist garden. Said of the whole picture, it is hardly listened to, and if
+# so, mostly in the house. And yet that picture is to be cubist all over. How does the style get there? Keep the
+# riddle in mind.
 #
 # ## What a map does not tell
 #
-# **It is no detector.** Show the model a lion and ask for a *cat*. A map that is drawn relative to its own peak always
-# glows somewhere.
+# **It is no detector.** Show the model a lion and ask for a *cat*.
 
 # %% tags=["nbval-ignore-output"]
 asked = {}
@@ -339,11 +369,13 @@ sheet = plots.strip([made.image, *asked.values()], ["a lion", *asked], size=(200
 plots.described(sheet, "A clay lion; the map of 'lion' on it; the map of 'cat' on it, which glows as well.")
 
 # %% [markdown]
-# There is no cat, and yet "cat" has a map. It says where a cat would be looked for, not that one is there. Who wants
-# to know what is in a picture asks the judge.
+# There is no cat, and yet places give "cat" all they have, as they gave it to "lion". They share themselves out among
+# the words that are *offered*, and here "cat" fits best. A map says where a cat would be, not that one is there. Who
+# wants to know what is in a picture asks the judge.
 #
 # **It is no cause.** The map of "lion" lies on the lion. So does the lion come from the word "lion"? Make every layer
-# deaf to a word: its share becomes 0, the other tokens share out what it had.
+# deaf to a word: its share becomes 0, the other tokens share out what it had. Then the same seed, with all words,
+# without "lion", without "crown", and without the drain.
 
 # %%
 class Deaf(Listener):
@@ -355,32 +387,44 @@ class Deaf(Listener):
         scores[len(scores) // 2 :, :, self.places] = -torch.inf  # only the half that knows the prompt
         return super().share(scores)
 
-def paint_deaf(places):
+def paint_deaf(places, prompt=prompt, **how):
     try:
         pipe.unet.set_attn_processor({name: Deaf(places) if ".attn2." in name else before[name] for name in before})
-        return paint(prompt)
+        return paint(prompt, **how)
     finally:
         pipe.unet.set_attn_processor(dict(before))
 
-# %% [markdown]
-# The same seed, with all words, without "lion", without "crown", and without the drain.
-
 # %% tags=["check"]
-silenced, places = {"all words": picture}, {word.text: word.places for word in words}
-for word in ("lion", "crown", words[-1].text):
-    silenced[f"deaf to {word.strip('<|>')}"] = paint_deaf(places[word])
-assert pipe.unet.attn_processors == before and not np.array_equal(silenced["deaf to lion"], picture)
-assert room.lane != "clay" or judge.look(silenced["deaf to lion"]).has("lion")
-sheet = plots.strip(list(silenced.values()), silenced, size=(200, 200))
+deaf = {f"deaf to '{word}'": paint_deaf([tokens.index(word)]) for word in ("lion", "crown")}
+deaf["deaf to the end token"] = paint_deaf(words[-1].places)
+assert room.lane != "clay" or judge.look(deaf["deaf to 'lion'"]).has("lion")
+sheet = plots.strip([picture, *deaf.values()], ["all words", *deaf], size=(200, 200))
 plots.described(sheet, "One seed: with all words; deaf to 'lion', and still a lion; to 'crown'; to the end token.")
 
 # %% [markdown]
 # No place hears "lion", and a lion comes all the same. The text encoder lets every token read the ones before it:
 # "with", "a", "crown" and the end token have all read "lion", and pass it on. A map shows who is *listened to*, not
-# what is *said*. That solves the riddle of the style, too: every word after "cubist" has read it. And a clock can turn
-# blue although its places look at "red": "clock" itself may have caught a colour on its way through the sentence.
+# what is *said*. The drain is not idle, either: it has read everything. Without it every place has to listen to some
+# word, and the lion spreads.
 #
-# The drain was not idle, either: without the end token every place has to listen to some word, and the lion spreads.
+# Does that solve the riddle of the style? Two pictures with "cubist" said of a thing and of the whole, with all words
+# and deaf to "cubist":
+
+# %% tags=["check"]
+heard, unheard = {}, {}
+for kind, text in meant.items():
+    heard[kind], unheard[kind] = drawn[text], paint_deaf([tokens_of(text).index("cubist")], text, seed=0)
+lost = {kind: np.abs(np.asarray(heard[kind], float) - np.asarray(unheard[kind], float)).mean() for kind in meant}
+assert room.lane != "clay" or lost["a thing"] > 3 * lost["the whole"]
+rows = [list(heard.values()), list(unheard.values())]
+sheet = plots.sweep(rows, ["all words", "deaf"], [f"said of {kind}" for kind in meant], size=(170, 170))
+told = ", ".join(f"{change:.1f} of 255 for {kind}" for kind, change in lost.items())
+plots.described(sheet, f"A painting and a house: above with all words, below deaf to 'cubist'. The change: {told}.")
+
+# %% [markdown]
+# It does. The painting loses its style: its pixels listened to the word itself. The whole picture does not notice:
+# each word after "cubist" has read it, and so has the drain, which all places listen to. In the same way a colour
+# strays: in "a red clock and a blue bench" the token "bench" has read "red", too.
 
 # %% [markdown]
 # ## The panel
@@ -392,7 +436,7 @@ plots.described(sheet, "One seed: with all words; deaf to 'lion', and still a li
 panel = widgets.explorer_panel(pipe, room, prompt=prompt)
 panel.generate.click()
 panel.wait()
-panel.explorer.word = 2
+panel.explorer.word = 2  # "lion"
 panel
 
 # %% tags=["nbval-ignore-output"]
@@ -403,7 +447,8 @@ plots.described(panel.picture(), "The panel, drawn: knobs; the picture, glowing 
 #
 # ### 06.1 · Attention (difficulty 2, 5 minutes)
 #
-# Without scrolling up: write `attend(query, key)` for [head, place, number] and [head, token, number].
+# Without scrolling up: write `attend(query, key)` for [head, place, number] and [head, token, number]. It returns the
+# shares, [head, place, token].
 
 # %% tags=["exercise"]
 def attend(query, key):
@@ -477,8 +522,8 @@ checks.check("06.3", pick)
 #
 # ### 06.4 · Who owns it? (difficulty 2, 5 minutes)
 #
-# Write `owned(heat, mask)` for a map and a mask of one size, both tensors: how many times more of the word's attention
-# lies inside than the mask's share of the picture.
+# Write `owned(heat, mask)` for a map and a mask of one size, both tensors, the mask of bools: how many times more
+# attention does a place inside get, on average, than one outside?
 
 # %% tags=["exercise"]
 def owned(heat, mask):
@@ -489,13 +534,13 @@ checks.check("06.4", owned)
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# `heat[mask]` are the values inside. Two shares, one over the other: of the attention, and of the area.
+# `heat[mask]` are the values inside, `heat[~mask]` those outside.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
 # def owned(heat, mask):
-#     return heat[mask].sum() / heat.sum() / mask.float().mean()
+#     return heat[mask].mean() / heat[~mask].mean()
 # ```
 # </details>
 

@@ -121,6 +121,7 @@ WRONG = {
         lambda latents, plane: latents + plane: "adds",
         lambda latents, plane: torch.cat([plane.expand(len(latents), -1, -1, -1), latents], dim=1): "last",
         lambda latents, plane: torch.cat([latents[:1], plane], dim=1): "shape",
+        lambda latents, plane: torch.cat([latents[:2], torch.cat([plane] * 2)], dim=1): "shape",
     },
     "03.4": {
         lambda a, b: np.corrcoef(a.ravel(), b.ravel())[0, 1]: "values",
@@ -141,6 +142,7 @@ WRONG = {
         lambda x, low, high: (x.mean() - low.mean()) / (high.mean() - low.mean()): "nan",
         lambda x, low, high: (x - low) / (high - low): "one number",
         lambda x, low, high: 0.5: "should be",
+        lambda x, low, high: (np.nanmedian(x) - np.nanmedian(low)) / np.nanmedian(high - low): "should be",
     },
     "04.3": {
         lambda m: np.stack([(m - m.min()) / np.ptp(m) * 255] * 3, -1).astype(np.uint8): "wrong way round",
@@ -148,6 +150,7 @@ WRONG = {
         lambda m: np.stack([255 / m] * 3, -1).astype(np.uint8): "whole range",
         lambda m: (255 / m).astype(np.uint8): "last axis",
         lambda m: np.stack([1 / m] * 3, -1): "uint8",
+        lambda m: np.stack([255 / m, 0 * m, 0 * m], -1).astype(np.uint8): "differ",
     },
     "04.4": {
         lambda x, slope, rate: (0.0, 0.0): "only w is",
@@ -168,6 +171,8 @@ WRONG = {
         lambda step, steps, start, end: start <= step / steps <= end: "ends too late",
         lambda step, steps, start, end: (step + 1) / steps <= end: "too early",
         lambda step, steps, start, end: step / steps > start and (step + 1) / steps <= end: "so the net speaks",
+        lambda step, steps, start, end: (step + 1) / steps > start and (step + 1) / steps <= end: "too early",
+        lambda step, steps, start, end: (step + 0.5) / steps >= start and (step + 1) / steps <= end: "too early",
     },
     "05.3": {
         lambda alone, together: sum(together) >= 0.9 * sum(alone): "tenth",
@@ -203,9 +208,11 @@ WRONG = {
         lambda choose, measure: max(choose): "two values",
     },
     "06.4": {
-        lambda heat, mask: heat[mask].sum() / heat.sum(): "covers",
+        lambda heat, mask: heat[mask].sum() / heat[~mask].sum(): "means, not sums",
+        lambda heat, mask: heat[~mask].mean() / heat[mask].mean(): "fraction round",
+        lambda heat, mask: heat[mask].mean() / heat.mean(): "~mask",
         lambda heat, mask: heat[mask].mean(): "how strong",
-        lambda heat, mask: heat[mask].sum() / mask.float().mean(): "it should give",
+        lambda heat, mask: heat[mask].mean() - heat[~mask].mean(): "it should give",
     },
     "07.1": {
         lambda maps: maps.amax((1, 2)).min(): "lacks of 1",

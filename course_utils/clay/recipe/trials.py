@@ -100,7 +100,7 @@ def measure(kind: str, chosen: Sequence[Trial], obeying: list[np.ndarray], base)
 
 
 def tripped(base, chosen: Sequence[Trial]) -> list[Image.Image]:
-    """Carry the true renders through the autoencoder and back: no picture of this family can be better."""
+    """Carry the true renders through the autoencoder and back: about the best that this family can paint."""
     return [editing.decode(base, editing.encode(base, Image.fromarray(trial.made.image))) for trial in chosen]
 
 
