@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, SchedulerMixin
     from torch import nn
 
+LOUDER = 1024.0  # factor on the loss: in float16 most of its gradient would vanish. A power of two costs no digit
 _busy: WeakSet[nn.Module] = WeakSet()  # UNets that are being pushed
 
 
@@ -167,11 +168,11 @@ class _Exciter:
             maps = equations.word_maps(heat, self.chosen.to(heat.device)[rows], self.knobs)
             peaks = equations.peaks(maps)
             loss = equations.loss(peaks)
-            (slope,) = torch.autograd.grad(loss.sum(), moved)
+            (slope,) = torch.autograd.grad(LOUDER * loss.sum(), moved)
         pictures = rows.nonzero().flatten().tolist()
         for picture, *seen in zip(pictures, loss.tolist(), peaks.tolist(), maps.detach().cpu(), strict=True):
             self.log.moves[picture].append(self.move(picture, step, int(question.asked["timestep"]), *seen))
-        return loss.detach(), slope
+        return loss.detach(), slope / LOUDER
 
     def move(
         self, picture: int, step: int, timestep: int, loss: float, peaks: list[float], maps: torch.Tensor

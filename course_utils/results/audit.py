@@ -106,8 +106,12 @@ def _chances(pixels: np.ndarray) -> np.ndarray:
 
 
 def shared(one: np.ndarray, two: np.ndarray) -> float:
-    """Give how far two things are said of the same pixels: their common probability over that of either, 0-1."""
-    return round(float(np.minimum(one, two).sum() / np.maximum(one, two).sum()), 4)
+    """Give how far two things are said of the same pixels: their common probability over that of either, 0-1.
+
+    Only pixels count of which the one or the other is likely, together more than not: 0 where there are none.
+    """
+    either = one + two > 0.5
+    return round(float(np.minimum(one, two)[either].sum() / max(np.maximum(one, two)[either].sum(), 1e-9)), 4)
 
 
 def bordering(label: np.ndarray, first: str, second: str) -> float | None:

@@ -14,6 +14,7 @@ from .rows import Result
 # What can go wrong, and what it means.
 FAULTS = {
     "missing": "share of the two things that are not there",
+    "incomplete": "a picture that lacks one of them, or both",
     "mixed": "one creature that scores as both",
     "leaked": "a thing has the colour that was asked of the other",
     "wrong colour": "a thing that is there has not the colour that was asked",
@@ -77,6 +78,8 @@ def fault(row: dict, name: str, bars: Bars) -> float | None:
         raise ValueError(f"name={name!r} is no fault; use one of {', '.join(FAULTS)}.")
     if name == "missing":
         return 1 - float(np.mean(row["present"]))
+    if name == "incomplete":
+        return float(not all(row["present"]))
     if name == "mixed":
         return float(row["mixing"] > bars.mixed[row["category"]])
     if name == "extra":

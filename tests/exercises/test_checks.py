@@ -217,6 +217,8 @@ WRONG = {
     "07.1": {
         lambda maps: maps.amax((1, 2)).min(): "lacks of 1",
         lambda maps: 1 - maps.amax((1, 2)).max(): "strongest",
+        lambda maps: 1 - maps.amax((1, 2))[0]: "first word",
+        lambda maps: 1 - maps[maps.mean((1, 2)).argmin()].max(): "strongest",
         lambda maps: 1 - maps.amax((1, 2)).mean(): "average",
         lambda maps: 1 - maps.mean((1, 2)).min(): "small things",
         lambda maps: 1 - maps.min(): "should give",

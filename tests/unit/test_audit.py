@@ -159,6 +159,8 @@ def test_bars_let_true_pictures_pass():
         ("missing", {"present": [True, True]}, 0),
         ("missing", {"present": [True, False]}, 0.5),
         ("missing", {"present": [False, False]}, 1),
+        ("incomplete", {"present": [True, True]}, 0),
+        ("incomplete", {"present": [True, False]}, 1),
         ("mixed", {"mixing": 0.2}, 0),
         ("mixed", {"mixing": 0.21}, 1),
         ("extra", {"extra": []}, 0),

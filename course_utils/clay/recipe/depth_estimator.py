@@ -25,6 +25,7 @@ from .maps import Facts
 SIDE = 256
 BATCH = 12  # of each process
 PLAN = Plan(steps=3_500, rate=2e-3, warmup=150, decay=0.6, memory=400)
+GREY = 0.15  # share of pictures without colour: lesson 03 asks for the depth of an old photograph
 EDGES = 0.5  # weight of the gradient term (MiDaS eq. 11)
 SCALES = 4
 
@@ -118,7 +119,7 @@ class Lessons:
         y, x = self.rng.integers(height - tall + 1), self.rng.integers(width - wide + 1)
         cuts = (m[y : y + tall, x : x + wide] for m in (facts.picture, facts.near))
         picture, near = (cv2.resize(cut, (SIDE, SIDE)) for cut in cuts)
-        return camera(picture, self.rng), near
+        return camera(picture, self.rng, GREY), near
 
     def facts(self) -> Facts:
         """Draw a scene."""

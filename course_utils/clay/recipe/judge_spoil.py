@@ -150,9 +150,11 @@ def zoom(s: Sample, rng: np.random.Generator) -> Sample:
     return Sample(warp(s.picture, cv2.INTER_LINEAR), label, thing.view(np.int8), colour)
 
 
-def camera(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Blur, noise, JPEG, brightness and contrast; never the hue."""
+def camera(picture: np.ndarray, rng: np.random.Generator, grey: float = 0.0) -> np.ndarray:
+    """Blur, noise, JPEG, brightness and contrast; never the hue, but for a share ``grey`` that loses all colour."""
     size = picture.shape[0]
+    if grey and rng.random() < grey:
+        picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     if rng.random() < 0.35:
         small = int(size * rng.uniform(0.25, 0.9))
         picture = cv2.resize(cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA), (size, size))

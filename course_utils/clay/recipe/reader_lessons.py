@@ -15,6 +15,7 @@ from .judge_spoil import camera
 from .maps import NOBODY, Facts, Shard
 
 TRIPPED = 0.4  # share of pictures that have been through the autoencoder
+GREY = 0.15  # share without colour: an old photograph is read, too
 SPREAD = 1.5  # cells: deviation of the hill that stands for a point
 FEWEST = 12  # visible points of a hand worth a lesson
 
@@ -61,7 +62,7 @@ class Lessons:
         height, width = facts.klass.shape
         side = min(height, width) * rng.uniform(0.72, 1.0)
         left, top = rng.uniform(0, width - side), rng.uniform(0, height - side)
-        return answers(facts, (left, top, side), camera(_cut(facts.picture, (left, top, side), SIDE), rng))
+        return answers(facts, (left, top, side), camera(_cut(facts.picture, (left, top, side), SIDE), rng, GREY))
 
     def batch(self, count: int) -> Lesson:
         """Draw ``count`` lessons."""
@@ -85,7 +86,7 @@ class Lessons:
         cut, back = joints.window(facts.picture, middle, size * joints.ROOM * self.rng.uniform(0.8, 1.2), HAND_SIDE)
         seen = points.copy()
         seen[:, :2] = (points[:, :2] - back[:, 2]) / back[0, 0]
-        return camera(cut, self.rng), hills(seen / (2, 2, 1), HAND_SIDE // 2)
+        return camera(cut, self.rng, GREY), hills(seen / (2, 2, 1), HAND_SIDE // 2)
 
 
 def answers(facts: Facts, square: tuple[float, float, float], picture: np.ndarray) -> Lesson:
