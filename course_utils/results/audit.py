@@ -7,7 +7,7 @@ through the autoencoder: what the judge says of that is its own error, and where
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -30,10 +30,12 @@ WITHOUT, WITH, TRUE = "without", "with", "truth"
 SEEDS, EVERY = 4, 4  # seeds a prompt; parts are changed on every fourth prompt
 # The knobs are chosen on other seeds than the audit's.
 CHOICE_SEEDS, CHOICE_EVERY = (100, 101), 12
-SCALES, SHARPNESS = (0.2, 1.0, 5.0, 20.0, 60.0), (10.0, 30.0, 100.0)
+SCALES, SHARPNESS = (1.0, 2.5, 5.0, 10.0, 20.0), (10.0, 30.0, 100.0)
+
+BLOCK = 8  # pictures a job, made at once
 
 Ways = Mapping[str, Knobs | None]  # None: without the exciter
-Job = tuple[exam.Ask, int, Ways]
+Trial = tuple[exam.Ask, int]  # a prompt and a seed
 
 
 def changed(knobs: Knobs) -> dict[str, Knobs]:
@@ -67,15 +69,15 @@ def asks(every: int = 1) -> list[exam.Ask]:
     return [ask for ask, _ in exam.pairs(seeds=1)][::every]
 
 
-def paint(pipe: DiffusionPipeline, ask: exam.Ask, seed: int, knobs: Knobs | None) -> tuple[Image.Image, list[float]]:
-    """Make a picture for a prompt, its two things excited unless `knobs` is None; give it and the losses."""
+def paint(pipe: DiffusionPipeline, trials: Sequence[Trial], knobs: Knobs | None) -> tuple[list, list[list[float]]]:
+    """Make a picture for each trial, its two things excited unless `knobs` is None; give them and their losses."""
     import torch
 
-    words = [word for word, _ in ask.wanted]
+    words = [[word for word, _ in ask.wanted] for ask, _ in trials]
     with excite.exciting(pipe, words, knobs) if knobs else nullcontext() as log:
-        noise = torch.Generator().manual_seed(seed)
-        image = pipe(ask.prompt, generator=noise, **catalog.defaults("clay")).images[0]
-    return image, log.losses() if log else []
+        noise = [torch.Generator().manual_seed(seed) for _, seed in trials]
+        images = pipe([ask.prompt for ask, _ in trials], generator=noise, **catalog.defaults("clay")).images
+    return images, [log.losses(k) if log else [] for k in range(len(trials))]
 
 
 def judged(ask: exam.Ask, seed: int, image: Image.Image | np.ndarray) -> dict:
@@ -128,34 +130,39 @@ def bordering(label: np.ndarray, first: str, second: str) -> float | None:
     return round(float((label[around] == network.label_of(first)).mean()), 4) if around.any() else None
 
 
-def measure(job: Job) -> list[dict]:
-    """Make and judge the pictures of one prompt and seed: a row for each way."""
-    ask, seed, ways = job
+def measure(job: tuple[Sequence[Trial], Ways]) -> list[dict]:
+    """Make and judge the pictures of some prompts and seeds: a row for each way and trial."""
+    trials, ways = job
     pipe = catalog.with_scheduler(catalog.load("text2img", "clay"), SAMPLER)
-    return [_row(pipe, ask, seed, way, knobs) for way, knobs in ways.items()]
+    return [row for way, knobs in ways.items() for row in _rows(pipe, trials, way, knobs)]
 
 
-def _row(pipe: DiffusionPipeline, ask: exam.Ask, seed: int, way: str, knobs: Knobs | None) -> dict:
+def _rows(pipe: DiffusionPipeline, trials: Sequence[Trial], way: str, knobs: Knobs | None) -> list[dict]:
     began = time.perf_counter()
-    image, losses = _true(pipe, ask, seed) if way == TRUE else paint(pipe, ask, seed, knobs)
-    seconds = None if way == TRUE else round(time.perf_counter() - began, 3)
-    return judged(ask, seed, image) | {
-        "way": way, "losses": [round(loss, 4) for loss in losses], "seconds": seconds,
-    }  # fmt: skip
+    if way == TRUE:
+        images, losses = [_true(pipe, ask, seed) for ask, seed in trials], [[] for _ in trials]
+    else:
+        images, losses = paint(pipe, trials, knobs)
+    seconds = None if way == TRUE else round((time.perf_counter() - began) / len(trials), 3)
+    return [
+        judged(ask, seed, image) | {"way": way, "losses": [round(loss, 4) for loss in seen], "seconds": seconds}
+        for (ask, seed), image, seen in zip(trials, images, losses, strict=True)
+    ]
 
 
-def _true(pipe: DiffusionPipeline, ask: exam.Ask, seed: int) -> tuple[Image.Image, list[float]]:
+def _true(pipe: DiffusionPipeline, ask: exam.Ask, seed: int) -> Image.Image:
     """Render what the prompt says, and carry it through the autoencoder and back."""
     from PIL import Image
 
     size = catalog.defaults("clay")
     made = clay.render(clay.scene(seed, words=ask.prompt), size["height"], size["width"])
-    return editing.decode(pipe, editing.encode(pipe, Image.fromarray(made.image))), []
+    return editing.decode(pipe, editing.encode(pipe, Image.fromarray(made.image)))
 
 
 def _table(name: str, ways: Ways, seeds: tuple[int, ...], every: int = 1) -> Table:
-    def jobs() -> dict[str, Job]:
-        return {f"{ask.prompt}, seed {seed}": (ask, seed, ways) for ask in asks(every) for seed in seeds}
+    def jobs() -> dict[str, tuple[list[Trial], Ways]]:
+        trials = [(ask, seed) for ask in asks(every) for seed in seeds]
+        return {f"from {at}": (trials[at : at + BLOCK], ways) for at in range(0, len(trials), BLOCK)}
 
     knobs = {way: asdict(one) for way, one in ways.items() if one}
     settings = {"seeds": list(seeds), "every": every, "scheduler": SAMPLER, **catalog.defaults("clay")}
