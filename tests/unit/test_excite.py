@@ -136,7 +136,7 @@ def test_the_papers_knobs():
     found = {step: knobs.threshold(step, 50) for step in range(50) if knobs.threshold(step, 50) is not None}
     assert found == {0: 0.05, 10: 0.5, 20: 0.8}
     clay = excite.Knobs.of("clay")
-    assert (clay.scale, clay.thresholds) == (5.0, ()) and excite.Knobs.of("sd15") == knobs
+    assert (clay.scale, clay.thresholds) == (2.5, ()) and excite.Knobs.of("sd15") == knobs
     with pytest.raises(ValueError, match="lane='sdxl' is no lane"):
         excite.Knobs.of("sdxl")
 

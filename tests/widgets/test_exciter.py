@@ -126,7 +126,8 @@ def test_the_shown_call_makes_the_same_picture(panel, pipe, tiny_assets):
     code = shot.settings.code()
     load = "catalog.load('text2img', lane='clay')"
     assert code.count(load) == 1 and "import catalog, excite" in code
-    assert "excite.Knobs(scale=30.0, sigma=0.0)" in code and "excite.exciting(pipe, ['lion', 'crown'], knobs):" in code
+    assert "excite.Knobs(scale=30.0, sharpness=10.0, sigma=0.0)" in code
+    assert "excite.exciting(pipe, ['lion', 'crown'], knobs):" in code
     names = {"kept": copy.copy(pipe)}
     exec(code.replace(load, "kept"), names)
     assert np.array_equal(pixels(names["image"]), pixels(shot.image))
