@@ -80,7 +80,7 @@ def honest_choice(pick: Any) -> str:
 
 
 def ownership(owned: Any) -> str:
-    """06.4: `owned(heat, mask)` tells how many times more attention a place inside gets than one outside."""
+    """06.4: `owned(heat, mask)` tells how many times as much a place inside pays to a word as one outside."""
     import torch
 
     mask = torch.zeros(4, 6, dtype=torch.bool)
@@ -102,9 +102,9 @@ def ownership(owned: Any) -> str:
         if close(given, inside.mean() / heat.mean()):
             raise NotYet("That compares with all places, those inside too; take `heat[~mask]`.")
         if close(given, inside.mean()):
-            raise NotYet("It depends on how strong the map is: divide by what a place outside gets.")
+            raise NotYet("It depends on how strong the map is: divide by what a place outside pays.")
         raise NotYet(f"For a map that is {name} it should give {wanted:.2f}; this gives {float(given):.2f}.")
-    return "1 is a word that looks everywhere alike. A word that owns a thing is far above."
+    return "At 1 all places listen alike. A word that owns a thing is far above."
 
 
 def _noise(seed: int, *shape: int):

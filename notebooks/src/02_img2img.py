@@ -13,7 +13,7 @@
 # - ask a grey picture for a beach, and measure that no strength gives both the pose and the beach;
 # - change one spot of a picture and keep the rest, in ten lines and without another model.
 #
-# **You need** lessons 00 and 01. About a minute and a half on two cores and 2 GB of memory; about five minutes on a
+# **You need** lessons 00 and 01. About a minute and a half on two cores and 1.2 GB of memory; about five minutes on a
 # Colab T4.
 
 # %% tags=["setup"]
@@ -184,8 +184,8 @@ plots.described(
 
 # %% [markdown]
 # **Layout and colours** come along, whether you want them or not. The car shows it. The blue houses show something
-# else: where little of the picture is left under the noise, habit fills in, and the model has only ever seen red and
-# grey ones. If you want the layout and *other* colours, you have a problem.
+# else: where little of the picture is left under the noise, habit fills in, and by day the model has seen such houses
+# in brick red and grey alone. If you want the layout and *other* colours, you have a problem.
 #
 # ## A grey picture, and a beach
 #
@@ -212,8 +212,8 @@ plots.described(
 
 # %% [markdown]
 # Go along a row. On the left he stands as he should, but on his street. (The houses have got their colours back: the
-# model knows no grey ones. He himself stays pale.) On the right there is the sea, sometimes sand, and somebody else,
-# who stands as he likes. Look for the strength at which both are right.
+# model knows what such streets look like. He himself stays pale.) On the right there is the sea, sometimes sand, and
+# somebody else, who stands as he likes. Look for the strength at which both are right.
 #
 # ### Two numbers
 #
@@ -267,7 +267,8 @@ there = {one: places.is_beach(image) for one, image in tries.items()}
 both = [stands[one] and there[one] for one in tries]
 print(f"of {len(tries)} pictures {sum(stands.values())} keep the pose, {sum(there.values())} are beaches, ", end="")
 print(sum(both), "are both")
-assert kept(passed) > 0.5 > kept(stranger) and places.is_beach(stranger) and not places.is_beach(grey)
+assert kept(grey) > 0.9 and kept(passed) > 0.5 > kept(stranger)
+assert places.is_beach(stranger) and not places.is_beach(grey)
 if room.lane == "clay":
     assert lines["pose kept"][0] > lines["pose kept"][-1] and lines["beach"][-1] > lines["beach"][0]
     assert min(sum(stands.values()), sum(there.values())) >= 4, "either alone is easy"

@@ -179,7 +179,8 @@ luck = [adherence.depth_rank(1 / a.depth, 1 / b.depth) for a, b in zip(scenes, s
 print("rank correlation, 12 scenes that no network was trained on:", metrics.mean(ranks))
 print("the true depth of the next scene instead:", metrics.mean(luck))
 print(f"the grey picture: {order(made, grey):.3f}")
-assert room.lane != "clay" or metrics.difference(luck, ranks).low > 0
+if room.lane == "clay":
+    assert metrics.mean(ranks).low > 0.8 and order(made, grey) > 0.7 and metrics.difference(luck, ranks).low > 0
 
 # %% [markdown]
 # The scene it understands worst and the one it understands best:
@@ -242,7 +243,7 @@ assert room.lane != "clay" or (found[0][0] > found[1][0] and found[1][1] > found
 # A fair comparison lets both reach what was asked. At strength 0.9 image to image has its beach too. What does each of
 # them keep? Three numbers for each of the four seeds: is there a beach, how much of the outline is kept, and is the
 # order of near and far that of the given picture? (The last is read by the very network that led the UNet; the first
-# two know nothing of it. On `sd15` none of them is known: they read clay.)
+# two know nothing of it. They read clay, so on `sd15` nothing is printed.)
 
 # %% tags=["check", "nbval-ignore-output"]
 from course_utils.judge import places
@@ -328,6 +329,7 @@ plots.described(sheet, "A painting of a lion on an easel; its depth, a plain boa
 indoors, room_grey = photograph("a man in a room")
 walled = [paint(wish, room_grey, seed=seed) for seed in range(2)]
 beaches = [np.mean([places.beach(one) for one in images]) for images in (walled, after[:2])]
+assert indoors.depth.max() < made.depth.max(), "the wall ends the view"
 assert room.lane != "clay" or beaches[0] < beaches[1], "a wall is no obstacle to a beach"
 seen_so = draw_depth(see(room_grey)[0].numpy())
 sheet = plots.strip([room_grey, seen_so, *walled], ["given", "its depth", "seed 0", "seed 1"], size=(170, 170))

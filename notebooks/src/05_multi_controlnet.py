@@ -328,7 +328,7 @@ carried = {name: editing.decode(pipe, editing.encode(pipe, picture)) for name, p
 cuts = [cut(which[name], *boxes[name]) for name in pictures for which in (pictures, carried)]
 wide = {name: side / pipe.vae_scale_factor for name, (_, side) in boxes.items()}
 fingers = {name: judge.look(image).fingers for name, image in carried.items()} if room.lane == "clay" else {}
-assert room.lane != "clay" or (fingers["near"] == 3 and fingers["far"] != 3), "what is small does not come through"
+assert wide["near"] > 1.5 * wide["far"] and (not fingers or fingers["near"] == 3 != fingers["far"])
 names = [f"{name}: {latents:.1f} latents{way}" for name, latents in wide.items() for way in ("", ", carried")]
 plots.described(plots.strip(cuts, names, size=(170, 170)), f"A raised hand, true and carried: {'; '.join(names)}.")
 

@@ -222,6 +222,14 @@ def test_half_formed_things_are_nothing(kept):
         assert not spoiled[plain.thing < 0].any() or spoil is judge_spoil.mix
 
 
+def test_a_camera_loses_the_colour_when_asked_to():
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 0] = 200
+    for grey, coloured in ((0.0, True), (1.0, False)):
+        seen = judge_spoil.camera(red, np.random.default_rng(0), grey).mean((0, 1))
+        assert bool(np.ptp(seen) > 50) is coloured
+
+
 def sample(kept, k):
     """Copy a picture with its maps."""
     return judge_spoil.Sample(

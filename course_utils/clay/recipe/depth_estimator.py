@@ -19,13 +19,12 @@ from transformers import BitConfig, DPTConfig, DPTForDepthEstimation, DPTImagePr
 
 from ...training import Loop, Plan
 from . import data, dependents, maps
-from .judge_spoil import camera
+from .judge_spoil import GREY, camera
 from .maps import Facts
 
 SIDE = 256
 BATCH = 12  # of each process
 PLAN = Plan(steps=3_500, rate=2e-3, warmup=150, decay=0.6, memory=400)
-GREY = 0.15  # share of pictures without colour: lesson 03 asks for the depth of an old photograph
 EDGES = 0.5  # weight of the gradient term (MiDaS eq. 11)
 SCALES = 4
 

@@ -16,6 +16,7 @@ from .judge_truth import UNKNOWN
 SPOILED = 254  # a label: nothing, and the loss should mind
 GRID = SIZE // CELL
 CUT = (0.08, 0.35)  # share of a thing that a fragment keeps
+GREY = 0.15  # share that loses its colour for those who are asked to read an old photograph; never for the judge
 ENOUGH = 80  # cells of the 64 x 64 grid: smaller things are not worth spoiling
 
 

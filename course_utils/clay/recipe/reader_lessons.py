@@ -11,11 +11,10 @@ import torch
 from ...controls import reader_joints as joints
 from ...controls.reader import HAND_SIDE, SIDE
 from ...judge.network import prepare
-from .judge_spoil import camera
+from .judge_spoil import GREY, camera
 from .maps import NOBODY, Facts, Shard
 
 TRIPPED = 0.4  # share of pictures that have been through the autoencoder
-GREY = 0.15  # share without colour: an old photograph is read, too
 SPREAD = 1.5  # cells: deviation of the hill that stands for a point
 FEWEST = 12  # visible points of a hand worth a lesson
 
