@@ -37,6 +37,12 @@ def _top(before: float, here: float, after: float) -> float:
     return float(np.clip((before - after) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0
 
 
+def _cell(at: np.ndarray, field: np.ndarray) -> tuple[int, int]:
+    """Give row and column of the cell of a field [..., height, width] that a place lies in; its edge is inside."""
+    row, column = (min(int(value), size - 1) for value, size in zip(at[::-1], field.shape[-2:], strict=True))
+    return row, column
+
+
 def bodies(heat: np.ndarray, neck: np.ndarray) -> list[np.ndarray]:
     """Give each joint to a person: joints that point to the same neck belong together.
 
@@ -50,8 +56,7 @@ def bodies(heat: np.ndarray, neck: np.ndarray) -> list[np.ndarray]:
     found = [(*peak, joint) for joint, one in enumerate(heat) for peak in peaks(one, JOINT_BAR)]
     people: list[tuple[np.ndarray, np.ndarray]] = []
     for score, at, joint in sorted(found, key=lambda peak: -peak[0]):
-        column, row = at.astype(int)
-        points_to = at + neck[:, row, column] * REACH
+        points_to = at + neck[:, *_cell(at, neck)] * REACH
         near = [(np.linalg.norm(points_to - where), points) for where, points in people if not points[joint, 2]]
         away, points = min(near, key=lambda one: one[0], default=(np.inf, None))
         if away > TOGETHER * min(heat.shape[1:]):
@@ -64,7 +69,7 @@ def bodies(heat: np.ndarray, neck: np.ndarray) -> list[np.ndarray]:
 def palms(heat: np.ndarray, size: np.ndarray) -> list[tuple[np.ndarray, float]]:
     """List the hands of a picture: middle, and size in cells; from maps [height, width], ``size`` as told."""
     places = [at for _, at in peaks(heat, PALM_BAR, reach=5)]
-    return [(at, float(np.exp(size[int(at[1]), int(at[0])])) * HAND) for at in places]
+    return [(at, float(np.exp(size[_cell(at, size)])) * HAND) for at in places]
 
 
 def highest(heat: np.ndarray) -> np.ndarray:

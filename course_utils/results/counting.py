@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,11 +124,26 @@ def cost(before: Sequence[dict], after: Sequence[dict]) -> Interval:
 
 
 def by_kind(before: Sequence[dict], after: Sequence[dict], name: str, bars: Bars) -> dict[str, Compared]:
-    """Compare a fault for each kind of prompt, and for pairs that met in training and that did not."""
-    kinds = {kind: ("category", kind) for kind in CATEGORIES}
-    kinds |= {"pairs seen in training": ("seen", True), "pairs never seen": ("seen", False)}
-    found = {kind: compare(_of(before, *which), _of(after, *which), name, bars) for kind, which in kinds.items()}
+    """Compare a fault for each kind of prompt, and for pairs that met in training and that did not.
+
+    Of pairs that met, only prompts of the same kinds as those that did not are counted: kinds differ too much.
+    """
+    kinds = {kind: [row for row in after if row["category"] == kind] for kind in CATEGORIES}
+    strange = {row["category"] for row in after if not row["seen"]}
+    alike = [row for row in after if row["category"] in strange]
+    kinds |= {"pairs seen": _of(alike, "seen", True), "pairs never seen": _of(alike, "seen", False)}
+    found = {kind: compare(before, rows, name, bars) for kind, rows in kinds.items()}
     return {kind: one for kind, one in found.items() if one}
+
+
+def report_kinds(kinds: Mapping[str, Compared]) -> str:
+    """Write down a fault for each kind of prompt: both rates, what is left, what changed, and how many prompts."""
+    lines = [f"{'':16}{'without':>9}{'with':>9}   {'with / without (95 %)':25}{'change (95 %)':28}prompts"]
+    for kind, one in kinds.items():
+        lines.append(
+            f"{kind:16}{one.before:9.1%}{one.after:9.1%}   {one.ratio!s:25}{one.difference!s:28}{one.prompts}"
+        )
+    return "\n".join(lines)
 
 
 def by_scale(tried: Result, sharpness: float, names: Sequence[str], bars: Bars) -> tuple[list[float], dict]:
@@ -165,21 +180,24 @@ def report(rows: Sequence[dict]) -> str:
 
 
 def report_parts(rows: Sequence[dict], parts: Sequence[dict]) -> str:
-    """Write down what each part does: missing things and seconds, on the prompts that both tables have.
+    """Write down what each part does, against all as it is, on the prompts that both tables have.
 
     Args:
         rows: of table "excite".
         parts: of table "excite_parts".
+
+    Returns:
+        A line for each way: missing things, how many more than with all as it is, and pushes a picture.
     """
     limits, asked = bars(_of(rows, "way", "truth")), {row["prompt"] for row in parts}
-    before, after = ([row for row in _of(rows, "way", way) if row["prompt"] in asked] for way in ("without", "with"))
-    ways = {
-        "all as it is": after,
-        **{way: _of(parts, "way", way) for way in dict.fromkeys(row["way"] for row in parts)},
-    }
-    lines = [f"{'':17}missing, with / without (95 %)   seconds, with / without"]
-    for way, made in ways.items():
-        lines.append(f"{way:17}{compare(before, made, 'missing', limits).ratio!s:33}{cost(before, made).value:.2f}")
+    whole = [row for row in _of(rows, "way", "with") if row["prompt"] in asked]
+    ways = {way: _of(parts, "way", way) for way in dict.fromkeys(row["way"] for row in parts)}
+    lines = [f"{'':17}{'missing':>8}   {'more than as it is (95 %)':33}pushes a picture"]
+    for way, made in {"all as it is": whole, **ways}.items():
+        found = compare(whole, made, "missing", limits)
+        more = "" if made is whole else str(found.difference)
+        pushes = np.mean([len(row["losses"]) for row in made])
+        lines.append(f"{way:17}{found.after:8.1%}   {more:33}{pushes:.1f}")
     return "\n".join(lines)
 
 

@@ -3,18 +3,19 @@
 #
 # # 07 · Attend-and-Excite: the lion gets its crown
 #
-# A word that nobody looks at is not painted. You will find such a word while the picture is still noise, pull the
-# noise until somebody looks, and then count on the paper's own 276 prompts what that mends and what it does not.
+# A word that no place looks at is, as a rule, not painted. You will find such a word while the picture is still noise,
+# pull the noise until some place looks, and then count on the paper's own 276 prompts what that mends and what not.
 
 # %% [markdown]
 # **You will**
 # - write the loss that says how much the weakest word lacks, and follow its gradient down, on the latents alone;
 # - watch the word maps change step by step on one seed;
+# - hold the pushes against pushes of the same length in a random direction;
 # - read an audit: missing, mixed, leaked, without and with, on the same prompts and seeds;
 # - see what it cannot mend, and how it breaks a picture.
 #
-# **You need** lesson 06. About two and a half minutes on two cores and 2 GB of memory; about twelve minutes and 8 GB
-# on a Colab T4.
+# **You need** lesson 06. About two minutes on two cores and 2 GB of memory; about twelve minutes and 8 GB on a Colab
+# T4.
 
 # %% tags=["setup"]
 # {{setup}}
@@ -22,7 +23,6 @@
 # %% tags=["nbval-ignore-output"]
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from course_utils import attention, catalog, checks, editing, env, excite, judge, metrics, plots, results, widgets
@@ -31,41 +31,56 @@ from course_utils.results import audit, counting
 room = env.start(seed=0)
 
 # %% [markdown]
-# ## The patient
+# ## The patients
 #
-# The prompt is old and small: *a lion with a crown*. Eight seeds, nothing else.
+# Two old, small prompts of two things each: *a lion with a crown* and *a cat and a dog*. Eight seeds, nothing else.
 
 # %%
 pipe = catalog.with_scheduler(catalog.load("text2img", lane=room.lane), "ddim")
 settings = catalog.defaults(room.lane)
-prompt, wanted = "a lion with a crown", ["lion", "crown"]
+prompts = {"a lion with a crown": ["lion", "crown"], "a cat and a dog": ["cat", "dog"]}
 
 def paint(prompt, seed, **changes):
     return pipe(prompt, generator=room.generator(seed), **(settings | changes)).images[0]
 
-plain = {seed: paint(prompt, seed) for seed in range(8)}
+plain = {prompt: [paint(prompt, seed) for seed in range(8)] for prompt in prompts}
 plots.described(
-    plots.grid(list(plain.values()), [f"seed {seed}" for seed in plain], columns=8, size=(120, 120)),
-    "Eight pictures from the words 'a lion with a crown'. Count the crowns.",
+    plots.sweep(list(plain.values()), list(prompts), [f"seed {seed}" for seed in range(8)], size=(120, 120)),
+    "Eight pictures from 'a lion with a crown', and eight from 'a cat and a dog'. Count what is there.",
 )
 
 # %% [markdown]
-# We take the seed that needs help most: on clay the judge says in which picture the crown takes the smallest share,
-# and where it finds none the share is 0. On sd15 nobody measures that: seed 0 it is, or the one that you choose.
+# On clay the judge counts. On sd15 nobody does: count yourself, and put the seed that needs help where it says 0.
 
 # %% tags=["nbval-ignore-output"]
+def whole(pictures, words):  # in how many is everything there
+    return metrics.rate([all(judge.look(picture).has(word) for word in words) for picture in pictures])
+
 def crown(picture):
     return next((seen.share for seen in judge.look(picture).things if seen.word == "crown"), 0.0)
 
-shares = {seed: crown(picture) for seed, picture in plain.items()} if room.lane == "clay" else {0: 0.0}
-patient = min(shares, key=shares.get)
-print(f"patient: seed {patient}; crowns found in {sum(share > 0 for share in shares.values())} of {len(shares)}")
+if room.lane == "clay":
+    for prompt, words in prompts.items():
+        there = whole(plain[prompt], words)
+        print(f"{prompt}: all there in {there.value:.0%} ({there.low:.0%} to {there.high:.0%})")
+prompt, wanted = "a lion with a crown", ["lion", "crown"]
+patient = min(range(8), key=lambda seed: crown(plain[prompt][seed])) if room.lane == "clay" else 0
+before = plain[prompt][patient]
+print(f"the patient: {prompt}, seed {patient}")
+
+# %% [markdown]
+# Our small base knows "X with a crown" well: it has seen many. The lion that lacks its crown is rare here, in the
+# large model it is not. Two *animals* are what ours cannot hold: it paints the one or the other, or something of both.
+#
+# The lion with the smallest crown is the **patient** on which we build. One patient proves nothing, all the less as it
+# was chosen because it is ill: a second throw would look better, too. So the cats and dogs come back, all eight.
 
 # %% [markdown]
 # ## The idea
 #
 # At each step every place of the picture shares its attention out among the words (lesson 06). If no place gives
-# "crown" a good share, nothing there will become a crown. And what has no place after the first steps gets none later.
+# "crown" a good share, nothing there will become a crown, as a rule: 06 showed words that work through the tokens
+# after them. And what has no place after the first steps hardly gets one later.
 #
 # Chefer and others (2023) turn that into a number: how much does the weakest word lack? The number depends on the
 # latents, so it has a gradient, and the latents can be moved downhill. The weights stay as they are. No training, no
@@ -74,15 +89,14 @@ print(f"patient: seed {patient}; crowns found in {sum(share > 0 for share in sha
 # %%
 with attention.capture(pipe) as maps:
     paint(prompt, patient)
-glow = [plots.overlay(plain[patient], (maps.word(word) / maps.word(word).max()).numpy()) for word in wanted]
-figure = plots.strip([plain[patient], *glow], [f"seed {patient}", *wanted], (230, 230))
+glow = [plots.overlay(before, (maps.word(word) / maps.word(word).max()).numpy()) for word in wanted]
+figure = plots.strip([before, *glow], [f"seed {patient}", *wanted], (230, 230))
 plots.described(figure, "The patient's picture; laid over it where 'lion' and where 'crown' were looked for.")
 
 # %% [markdown]
 # Both maps glow somewhere, for each is drawn to its own maximum. What counts is how high that maximum *is*, and
 # against what. That is the first thing to write.
-
-# %% [markdown]
+#
 # ## By hand: from a map to a number
 #
 # We need the attention of one pass, this time with its gradient. `excite.look` runs the UNet up to the last layer
@@ -108,16 +122,21 @@ def noise(seed):
 pipe.scheduler.set_timesteps(steps, device=room.device)
 first = heat(noise(patient), pipe.scheduler.timesteps[0]).detach()
 largest = first[0].amax((1, 2))  # of each token its strongest place
-print({name: f"{largest[place]:.3f}" for name, place in zip(["start", *wanted], [0, *places], strict=True)})
+end = len(pipe.tokenizer(prompt).input_ids) - 1
+paid = {"start": first[0, 0].mean(), "end and padding": first[0, end:].sum(0).mean()}
+print({name: f"{largest[place]:.3f}" for name, place in zip(wanted, places, strict=True)}, "at the strongest place")
+print({name: f"{share:.0%}" for name, share in paid.items()}, "of all attention")
 
 # %% [markdown]
 # In Stable Diffusion the start token takes most of the attention everywhere, so between the words there is little
-# difference. The paper drops it and shares each place out anew among the tokens that are left:
+# difference. (On clay the end token is the drain.) The paper drops the start token and shares each place out anew
+# among the tokens that are left:
 #
-# $$\hat A = \mathrm{softmax}\,(100 \cdot A_{\text{without start}})$$
+# $$\hat A = \mathrm{softmax}\,(k \cdot A_{\text{without start}})$$
 #
-# 100 is the **sharpness**. Then each map is smoothed with a Gaussian of 3 x 3 places, so that one stray place makes no
-# peak. (The paper's code drops the last place too. It is padding.) Of that the loss is made:
+# $k$ is the **sharpness**. The paper's is 100. Our maps are higher from the start, and at 100 nearly every peak would
+# be 1 and nothing left to climb: on clay it is 10. Then each map is smoothed with a Gaussian of 3 x 3 places, so that
+# one stray place makes no peak. (The paper's code drops the last place, too. It is padding.) Of that the loss is made:
 #
 # $$\mathcal{L} = \max_{s \in S}\; \mathcal{L}_s, \qquad \mathcal{L}_s = 1 - \max_i \hat A_{s,i}$$
 #
@@ -146,35 +165,41 @@ assert torch.allclose(helper, maps, atol=1e-5) and torch.allclose(excite.loss(ex
 # Move the latents against the gradient, $\alpha_t$ times:
 #
 # $$z_t' = z_t - \alpha_t \cdot \nabla_{z_t} \mathcal{L}$$
+#
+# $\alpha_t$ begins at the **scale** and fades to 0.7 of it by the last step. (The factor 1024 goes in and out again:
+# in half precision most of so small a gradient would vanish.) `astray` is for later: the same length, any direction.
 
 # %% tags=["check", "nbval-ignore-output"]
-def push(latents, t, stride):
+def push(latents, t, stride, astray=None):
     latents = latents.clone().requires_grad_()
     maps = word_maps(heat(latents, t))
-    (slope,) = torch.autograd.grad(lack(maps).sum(), latents)
-    maps = maps.detach()
+    (slope,) = torch.autograd.grad(1024 * lack(maps).sum(), latents)
+    slope, maps = slope / 1024, maps.detach()
+    if astray is not None:
+        slope = slope.norm() / astray.norm() * astray
     return (latents - stride * slope).detach(), maps, float(lack(maps))
 
 start, t = noise(patient), pipe.scheduler.timesteps[0]
-moved, _, before = push(start, t, stride=knobs.scale / 1000)
+moved, _, first_loss = push(start, t, stride=knobs.scale / 100)
 _, _, after = push(moved, t, stride=0)
-assert after < before, "a small step down the gradient must lower the loss"
-print(f"loss {before:.4f} -> {after:.4f}; the latents moved by {float((moved - start).std()):.1e}, their spread is 1")
+assert after < first_loss or room.dtype == torch.float16, "a small step down the gradient must lower the loss"
+print(f"loss {first_loss:.4f} -> {after:.4f}; latents moved by {float((moved - start).std()):.1e}, their spread is 1")
 
 # %% [markdown]
-# The last line says how far a push of a thousandth of the scale moves the noise, beside the noise's own spread. Far it
+# The last line says how far a push of a hundredth of the scale moves the noise, beside the noise's own spread. Far it
 # need not be: it goes in just the direction that the UNet answers to. A long push may overshoot, and the loss rise.
 #
 # Now the loop of lesson 01, with one line more: before each of the first steps, push. Layout is decided early, so the
 # paper pushes in the first half of the steps and lets the rest be painted in peace.
 
 # %%
-def walk(seed, knobs):
+def walk(seed, knobs, astray=False):
     pipe.scheduler.set_timesteps(steps, device=room.device)
-    latents, film = noise(seed), []
+    latents, film, chance = noise(seed), [], torch.Generator().manual_seed(seed)
     for step, t in enumerate(pipe.scheduler.timesteps):
         if step < knobs.pushed(steps):
-            latents, maps, loss = push(latents, t, knobs.stride(step, steps))
+            anywhere = torch.randn(latents.shape, generator=chance).to(room.device) if astray else None
+            latents, maps, loss = push(latents, t, knobs.stride(step, steps), anywhere)
         with torch.no_grad():
             uncond, cond = (pipe.unet(latents.to(room.dtype), t, said).sample.float() for said in (nothing, text))
             said = pipe.scheduler.step(uncond + settings["guidance_scale"] * (cond - uncond), t, latents)
@@ -202,14 +227,11 @@ def exciting(prompt, words, seed, knobs=knobs, **changes):
     with excite.exciting(pipe, words, knobs) as log:
         return paint(prompt, seed, **changes), log
 
-def apart(one, two):
-    return np.abs(np.asarray(one, float) - np.asarray(two, float)).mean()
-
 helped, log = exciting(prompt, wanted, patient, replace(knobs, thresholds=()))
-assert len(log.losses()) == len(film) and apart(excited, without) > 0.5, "the pushes changed nothing"
+assert len(log.losses()) == len(film) and metrics.psnr(excited, without) < 40, "the pushes changed nothing"
 if room.lane == "clay":  # half precision lets two walks part
-    assert apart(without, plain[patient]) < 2 and apart(excited, helped) < 2
-    assert np.allclose(log.losses(), [loss for *_, loss in film], atol=0.05)
+    assert metrics.psnr(without, before) > 34 and metrics.psnr(excited, helped) > 34
+    assert all(abs(one - loss) < 0.05 for one, (*_, loss) in zip(log.losses(), film, strict=True))
 
 # %% [markdown]
 # ### The film
@@ -225,6 +247,8 @@ for place, word in enumerate(wanted):
         rows.append([plots.overlay(editing.decode(pipe, frames[k][0].to(room.dtype)), frames[k][1][place].clamp(0, 1))
                      for k in stops])  # fmt: skip
         names.append(f"{word}, {name}")
+if room.lane == "clay":
+    print(f"the crown takes {crown(without):.1%} of the picture without pushes, {crown(excited):.1%} with them")
 plots.described(
     plots.sweep(rows, names, [f"step {k + 1}" for k in stops], size=(120, 120)),
     "A film of five steps in four rows: the map of 'lion' without and with pushes, the map of 'crown' without and "
@@ -233,8 +257,7 @@ plots.described(
 
 # %% tags=["check", "nbval-ignore-output"]
 curves = {name: [loss for *_, loss in frames] for name, frames in (("without", plain_film), ("with", film))}
-assert curves["without"][0] == curves["with"][0] and np.mean(curves["with"][1:]) < np.mean(curves["without"][1:])
-assert room.lane != "clay" or crown(excited) > crown(without), "the patient's crown has not grown"
+assert curves["without"][0] == curves["with"][0] and sum(curves["with"]) < sum(curves["without"])
 figure = plots.curve(range(1, len(film) + 1), curves, xlabel="step", ylabel="loss: what the weakest word lacks")
 plots.described(figure, "The loss at the end: " + ", ".join(f"{k} pushes {v[-1]:.2f}" for k, v in curves.items()))
 
@@ -265,24 +288,30 @@ plots.described(
 # %% [markdown]
 # Each repetition costs a pass and its way back. What it brings here, and what it costs, is a line of the audit below.
 #
-# ## Eight seeds
+# ## Eight cats, eight dogs
 #
-# One good picture proves nothing. The same eight seeds as at the top, now with the helper:
+# The same eight seeds as at the top, now with the helper. Between them a row that shows what is due to the
+# *direction*: in each step a push of the same length, but anywhere.
 
 # %% tags=["check", "nbval-ignore-output"]
-crowned = {seed: exciting(prompt, wanted, seed)[0] for seed in plain}
-sides = {"without": list(plain.values()), "with": list(crowned.values())}
+pair, words = "a cat and a dog", prompts["a cat and a dog"]  # `walk` reads `text`, `nothing` and `places`
+text, nothing = pipe.encode_prompt(pair, room.device, 1, True)
+places = [attention.Prompt(pipe.tokenizer, pair).place(word)[0] for word in words]
+sides = {"without": plain[pair], "pushed anywhere": [walk(seed, knobs, astray=True)[0] for seed in range(8)],
+         "with": [exciting(pair, words, seed)[0] for seed in range(8)]}  # fmt: skip
 if room.lane == "clay":
-    found = {name: metrics.rate([crown(one) > 0 for one in images]) for name, images in sides.items()}
-    print({name: f"crowns in {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})" for name, rate in found.items()})
-    assert found["with"].value > found["without"].value
+    found = {name: whole(images, words) for name, images in sides.items()}
+    print({name: f"both in {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})" for name, rate in found.items()})
+    assert found["with"].value > max(found["without"].value, found["pushed anywhere"].value)
 plots.described(
-    plots.sweep(list(sides.values()), list(sides), [f"seed {seed}" for seed in plain], size=(110, 110)),
-    "Eight seeds of 'a lion with a crown', above without Attend-and-Excite, below with it.",
+    plots.sweep(list(sides.values()), list(sides), [f"seed {seed}" for seed in range(8)], size=(120, 120)),
+    "Eight seeds of 'a cat and a dog': without pushes, with pushes anywhere, with Attend-and-Excite.",
 )
 
 # %% [markdown]
-# Look at the intervals: eight seeds cannot tell much. That is why there is an audit.
+# A push anywhere changes nearly nothing: what counts is where to. But look closely at the last row. The judge says
+# "cat" and "dog" where there is a bit of each; you see a pair here and *one* creature with the ears of both there. The
+# loss is content with either. And look at the intervals: eight seeds cannot tell much. That is why there is an audit.
 #
 # ## The audit
 #
@@ -290,7 +319,8 @@ plots.described(
 # painted each with four seeds, without and with, and the judge has looked at all of them. It also looked at true
 # renders of the same prompts. What it says of those is its own error, and it sets two bars:
 #
-# - **missing**: the share of the two things that the judge does not find;
+# - **missing**: the share of the two things that the judge does not find; **incomplete**: the share of pictures that
+#   lack one, or both;
 # - **mixed**: one creature that scores as both. Where the judge says two names of the same pixels more than in 99 of
 #   100 true renders, we call it mixed;
 # - **leaked**: a thing has the colour that was asked of the other; **wrong colour**: not the one that was asked;
@@ -309,105 +339,115 @@ print(counting.report(table.rows))
 # The interval is **paired**: a prompt brings its own before and after, and prompts are drawn again and again. Below 1
 # the fault became rarer. If 1 lies inside the interval, nothing is known.
 #
-# Others have counted the large model (*Predicated Diffusion*, tables 3 and 4): of two objects one was missing in
-# 54.7 % of Stable Diffusion's pictures and in 25.3 % with Attend-and-Excite, or 66.0 and 36.3 % counted strictly. A
-# ratio of 0.46. Clay scenes are easier than photographs: hold the ratios side by side, not the rates.
+# Others have counted the large model's pictures (*Predicated Diffusion*, tables 3 and 4): of two objects at least one
+# was missing in 54.7 % of Stable Diffusion's and in 25.3 % with Attend-and-Excite, or 66.0 and 36.3 % counted
+# strictly. That is our line *incomplete*, and a ratio of 0.46. Clay scenes are easier than photographs: hold the
+# ratios side by side, not the rates.
 
 # %% tags=["nbval-ignore-output"]
-ratios = {kind: found.ratio for kind, found in counting.by_kind(bare, pushed, "missing", bars).items()}
-ends = {kind: (ratio.low, ratio.high) for kind, ratio in ratios.items()}
-values = {kind: ratio.value for kind, ratio in ratios.items()}
-figure = plots.bars(values, ends, title="Missing things, with / without", form="{:.2f}")
-plots.described(figure, "What is left of the missing things: " + "; ".join(f"{k} {v}" for k, v in ratios.items()))
+kinds = counting.by_kind(bare, pushed, "missing", bars)
+print(counting.report_kinds(kinds))
+values = {kind: found.ratio.value for kind, found in kinds.items() if found.before}
+ends = {kind: (kinds[kind].ratio.low, kinds[kind].ratio.high) for kind in values}
+plots.described(plots.bars(values, ends, title="Missing, with / without", form="{:.2f}"), "The ratios, as bars.")
 
 # %% [markdown]
-# Some pairs of things never met in training. If the exciter helped only where the model remembers a picture, the last
-# two bars would differ.
+# Some pairs of animals and of objects never met in training. If the exciter helped only where the model remembers a
+# picture, the last two lines would differ. There are few of them: read the intervals.
 #
 # What does it cost, and which of its parts matter? The parts were changed one at a time, on every fourth prompt.
 
 # %% tags=["check", "nbval-ignore-output"]
 print(counting.report_parts(table.rows, results.read("excite_parts").rows))
+print(f"\na picture takes {counting.cost(bare, pushed)} times as long with it")
 missing = counting.compare(bare, pushed, "missing", bars)
 own = counting.compare(true, true, "missing", bars).before
+tuned = {ask.prompt for ask in audit.asks(every=audit.CHOICE_EVERY)}
+strange = counting.compare(bare, [row for row in pushed if row["prompt"] not in tuned], "missing", bars)
+print(f"missing, with / without, on the {strange.prompts} prompts that the knobs were not chosen on: {strange.ratio}")
 assert len(bare) == len(pushed) == len(true) == 276 * 4 and own < missing.after, "the judge's error hides what is left"
 assert missing.ratio.value <= 0.5 and missing.ratio.high < 0.7, f"missing things, with / without: {missing.ratio}"
 
 # %% [markdown]
 # ### A sample, live
 #
-# Do not believe a table that you cannot make. Eight of the prompts, one seed that the table does not have:
+# Do not believe a table that you cannot make. Eight of its prompts, its seed 0. Does the judge see the same again?
 
 # %% tags=["check", "nbval-ignore-output"]
 asks = audit.asks(every=35)
-sample = {"without": [paint(ask.prompt, seed=9) for ask in asks]}
-sample["with"] = [exciting(ask.prompt, [word for word, _ in ask.wanted], seed=9)[0] for ask in asks]
+sample = {"without": [paint(ask.prompt, seed=0) for ask in asks]}
+sample["with"] = [exciting(ask.prompt, [word for word, _ in ask.wanted], seed=0)[0] for ask in asks]
 if room.lane == "clay":
-    live = [[audit.judged(ask, 9, image) for ask, image in zip(asks, images, strict=True)]
-            for images in sample.values()]  # fmt: skip
-    counted = counting.compare(*live, "missing", bars)
-    print(f"missing: {counted.before:.0%} without, {counted.after:.0%} with")
-    assert counted.prompts == 8 and set(live[0][0]) <= set(table.rows[0])
+    kept = {(row["way"], row["prompt"]): row["present"] for row in bare + pushed if row["seed"] == 0}
+    again = [audit.judged(ask, 0, image)["present"] == kept[way, ask.prompt]
+             for way, images in sample.items() for ask, image in zip(asks, images, strict=True)]  # fmt: skip
+    print(f"{sum(again)} of {len(again)} pictures show what their rows say")
+    assert sum(again) >= 14, "this computer's table would not be the one that ships"
 plots.described(
     plots.sweep(list(sample.values()), list(sample), [" + ".join(word for word, _ in ask.wanted) for ask in asks],
                 size=(120, 120)),
-    "Eight of the paper's prompts with one seed, above without, below with Attend-and-Excite.",
+    "Eight of the paper's prompts with seed 0, above without, below with Attend-and-Excite.",
 )  # fmt: skip
 
 # %% [markdown]
 # ## What it does not mend
 #
-# The loss asks that *somebody* looks at "crown". It does not ask who wears it. It asks that somebody looks at "clock";
-# that "red" is looked at from the same place it never asks. So it has no hold on **possession** and hardly any on
-# **colours**: go back to the lines *leaked*, *wrong colour* and *not held*.
+# The loss asks that *some place* looks at "crown". It does not ask who wears it. It asks that some place looks at
+# "clock"; that "red" is looked at from the same place it never asks. So it has no hold on **possession**, and hardly
+# any on **colours**. On clay the lines *leaked*, *wrong colour* and *not held* tell little of that: our base seldom
+# swaps colours, and it puts crowns on heads. For the large model others counted: colours leaked in 88.5 % of the
+# pictures without and in 64.5 % with it. Asked for *X wearing Y*, Y was missing in 31.5 % and in 7.5 %, but Y was not
+# X's in 52.5 % and still in 51.5 %. The thing comes, to whomever.
 #
-# Others counted for the large model: colours leaked in 88.5 % of the pictures without and in 64.5 % with it. Asked for
-# *X wearing Y*, Y was missing in 31.5 % and in 7.5 %, but Y was not X's in 52.5 % and still in 51.5 %. The thing
-# comes, to whomever.
-#
-# Now the three prompts that this road began with. *A cat and a dog*, and not a cat-dog. *A red clock and a blue bench*
-# of lesson 01. And *a cubist painting in the garden*: a painting that stands there, not a garden in facets.
+# Two prompts of the old story are left: *a red clock and a blue bench* of lesson 01, and *a cubist painting in the
+# garden*: a painting that stands there, not a garden in facets.
 
 # %% tags=["check", "nbval-ignore-output"]
-stories = {"a cat and a dog": ["cat", "dog"], "a red clock and a blue bench": ["clock", "bench"],
-           "a cubist painting in the garden": ["painting"]}  # fmt: skip
-told = {story: [[paint(story, seed) for seed in range(3)], [exciting(story, words, seed)[0] for seed in range(3)]]
+stories = {"a red clock and a blue bench": ["clock", "bench"], "a cubist painting in the garden": ["painting"]}
+told = {story: [[paint(story, seed) for seed in range(4)], [exciting(story, words, seed)[0] for seed in range(4)]]
         for story, words in stories.items()}  # fmt: skip
 for story, words in stories.items() if room.lane == "clay" else ():
     there = [sum(judge.look(image).has(word) for image in side for word in words) for side in told[story]]
-    print(f"{story}: {there[0]} of {3 * len(words)} things without, {there[1]} with")
+    print(f"{story}: {there[0]} of {4 * len(words)} things without, {there[1]} with")
     assert there[1] >= there[0]
 plots.described(
     plots.sweep([sum(sides, []) for sides in told.values()], [" + ".join(words) for words in stories.values()],
-                [f"{side}, {seed}" for side in ("without", "with") for seed in range(3)], size=(120, 120)),
-    "Three prompts, a row each: cat and dog, red clock and blue bench, a cubist painting in the garden. Three seeds "
-    "without Attend-and-Excite at the left, the same three with it at the right.",
+                [f"{side}, {seed}" for side in ("without", "with") for seed in range(4)], size=(120, 120)),
+    "A red clock and a blue bench; a cubist painting in the garden. Four seeds without Attend-and-Excite at the left, "
+    "the same four with it at the right.",
 )  # fmt: skip
 
 # %% [markdown]
-# In the last row ask two questions. Is there a painting? That is in the loss. Is the *garden* free of facets? That is
-# not. Where a style word goes you saw in lesson 06; to hold it there needs more than one strong place for "painting".
+# The clocks gain: compare each with its neighbour four pictures to the right. With the paintings nothing was missing,
+# so nothing happens. Nor is the garden ever in facets: clay has no such gardens. In the large model it often is, and
+# the exciter does not forbid it: "painting" gets its strong place, and where "cubist" goes nobody asks. Lesson 06
+# showed what does forbid it.
 #
 # ## The failure: too much of a good thing
 #
-# Turn the scale up, and nothing else:
+# Turn the scale up, and nothing else. Under each picture stands the loss of its last push:
 
 # %% tags=["check", "nbval-ignore-output"]
 factors = [1, 4, 16, 64]
-strong = [exciting(prompt, wanted, patient, replace(knobs, scale=factor * knobs.scale)) for factor in factors]
+strong = [exciting(pair, words, 0, replace(knobs, scale=factor * knobs.scale, thresholds=())) for factor in factors]
 ends = [log.losses()[-1] for _, log in strong]
 titles = [f"scale {factor * knobs.scale:g}, loss {end:.2f}" for factor, end in zip(factors, ends, strict=True)]
-gone = [apart(image, plain[patient]) for image, _ in strong]
-assert gone[-1] > gone[0], "a larger scale must change more"
+like = [metrics.psnr(image, plain[pair][0]) for image, _ in strong]
+assert like[-1] < like[0], "a larger scale must change more"
+if room.lane == "clay":
+    heard = [sum(judge.look(image).has(word) for word in words) for image, _ in strong]
+    assert heard[2] < 2 and ends[2] < ends[0], "a broken picture with a lower loss than a whole one"
 plots.described(
-    plots.strip([plain[patient], *(image for image, _ in strong)], ["without", *titles], size=(170, 170)),
-    "One seed at four scales: what the pushes change grows with the scale, until the picture falls to pieces.",
+    plots.strip([plain[pair][0], *(image for image, _ in strong)], ["without", *titles], size=(170, 170)),
+    "One seed of 'a cat and a dog', without and at four scales: the more scale the more change, until all is rubbish.",
 )
 
 # %% [markdown]
-# The loss asks the UNet what it looks at. It never asks whether this is still a picture. Far from all noise that the
-# UNet was trained on, it may look at "crown" with all its might and paint rubbish. So the scale is not "the more the
-# better", and no loss tells you where to stop. Only counting does:
+# On clay the third picture has a lower loss than both before it, and it is broken. The loss asks the UNet what it
+# looks at. It never asks whether this is still a picture. Far from all noise that the UNet was trained on, it may look
+# at "dog" with all its might and paint rubbish. So the scale is not "the more the better", and no loss tells you where
+# to stop. Only counting does. The lane's scale was chosen so, on every twelfth prompt and on seeds of its own: the
+# fewest missing things among the settings that bring no more *extra* ones than pictures without pushes have.
 
 # %% tags=["nbval-ignore-output"]
 tried = results.read("excite_knobs")
@@ -566,8 +606,8 @@ checks.check("07.5", interval)
 # %% [markdown]
 # ## To take with you
 #
-# - A word that no place looks at in the first steps is not painted. How much the weakest word lacks is a number, and
-#   its gradient moves the latents: no weight is touched.
+# - A word that no place looks at in the first steps is, as a rule, not painted. How much the weakest word lacks is a
+#   number, and its gradient moves the latents: no weight is touched.
 # - It is counted, not shown: the same prompts and seeds, without and with, and an interval that keeps the pairs.
 # - It brings things into the picture. Whose they are and what colour they have it does not ask.
 #

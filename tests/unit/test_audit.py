@@ -23,7 +23,8 @@ BARS = counting.Bars({"animal-object": 0.2}, 0.3)
 
 def row(prompt="a lion with a crown", seed=0, **columns):
     plain = {"category": "animal-object", "present": [True, True], "colour": [None, None], "leaked": [None, None]}
-    return plain | {"prompt": prompt, "seed": seed, "extra": [], "mixing": 0.1, "held": None, "seconds": 1.0} | columns
+    plain |= {"prompt": prompt, "seed": seed, "extra": [], "mixing": 0.1, "held": None}
+    return plain | {"seconds": 1.0, "losses": []} | columns
 
 
 # What is asked
@@ -244,18 +245,32 @@ def test_the_report_says_rates_and_what_is_left():
     assert "cannot be told" in next(line for line in lines if line.startswith("leaked"))
 
 
-def test_the_report_of_parts_compares_the_same_prompts():
-    parts = [row(seed=seed, way="no smoothing", seconds=3.0) for seed in range(4)]
+def test_the_report_of_parts_holds_them_against_the_whole_on_the_same_prompts():
+    parts = [row(seed=seed, way="no smoothing", present=[True, seed > 0], losses=[0.5] * 4) for seed in range(4)]
     head, whole, part = counting.report_parts(audited(), parts).splitlines()
-    assert whole.split()[-1] == "1.50" and part.split()[-1] == "3.00" and part.startswith("no smoothing")
+    assert whole.split() == ["all", "as", "it", "is", "0.0%", "0.0"]
+    assert part.split()[:4] == ["no", "smoothing", "12.5%", "0.125"] and part.split()[-1] == "4.0"
 
 
 def test_kinds_of_prompts_are_compared_apart():
     rows = audited()
-    sides = ([one for one in rows if one["way"] == way] for way in ("without", "with"))
+    sides = [[one for one in rows if one["way"] == way] for way in ("without", "with")]
     found = counting.by_kind(*sides, "missing", counting.bars(rows))
-    assert set(found) == {"animal-animal", "animal-object", "pairs seen in training", "pairs never seen"}
+    assert set(found) == {"animal-animal", "animal-object", "pairs never seen"}
     assert all((one.before, one.after, one.prompts) == (0.25, 0, 1) for one in found.values())
+    head, *lines = counting.report_kinds(found).splitlines()
+    assert len(lines) == 3 and lines[0].split()[:3] == ["animal-animal", "25.0%", "0.0%"]
+    assert all("0.000 (0.000 to 0.000)" in line and line.split()[-1] == "1" for line in lines)
+
+
+def test_pairs_that_met_are_counted_only_beside_their_like():
+    kinds = {"one": ("animal-animal", True), "two": ("animal-animal", False), "three": ("animal-object", True)}
+    rows = [row(prompt, category=kind, seen=seen) for prompt, (kind, seen) in kinds.items()]
+    found = counting.by_kind(rows, rows, "missing", counting.bars(rows))
+    assert {name: one.prompts for name, one in found.items() if name.startswith("pairs")} == {
+        "pairs seen": 1,
+        "pairs never seen": 1,
+    }
 
 
 def test_rates_over_the_scale():

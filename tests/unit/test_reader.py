@@ -105,6 +105,15 @@ def test_hands_are_found_with_their_size():
     assert joints.palms(0.1 * heat, size) == []
 
 
+def test_peaks_on_the_last_row_and_column_are_inside():
+    heat = np.zeros((18, 40, 48), np.float32)
+    heat[:4, -1, -1] = 0.9  # the hill's top lies beyond: the place is the very corner
+    (found,) = joints.bodies(heat, np.zeros((2, 40, 48), np.float32))
+    assert np.array_equal(found[:4, :2], [(48, 40)] * 4)
+    ((at, wide),) = joints.palms(heat[0], np.zeros((40, 48), np.float32))
+    assert tuple(at) == (48, 40) and wide == joints.HAND
+
+
 @pytest.mark.parametrize("middle", [(50.0, 30.0), (2.0, 58.0), (99.0, 1.0)])
 def test_a_window_leads_back_to_its_picture(middle):
     """A bright dot is where the way back says, also in windows that reach beyond the frame."""

@@ -22,7 +22,7 @@ from . import base, data, dependents, depth_card, depth_estimator
 from .control import Drawn
 
 BATCH, DROP, CAP = 64, 0.1, 5.0
-PLAN = Plan(steps=1_500, rate=1.5e-3, warmup=100, decay=0.6, memory=400)
+PLAN = Plan(steps=1_000, rate=1.5e-3, warmup=100, decay=0.6, memory=300)
 PARTS = {"depth_estimator": ["transformers", "DPTForDepthEstimation"],
          "feature_extractor": ["transformers", "DPTImageProcessor"],
          "unet": ["diffusers", "UNet2DConditionModel"]}  # fmt: skip
@@ -77,6 +77,8 @@ def train(minutes: float, plan: Plan = PLAN, estimator_plan: Plan = depth_estima
     pipe = dependents.frozen_base()
     unet = widened(pipe.unet).to(memory_format=torch.channels_last)
     unet.set_attn_processor(AttnProcessor())
+    if minutes > 10:
+        unet.compile()
     loop = Loop(dependents.workshop("depth"), {"unet": unet}, plan)
     pipe.text_encoder.to(loop.device)
     pairs, objective, draw = Drawn("depth", pipe.tokenizer), Objective(pipe, unet), loop.generator()

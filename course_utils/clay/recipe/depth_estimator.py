@@ -24,7 +24,7 @@ from .maps import Facts
 
 SIDE = 256
 BATCH = 12  # of each process
-PLAN = Plan(steps=3_500, rate=2e-3, warmup=150, decay=0.6, memory=400)
+PLAN = Plan(steps=1_200, rate=2e-3, warmup=150, decay=0.6, memory=200)
 EDGES = 0.5  # weight of the gradient term (MiDaS eq. 11)
 SCALES = 4
 
