@@ -38,7 +38,6 @@ class Maps(NamedTuple):
     klass: logits. normal: camera space, of any length. body: logits of the joints' places. neck: the way from a
     person's pixel to their neck, (column, row) in ``joints.REACH``. palm: logits of the middles of hands. size: of
     those, the logarithm in ``joints.HAND``. fingers: logits of a hand's points, where one hand fills the picture.
-    looks: [batch, channel], means of two layers, which the doubt rests on.
     """
 
     klass: torch.Tensor
@@ -48,7 +47,6 @@ class Maps(NamedTuple):
     palm: torch.Tensor
     size: torch.Tensor
     fingers: torch.Tensor
-    looks: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Reading:
     normal: float32 [height, width, 3], unit, camera space: x right, y up, z towards the viewer.
     body: a float32 [18, 3] for each person, in OpenPose's order: column, row (pixels), visibility 0-1.
     hands: a float32 [21, 3] for each hand.
-    doubt: 0-1, how unlike a clay picture; 0.5 is less like one than 99 in 100 renders.
+    doubt: 0-1, how unlike a clay picture: how unsure of its classes; 0.5 is more than 19 in 20.
     """
 
     seg: np.ndarray
@@ -98,27 +96,24 @@ class Reader(nn.Module):
         self.heads = nn.ModuleDict({name: nn.Conv2d(low, 4 * count, 1) for name, count in HEADS.items()})
         for name in RARE:
             nn.init.constant_(self.heads[name].bias, -4.0)
-        self.register_buffer("usual", torch.zeros(low + high))  # the mean of ``looks`` over clay pictures,
-        self.register_buffer("whiten", torch.eye(low + high))  # what makes their spread 1 in each direction,
-        self.register_buffer("far", torch.ones(()))  # and the distance that one in 100 exceeds
+        self.register_buffer("far", torch.ones(()))  # entropy that one picture in 20 of its own world exceeds
 
     def forward(self, x: torch.Tensor) -> Maps:
         """Read pictures [batch, 3, height, width] in -1..1, sides multiples of ``STEP``."""
-        x = early = self.inner[0](self.stem(x))
+        x = self.inner[0](self.stem(x))
         kept = []
         for down, inner in zip(self.down, self.inner[1:], strict=True):
             kept.append(x)
             x = inner(down(F.relu(x)))
-        looks = torch.cat([F.relu(level).mean((2, 3)) for level in (early, x)], dim=1)
         x = x + self.whole(F.relu(x).mean((2, 3)))[..., None, None]
         for level in reversed(range(len(kept))):
             x = self.outer[level](kept[level] + F.interpolate(self.rise[level](F.relu(x)), scale_factor=2.0))
         x = F.relu(x)
-        return Maps(*(F.pixel_shuffle(head(x), 2) for head in self.heads.values()), looks)
+        return Maps(*(F.pixel_shuffle(head(x), 2) for head in self.heads.values()))
 
-    def doubt(self, looks: torch.Tensor) -> torch.Tensor:
-        """Give the doubt, 0-1 [batch], for features [batch, channel]: from their Mahalanobis distance."""
-        away = ((looks.float() - self.usual) @ self.whiten).norm(dim=1) / self.far
+    def doubt(self, klass: torch.Tensor) -> torch.Tensor:
+        """Give the doubt, 0-1 [batch], from the classes' logits (after Hendrycks & Gimpel, 2017)."""
+        away = unsure(klass) / self.far
         return away**4 / (1 + away**4)
 
     @torch.inference_mode()
@@ -144,7 +139,7 @@ class Reader(nn.Module):
         bodies, hands = self._points(said, sharp)
         for points in (*bodies, *hands):
             points[:, :2] *= np.array([width, height]) / sharp.shape[1::-1]
-        return Reading(seg, normal, bodies, hands, self.doubt(said.looks).item())
+        return Reading(seg, normal, bodies, hands, self.doubt(said.klass).item())
 
     def _points(self, said: Maps, sharp: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Find the points of people and hands in a picture; each hand is looked at again, larger."""
@@ -160,6 +155,11 @@ class Reader(nn.Module):
             points[:, :2] = 2 * points[:, :2] @ back[:, :2].T + back[:, 2]
             hands.append(points)
         return bodies, hands
+
+
+def unsure(klass: torch.Tensor) -> torch.Tensor:
+    """Give the entropy of the classes, in nats, mean over a picture: [batch], from logits [batch, class, h, w]."""
+    return torch.special.entr(klass.float().softmax(1)).sum(1).mean((1, 2))
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:

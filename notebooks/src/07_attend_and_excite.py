@@ -180,14 +180,14 @@ def push(latents, t, stride, astray=None):
     return (latents - stride * slope).detach(), maps, float(lack(maps))
 
 start, t = noise(patient), pipe.scheduler.timesteps[0]
-moved, _, first_loss = push(start, t, stride=knobs.scale / 100)
+moved, _, first_loss = push(start, t, stride=knobs.scale)
 _, _, after = push(moved, t, stride=0)
-assert after < first_loss or room.dtype == torch.float16, "a small step down the gradient must lower the loss"
+assert after < first_loss or room.dtype == torch.float16, "a step down the gradient must lower the loss"
 print(f"loss {first_loss:.4f} -> {after:.4f}; latents moved by {float((moved - start).std()):.1e}, their spread is 1")
 
 # %% [markdown]
-# The last line says how far a push of a hundredth of the scale moves the noise, beside the noise's own spread. Far it
-# need not be: it goes in just the direction that the UNet answers to. A long push may overshoot, and the loss rise.
+# The last line says how far the push moves the noise, beside the noise's own spread. Far it need not be: it goes in
+# just the direction that the UNet answers to, and more follow. A very long push may overshoot, and the loss rise.
 #
 # Now the loop of lesson 01, with one line more: before each of the first steps, push. Layout is decided early, so the
 # paper pushes in the first half of the steps and lets the rest be painted in peace.
@@ -266,7 +266,7 @@ plots.described(figure, "The loss at the end: " + ", ".join(f"{k} pushes {v[-1]:
 #
 # One push may not be enough. The paper names three moments, after 0, 20 and 40 % of the steps, and a peak for each:
 # 0.05, 0.5, 0.8. There a step is repeated, at most 20 times, until the weakest word's peak is as high. That is
-# **refinement**. Here it is on one step, until half of what is missing has gone.
+# **refinement**. Here it is on one step, until half of what is missing has gone, or patience has.
 
 # %% tags=["check", "nbval-ignore-output"]
 def refine(latents, t, stride, peak, patience=20):
@@ -404,14 +404,14 @@ plots.described(
 
 # %% tags=["check", "nbval-ignore-output"]
 stories = {"a red clock and a blue bench": ["clock", "bench"], "a cubist painting in the garden": ["painting"]}
-told = {story: [[paint(story, seed) for seed in range(4)], [exciting(story, words, seed)[0] for seed in range(4)]]
-        for story, words in stories.items()}  # fmt: skip
-for story, words in stories.items() if room.lane == "clay" else ():
-    there = [sum(judge.look(image).has(word) for image in side for word in words) for side in told[story]]
-    print(f"{story}: {there[0]} of {4 * len(words)} things without, {there[1]} with")
+told = {story: [[paint(story, seed) for seed in range(4)], [exciting(story, said, seed)[0] for seed in range(4)]]
+        for story, said in stories.items()}  # fmt: skip
+for story, said in stories.items() if room.lane == "clay" else ():
+    there = [sum(judge.look(image).has(word) for image in side for word in said) for side in told[story]]
+    print(f"{story}: {there[0]} of {4 * len(said)} things without, {there[1]} with")
     assert there[1] >= there[0]
 plots.described(
-    plots.sweep([sum(sides, []) for sides in told.values()], [" + ".join(words) for words in stories.values()],
+    plots.sweep([sum(sides, []) for sides in told.values()], [" + ".join(said) for said in stories.values()],
                 [f"{side}, {seed}" for side in ("without", "with") for seed in range(4)], size=(120, 120)),
     "A red clock and a blue bench; a cubist painting in the garden. Four seeds without Attend-and-Excite at the left, "
     "the same four with it at the right.",
@@ -460,10 +460,12 @@ plots.described(figure, f"Two rates over the scales {', '.join(f'{scale:g}' for 
 # ## The panel
 #
 # The words of the prompt are buttons: those that are down must be there. It paints each seed twice, and draws the loss
-# while it does. The code presses the button once for you. Try "cubist" as a word, too.
+# while it does. The code presses the button once for you, with a seed that you know from above. Then take your own
+# words.
 
 # %% tags=["widget", "nbval-ignore-output"]
-panel = widgets.exciter_panel(pipe, room, prompt="a cat and a dog in the garden")
+panel = widgets.exciter_panel(pipe, room, prompt="a cat and a dog")
+panel.knobs["seed"].value = 7
 panel.generate.click()
 panel.wait()
 panel

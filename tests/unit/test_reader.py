@@ -53,7 +53,6 @@ def test_size_and_shapes():
     assert sum(p.numel() for p in full.parameters()) <= 4e6
     said = small()(torch.zeros(2, 3, 64, 96))
     assert said.klass.shape == (2, len(words.CLASSES), 32, 48) and said.fingers.shape == (2, 21, 32, 48)
-    assert said.looks.shape == (2, 32)
 
 
 @pytest.mark.parametrize("size", [(256, 256), (200, 330), (16, 900), (700, 540)])
@@ -152,7 +151,7 @@ def test_a_perfect_network_is_read_back_in_pixels(monkeypatch):
         else:
             empty |= {"body": logit(heat), "neck": torch.from_numpy(neck)[None], "palm": logit(palm[None])}
             empty["size"] = torch.from_numpy(size)[None, None]
-        return reader.Maps(**empty, looks=torch.zeros(1, 32))
+        return reader.Maps(**empty)
 
     monkeypatch.setattr(reader.Reader, "forward", say)
     read = small().read(Image.fromarray(noise(height, width)))
@@ -167,21 +166,19 @@ def test_a_perfect_network_is_read_back_in_pixels(monkeypatch):
 # Doubt
 
 
-def test_what_is_unlike_the_rest_is_doubted(monkeypatch):
+def test_who_is_less_sure_than_of_19_in_20_doubts():
     model = ready(small())
-    pictures = [np.full((64, 64, 3), 90, np.uint8) + noise(64, 64, seed) // 8 for seed in range(80)]
-
-    class Lessons:
-        def batch(self, count):
-            chosen = [pictures.pop() for _ in range(count)]
-            return type("Lesson", (), {"x": reader.prepare(np.stack(chosen))})
-
-    alike, strange = pictures[0], noise(64, 64)
-    monkeypatch.setattr(stage, "SAMPLES", 64)
-    stage.set_doubt(model, Lessons())
+    pictures = [noise(64, 64, seed) for seed in range(40)]
+    stage.set_doubt(model, pictures)
     with torch.inference_mode():
-        doubts = model.doubt(model(reader.prepare(np.stack([alike, strange]))).looks)
-    assert doubts[0] < 0.6 and doubts[1] > 0.9
+        doubts = [
+            float(model.doubt(model(reader.prepare(reader.scaled(one, reader.SIDE)[None])).klass)) for one in pictures
+        ]
+    assert sum(doubt > 0.5 for doubt in doubts) == 2
+    sure, torn = torch.zeros(1, len(words.CLASSES), 4, 4), torch.zeros(1, len(words.CLASSES), 4, 4)
+    sure[:, 3] = 50
+    assert float(model.doubt(sure)) < 1e-6 < 0.5 < float(model.doubt(torn))
+    assert float(reader.unsure(torn)) == pytest.approx(np.log(len(words.CLASSES)))
 
 
 # Files
@@ -191,11 +188,11 @@ def test_saved_reader_reads_back(tmp_path):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = reader.Reader()
-    model.usual.fill_(1e-7)  # would be lost in half precision
+    model.far.fill_(1e-7)  # would be lost in half precision
     stage.save(model, tmp_path)
     back = reader.load(tmp_path)
     x = torch.zeros(1, 3, 32, 32)
-    assert torch.allclose(back(x).klass, model(x).klass, atol=2e-2) and torch.equal(back.usual, model.usual)
+    assert torch.allclose(back(x).klass, model(x).klass, atol=2e-2) and torch.equal(back.far, model.far)
     assert (tmp_path / "model.safetensors").stat().st_size < 8.5e6 and not back.training
     assert reader.load(tmp_path) is back
 

@@ -7,6 +7,7 @@ never trained on and sets the doubt. Nothing of the judge, which measures only, 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -16,8 +17,8 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ...controls.reader import Reader, load
-from ...judge.network import ready
+from ...controls.reader import SIDE, Reader, load, scaled, unsure
+from ...judge.network import prepare, ready
 from ...training import Loop, Plan
 from .. import vocabulary as words
 from . import autoencoder, data, dependents, maps, reader_card
@@ -29,7 +30,8 @@ BATCH, HANDS = 16, 12  # of each process
 PLAN = Plan(steps=3_500, rate=3e-3, warmup=150, decay=0.6, memory=400)
 NORMAL, HEAT, NECK, SIZE, POINT = 1.0, 20.0, 2.0, 0.2, 20.0  # weights of the losses beside that of the classes
 RARE = 20.0  # a cell with a point in it counts so much more
-SAMPLES = 1_000  # pictures that the doubt rests on
+SAMPLES = 500  # pictures that the doubt rests on
+DOUBTED = 0.05  # share of them that is doubted: drawings, mostly
 
 
 def trips(number: int) -> list[np.ndarray]:
@@ -72,19 +74,21 @@ def _miss(logits: torch.Tensor, hills: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def set_doubt(model: Reader, lessons: Lessons) -> None:
-    """Learn what features clay pictures have: mean, spread, and the distance that one in 100 exceeds."""
-    batches = [model(lessons.batch(BATCH).x).looks for _ in range(-(-SAMPLES // BATCH))]
-    looks = torch.cat(batches).double()
-    first, second = looks[::2], looks[1::2]
-    spread = torch.cov(first.T) + 1e-3 * first.var(0).mean() * torch.eye(first.shape[1], dtype=first.dtype)
-    model.usual.copy_(first.mean(0))
-    model.whiten.copy_(torch.linalg.cholesky(torch.linalg.inv(spread)))
-    model.far.copy_(((second - first.mean(0)) @ model.whiten.double()).norm(dim=1).quantile(0.99))
+def set_doubt(model: Reader, pictures: Iterable[np.ndarray]) -> None:
+    """Learn how unsure it is of its own world's pictures, uint8 [height, width, 3]: what one in 20 exceeds."""
+    seen = [unsure(model(prepare(scaled(one, SIDE)[None])).klass) for one in pictures]
+    model.far.copy_(torch.cat(seen).quantile(1 - DOUBTED))
+
+
+def reserved() -> Iterator[np.ndarray]:
+    """Give the pictures that the doubt is set on: renders, and others after their trip."""
+    shard, tripped = maps.read(data.READER, RESERVED), trips(RESERVED)
+    for k in range(min(SAMPLES, len(shard))):
+        yield shard[k].picture if k % 2 else cv2.imdecode(tripped[k], cv2.IMREAD_COLOR)
 
 
 def save(model: Reader, folder: Path) -> None:
-    """Write ``model.safetensors``, in half precision but for what the doubt rests on, and ``config.json``."""
+    """Write ``model.safetensors``, in half precision but for the doubt's bar, and ``config.json``."""
     folder.mkdir(parents=True, exist_ok=True)
     buffers = dict(model.named_buffers())
     state = {k: v if k in buffers else v.half() for k, v in model.state_dict().items()}
@@ -113,7 +117,7 @@ def train(minutes: float, plan: Plan = PLAN) -> None:
     )
     if loop.run(lambda step: loss_of(model, lessons), minutes):
         average = ready(loop.average["reader"].cpu())
-        set_doubt(average, Lessons([maps.read(data.READER, RESERVED)], [trips(RESERVED)], seed=0))
+        set_doubt(average, reserved())
         save(average, folder())
         card()
 

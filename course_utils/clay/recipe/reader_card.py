@@ -40,8 +40,9 @@ saw a generated picture, and shares nothing with the judge.
 |---|{rule}
 {table}
 
-Doubt is a distance from the features of clay pictures, set so that one render in 100 of the reader's own world
-reaches 0.5. Photographs that come with scikit-image: {doubted} of {photographs} reach it.
+Doubt is how unsure the reader is of its classes (their entropy, mean over the picture), set so that one picture in
+20 of its own world, which has drawings in it, reaches 0.5. Photographs that come with scikit-image: {doubted} of
+{photographs} reach it.
 """
 
 
