@@ -90,5 +90,6 @@ def ready(name: str, pipe: DiffusionPipeline, lane: str | None = None, watch: Wa
     if not path.is_file():
         if lane == "clay":
             raise FileNotFoundError(f"No {path.name} ships on the clay lane yet: `make models STAGE=loras` trains it.")
+        env.say(f"{name} is learned now, once: {knobs_of(name, lane).steps} steps.")
         learn(name, pipe, lane, watch).save(path)
     return read(path, pipe)

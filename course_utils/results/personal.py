@@ -1,8 +1,8 @@
 """Tables of lesson 08: ways to learn a subject, side by side, and what two LoRAs do to each other.
 
 Each way learns the same five pictures of a thing that the base has never seen, and is then asked three kinds of
-things: for the subject, for the subject with something else, and for other things. The judge counts. A LoRA of as few
-steps as few-step personalisation, but without its start, tells what the start is worth.
+things: for the subject, for the subject with something else, and for other things. The judge counts. LoRAs of as few
+steps as few-step personalisation, but without its start, tell what the start is worth.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     Job = tuple[str, str]
 
 MODELS = ("clay-base", "clay-judge", "clay-loras")
-BASE, WHOLE, LORA, FEW, SHORT = "base", "DreamBooth", "LoRA", "few steps", "few steps, no start"
-WAYS = (BASE, WHOLE, LORA, FEW, SHORT)
+SAMPLER = "ddim"
+BASE, WHOLE, LORA = "base", "DreamBooth", "LoRA"
+FEW = {f"{steps} steps": steps for steps in (5, 10, 15)}  # from a good start
+LONGER = 10  # steps of those without a start; by way, the factor on the rate, so that it does not hold them back
+SHORT = {f"{LONGER} steps, no start": 1.0, f"{LONGER} steps, no start, 3 x rate": 3.0}
+WAYS = (BASE, WHOLE, LORA, *FEW, *SHORT)
 STAND_IN = "cat"  # what the base is asked for in the subject's place: it knows none of the subjects
 BESIDE = (("red", "ball", "in the garden"), ("green", "clock", "in a room"), ("yellow", "car", "in the snow"),
           ("white", "chair", "on the beach"))  # fmt: skip
@@ -39,7 +43,7 @@ SEEDS = 4  # for each of these
 SUBJECT, WITH, OTHER = "the subject", "with something else", "other things"
 FACETS = (SUBJECT, WITH, OTHER)
 PAIRS = (("robot", "dragon"), ("robot", "teapot"), ("dragon", "teapot"))
-PAIR_SEEDS = 8
+PAIR_SEEDS = 24
 NOBODY = "a cat in the garden"
 
 
@@ -60,12 +64,16 @@ def asks(word: str, facet: str, named: str) -> list[tuple[exam.Ask, int]]:
     Args:
         word: the subject.
         facet: one of `FACETS`.
-        named: what stands for the subject in a prompt.
+        named: what stands for the subject in a prompt: words that mean it, or `STAND_IN`.
+
+    Returns:
+        The subject in all places; with something else, where both must be there; other things alone.
     """
     if facet == SUBJECT:
         return loras.asks(word, named)
-    said, first = (BESIDE, f"a {named} and ") if facet == WITH else (OTHERS, "")
-    each = [(f"{first}{_a(colour)} {thing} {place}", ((thing, colour),)) for colour, thing, place in said]
+    mine = (STAND_IN, None) if named == STAND_IN else (word, shelf.SUBJECTS[word])
+    said, first, also = (BESIDE, f"a {named} and ", (mine,)) if facet == WITH else (OTHERS, "", ())
+    each = [(f"{first}{_a(colour)} {thing} {place}", (*also, (thing, colour))) for colour, thing, place in said]
     return [(exam.Ask(prompt, wanted, facet), seed) for prompt, wanted in each for seed in range(SEEDS)]
 
 
@@ -74,11 +82,13 @@ def _a(word: str) -> str:
 
 
 def knobs_of(way: str) -> personalize.LoraKnobs | personalize.DreamBoothKnobs | personalize.FewStepKnobs:
-    """Give the clay lane's knobs for a way; the LoRA without a start has those of few steps."""
-    if way == WHOLE:
-        return personalize.preset("dreambooth", "clay")
+    """Give the clay lane's knobs for a way; LoRAs without a start have those of few steps, or a higher rate."""
     few, whole = personalize.preset("few_step", "clay"), personalize.preset("lora", "clay", rank=shelf.RANK)
-    return {FEW: few, LORA: whole, SHORT: replace(whole, **vars(few))}[way]
+    if way in FEW:
+        return replace(few, steps=FEW[way])
+    if way in SHORT:
+        return replace(whole, **vars(few) | {"steps": LONGER, "rate": SHORT[way] * few.rate})
+    return {WHOLE: personalize.preset("dreambooth", "clay"), LORA: whole}[way]
 
 
 @contextmanager
@@ -89,8 +99,8 @@ def taught(pipe: DiffusionPipeline, word: str, way: str) -> Iterator[dict]:
         return
     trigger, knobs = shelf.trigger_of(word), knobs_of(way)
     pictures = personalize.subject(word, 0, shelf.SUBJECTS[word], 0, knobs.height, knobs.width).train
-    start = [shelf.ready(f"start-{word}", pipe, "clay")] if way == FEW else []
-    learn = {WHOLE: personalize.dreambooth, FEW: personalize.few_step}.get(way, personalize.lora)
+    start = [shelf.ready(f"start-{word}", pipe, "clay")] if way in FEW else []
+    learn = personalize.dreambooth if way == WHOLE else personalize.few_step if way in FEW else personalize.lora
     with tempfile.TemporaryDirectory() as folder:  # a fresh one: a run that went on would seem quick
         began = time.perf_counter()
         learned = learn(pipe, pictures, trigger, *start, knobs=knobs, folder=folder + "/run")
@@ -105,7 +115,7 @@ def _jobs() -> dict[str, Job]:
 
 def _measure(job: Job) -> list[dict]:
     word, way = job
-    pipe = catalog.load("text2img", "clay")
+    pipe = catalog.with_scheduler(catalog.load("text2img", "clay"), SAMPLER)
     named = STAND_IN if way == BASE else shelf.trigger_of(word)
     rows = []
     with taught(pipe, word, way) as cost:
@@ -138,14 +148,14 @@ def by_way(rows: Sequence[dict]) -> dict[str, Told]:
 
 def report(rows: Sequence[dict]) -> str:
     """Write table "personal" down: rates with their intervals in per cent, and what each way costs."""
-    lines = [f"{'':21}{SUBJECT:>17}{WITH:>21}{OTHER:>17}{'intruded':>17}{'steps':>7}{'seconds':>9}{'MB':>8}"]
+    lines = [f"{'':29}{SUBJECT:>17}{WITH:>21}{OTHER:>17}{'intruded':>17}{'steps':>7}{'seconds':>9}{'MB':>8}"]
     for way, one in by_way(rows).items():
         shown = [one.rates[SUBJECT], one.rates[WITH], one.rates[OTHER], one.intruded]
         said = "".join(
             f"{f'{rate.value:.0%} ({rate.low:.0%}-{rate.high:.0%})':>{wide}}"
             for rate, wide in zip(shown, (17, 21, 17, 17), strict=True)
         )
-        lines.append(f"{way:21}{said}{one.steps:7}{one.seconds:9.0f}{one.bytes / 1e6:8.2f}")
+        lines.append(f"{way:29}{said}{one.steps:7}{one.seconds:9.0f}{one.bytes / 1e6:8.2f}")
     return "\n".join(lines)
 
 
@@ -169,7 +179,7 @@ def _pair_jobs() -> dict[str, tuple[tuple[str, str], int]]:
 
 def _interference(job: tuple[tuple[str, str], int]) -> list[dict]:
     pair, seed = job
-    pipe, wanted = catalog.load("text2img", "clay"), prompts_of(pair)
+    pipe, wanted = catalog.with_scheduler(catalog.load("text2img", "clay"), SAMPLER), prompts_of(pair)
     both = {word: shelf.ready(word, pipe, "clay") for word in pair}
 
     def seen(image: Image.Image, prompt: str) -> float:
@@ -183,10 +193,11 @@ TABLES = {
     "personal": Table(
         "personal", MODELS, _jobs, _measure,
         {"colours": shelf.SUBJECTS, "knobs": {way: asdict(knobs_of(way)) for way in WAYS[1:]}, "stand in": STAND_IN,
-         "seeds": [loras.SEEDS, SEEDS], **catalog.defaults("clay")},
+         "seeds": [loras.SEEDS, SEEDS], "scheduler": SAMPLER, **catalog.defaults("clay")},
     ),
     "interference": Table(
         "interference", MODELS, _pair_jobs, _interference,
-        {"pairs": [list(pair) for pair in PAIRS], "seeds": PAIR_SEEDS, "weight": 1.0, **catalog.defaults("clay")},
+        {"pairs": [list(pair) for pair in PAIRS], "seeds": PAIR_SEEDS, "weight": 1.0, "scheduler": SAMPLER,
+         **catalog.defaults("clay")},
     ),
 }  # fmt: skip

@@ -38,9 +38,10 @@ room = env.start(seed=0)
 # %% [markdown]
 # ## A thing without a word
 #
-# Here are five renders of one orange robot. No model of the clay lane has met a robot. Above them: what the model
-# makes of the words "a sks robot". **sks** is a made-up word, so rare that nobody misses what it meant before. It
-# shall mean "this one". "robot" says what kind of thing it is.
+# Here are five renders of one orange robot. Nothing that paints on the clay lane has met a robot. (The judge has: it
+# must count them.) Above them: what the model makes of the words "a sks robot". **sks** is a made-up word, so rare
+# that nobody misses what it meant before. It shall mean "this one". "robot" says what kind of thing it is: to Stable
+# Diffusion, that is. Ours has never read that word either.
 
 # %%
 pipe = catalog.with_scheduler(catalog.load("text2img", lane=room.lane), "ddim")
@@ -100,7 +101,8 @@ for name, unet in unets.items():
 assert per_rank["SD 1.5"] == 199_296
 
 # %% [markdown]
-# So a checkpoint of 1.7 GB becomes a file of 3 MB. Is so small a change enough to hold a robot? That has to be tried.
+# So a checkpoint of 1.7 GB becomes a file of 3 MB, and a short header that says what it is. Is so small a change
+# enough to hold a robot? That has to be tried.
 #
 # ## The lesson, by hand
 #
@@ -108,9 +110,9 @@ assert per_rank["SD 1.5"] == 199_296
 # `personalize.injected` puts an $A$ and a $B$ beside each layer (peft does it) and locks all else. Four steps:
 
 # %% tags=["check", "nbval-ignore-output"]
-latents = torch.cat([editing.encode(pipe, one.picture) for one in robot.train[:2]])
-captions = [one.caption.format(trigger) for one in robot.train[:2]]
-words = pipe.encode_prompt(captions, room.device, 1, False)[0].detach()  # the text encoder is not trained
+latents, said = editing.encode(pipe, robot.train[0].picture), robot.train[0].caption.format(trigger)
+with torch.no_grad():  # the text encoder is not trained
+    words = pipe.encode_prompt(said, room.device, 1, False)[0]
 with personalize.injected(pipe, knobs) as named:
     optimizer = torch.optim.AdamW(named.values(), lr=knobs.rate)
     for step in range(4):
@@ -136,10 +138,10 @@ assert not hasattr(pipe.unet, "peft_config") and not any(p.grad is not None for 
 
 # %% tags=["nbval-ignore-output"]
 stops = [1, knobs.steps // 8, knobs.steps // 4, knobs.steps // 2, knobs.steps]
-losses, film = [], {}
+losses, film = {}, {}
 
 def watch(progress):
-    losses.append(progress.loss)
+    losses[progress.step] = progress.loss
     if progress.step in stops:
         film[progress.step] = progress.sample(seed=3)
 
@@ -151,7 +153,7 @@ print(f"{lora.about.steps} steps, {lora.bytes:,} bytes of tensors")
 
 # %% tags=["check", "nbval-ignore-output"]
 assert lora.bytes == 4 * knobs.rank * per_rank["here"] and film, "the law of size holds to the byte"
-lately = {step: np.mean(losses[:step][-50:]) for step in film}
+lately = {step: np.mean([losses[k] for k in range(max(step - 49, min(losses)), step + 1)]) for step in film}
 figure = plots.strip([*film.values()], [f"step {step}, loss {loss:.3f}" for step, loss in lately.items()], (150, 150))
 plots.described(figure, f"One seed while the LoRA learns, after {', '.join(map(str, film))} steps.")
 
@@ -171,33 +173,39 @@ def taught(prompt, seed, *loras, weights=1.0):
 places = ["on the beach", "in the garden", "in the snow", "on the street", "in a room", "in the desert", "at night"]
 learned = [taught(f"a {trigger} {places[seed % 7]}", seed, lora) for seed in range(16)]
 if room.lane == "clay":
-    sides = {"without": plain.values(), "with": learned}
+    true = personalize.subject("robot", 0, colour, tests=16).test
+    sides = {"true renders": [one.picture for one in true], "without": plain.values(), "with": learned}
     seen = {name: [judge.look(one).has("robot", colour) for one in side] for name, side in sides.items()}
     found = {name: metrics.rate(each) for name, each in seen.items()}
-    print(f"the {colour} robot is there: {found['without']} without the LoRA, {found['with']} with it")
+    print(f"the {colour} robot is there:", "; ".join(f"{name} {rate}" for name, rate in found.items()))
     assert found["with"].value >= 0.8 > found["without"].value
 figure = plots.grid(learned, [places[seed % 7] for seed in range(16)], columns=8, size=(100, 100))
 plots.described(figure, "Sixteen pictures of 'a sks robot' with the LoRA, each at a place that was asked for.")
 
 # %% [markdown]
 # It was shown at five places, and asked for at seven. The judge asks for a robot *in this colour*: a grey one would
-# not be the one that we showed.
+# not be the one that we showed. Shapes it does not tell apart. Whether it is *this* robot only you can see.
 #
 # ### Does it still listen?
 #
 # A model that paints robots whatever you say has learned too well. So ask for something beside it, and, with the LoRA
-# still attached, for something else altogether. Each column is one seed.
+# still attached, for something else altogether. At the left the base, asked with a cat in the robot's place; at the
+# right the same seeds with the LoRA.
 
 # %% tags=["check", "nbval-ignore-output"]
-asks = {f"a {trigger} and a red ball in the garden": ("ball", "red"), "a brown dog in the garden": ("dog", "brown"),
+asks = {"a {} and a red ball in the garden": ("ball", "red"), "a brown dog in the garden": ("dog", "brown"),
         "a purple car in the snow": ("car", "purple")}  # fmt: skip
-listening = {prompt: [taught(prompt, seed, lora) for seed in range(4)] for prompt in asks}
+before = [[paint(said.format("cat"), seed) for seed in range(4)] for said in asks]
+after = [[taught(said.format(trigger), seed, lora) for seed in range(4)] for said in asks]
 if room.lane == "clay":
-    there = {prompt: sum(judge.look(one).has(*asks[prompt]) for one in listening[prompt]) for prompt in asks}
-    print(there)
-    assert sum(there.values()) >= 6
-figure = plots.sweep(list(listening.values()), ["+ red ball", "brown dog", "purple car"], range(4), size=(120, 120))
-plots.described(figure, "Four seeds each, with the LoRA: a sks robot and a red ball; a brown dog; a purple car.")
+    heard = [sum(judge.look(one).has(*it) for row, it in zip(side, asks.values(), strict=True) for one in row)
+             for side in (before, after)]  # fmt: skip
+    print(f"ball, dog and car are there in {heard[0]} of 12 pictures of the base, in {heard[1]} with the LoRA")
+    assert heard[1] >= heard[0] - 3, "it has forgotten what else there is"
+figure = plots.sweep(
+    [one + two for one, two in zip(before, after, strict=True)], ["+ red ball", "brown dog", "purple car"],
+    [f"{name} {seed}" for name in ("base", "LoRA") for seed in range(4)], size=(110, 110))  # fmt: skip
+plots.described(figure, "A thing and a red ball; a brown dog; a purple car: four seeds of the base, then of the LoRA.")
 
 # %% [markdown]
 # ## One knob: the weight
@@ -215,14 +223,14 @@ plots.described(plots.strip([one / 255 for one in turned], weights, (130, 130)),
 # ### "My LoRA does nothing"
 #
 # Measure before you guess. `norm` tells for each layer how large the change is beside the weights, $|BA| / |W|$. All
-# zero: it was not trained. Below a thousandth: nobody will see it. Above 1: it breaks pictures. If the numbers are
+# zero: it was not trained. Below a thousandth: we never saw a difference. Near 1: pictures broke. If the numbers are
 # fine and nothing is to be seen, the trigger is missing in your prompt. (`attn1` is where places look at each other,
 # `attn2` where they look at words.)
 
 # %% tags=["check", "nbval-ignore-output"]
 change = personalize.norm(pipe, lora)
 size = {kind: float(np.median([v for k, v in change.items() if f".{kind}." in k])) for kind in ("attn1", "attn2")}
-assert all(0 < value < 1 for value in size.values())
+assert all(0.001 < value < 0.5 for value in size.values()), "unseen, or breaking"
 figure = plots.bars(size, title="Change beside the weights, median of the layers", form="{:.3f}")
 plots.described(figure, "Bars: " + ", ".join(f"{kind} {value:.3f}" for kind, value in size.items()))
 
@@ -231,8 +239,9 @@ plots.described(figure, "Bars: " + ", ".join(f"{kind} {value:.3f}" for kind, val
 #
 # - **DreamBooth** trains the whole UNet. So that it forgets less, it also sees pictures that the base itself painted
 #   before, and the loss has two parts: subject + $\lambda$ × what shall be kept (equation 2 of its paper). That is
-#   **prior preservation**.
-# - **LoRA** as above.
+#   **prior preservation**. The paper's prior pictures are of the subject's class; our base knows no robots, so they are
+#   of cats, cars and other things, and what is asked for in *other things* is near to them.
+# - **LoRA** as above, without prior pictures: that much is in DreamBooth's favour.
 # - **Few steps.** E4T (Gal and others, 2023) promises "a single image and 5-15 tuning steps" where others need a
 #   thousand. Its idea: learn *beforehand*, on other things of the kind, where to begin. We keep that idea and leave
 #   out much: its encoder, which looks at the picture and guesses a word for it; its domains, such as faces; and we
@@ -240,23 +249,26 @@ plots.described(figure, "Bars: " + ", ".join(f"{kind} {value:.3f}" for kind, val
 #   for ten steps each, and go part of the way every time. The start for robots has met dragons and teapots, never a
 #   robot.
 #
-# Beside it stands a LoRA of the same ten steps without the start: what the start is worth is the difference.
+# Beside them stand LoRAs of ten steps without the start, at the same rate and at three times the rate: what the start
+# is worth is the difference to the better one.
 
 # %% tags=["check", "nbval-ignore-output"]
 table = results.read("personal")
 print(personal.report(table.rows))
 ways = personal.by_way(table.rows)
 subject, kept = personal.SUBJECT, personal.WITH
-assert ways["DreamBooth"].bytes >= 50 * ways["LoRA"].bytes and ways["few steps"].steps <= 15
+quickest = max(ways[way].rates[subject].value for way in personal.SHORT)
+assert ways["DreamBooth"].bytes >= 50 * ways["LoRA"].bytes
 assert ways["LoRA"].rates[subject].value >= 0.8
 assert ways["LoRA"].rates[kept].value >= ways["base"].rates[kept].value - 0.1, "it obeys less than the base"
-assert ways["few steps"].rates[subject].value > ways["few steps, no start"].rates[subject].value
+assert ways["10 steps"].rates[subject].value > quickest, "the start is worth nothing"
 
 # %% [markdown]
 # Three subjects, the same pictures for all, the judge's count. *The subject*: the thing, in its colour. *With
-# something else*: the other thing is there, in its colour; the base was asked with a cat in the subject's place.
-# *Other things*: prompts without the subject. *Intruded*: the subject came where nobody had asked for it. Read the
-# intervals: where two of them overlap widely, the table does not say which way is better.
+# something else*: both are there, in their colours; the base was asked with a cat in the subject's place. *Other
+# things*: prompts without the subject. *Intruded*: the subject came where nobody had asked for it. Read the intervals:
+# where two of them overlap widely, the table does not say which way is better. And they count pictures: behind each
+# line stand three trainings only, and a fourth subject may differ by more.
 #
 # Seconds are those of the machine that made the table, so compare them with each other only. Bytes are exact: half
 # precision for the whole UNet, single for the LoRAs. The seconds of few steps leave out the start. It was paid once,
@@ -269,9 +281,9 @@ assert ways["few steps"].rates[subject].value > ways["few steps, no start"].rate
 
 # %% tags=["check", "nbval-ignore-output"]
 if room.lane == "clay":
-    start, few = shelf.ready("start-robot", pipe), personal.knobs_of("few steps")
+    start, few = shelf.ready("start-robot", pipe), personal.knobs_of("10 steps")
     quick = {"with the start": personalize.few_step(pipe, robot.train, trigger, start, few)}
-    quick["without"] = personalize.lora(pipe, robot.train, trigger, personal.knobs_of("few steps, no start"))
+    quick["without"] = personalize.lora(pipe, robot.train, trigger, personal.knobs_of("10 steps, no start"))
     assert "robot" not in start.about.seen and {one.about.steps for one in quick.values()} == {few.steps}
     painted = [[taught(f"a {trigger} {places[seed]}", seed, one) for seed in range(4)] for one in quick.values()]
 plots.described(
@@ -362,7 +374,7 @@ pencil = shelf.ready("pencil", pipe)
 said = "a pencil picture of a {} on the beach".format
 drawn = [paint(said("lion"), 2), taught(said("lion"), 2, pencil), taught(said(trigger), 2, lora, pencil)]
 hue = [float(np.ptp(np.asarray(one, float), axis=2).mean()) for one in drawn]
-assert room.lane == "sd15" or hue[1] < hue[0], "a pencil has no colours"
+assert room.lane == "sd15" or hue[1] < hue[0] / 2, "a pencil has no colours"
 figure = plots.strip(drawn, ["base", "pencil", "robot + pencil"], (180, 180))
 plots.described(figure, "A lion; the same with the pencil's LoRA; and the sks robot with both LoRAs.")
 
@@ -370,7 +382,7 @@ plots.described(figure, "A lion; the same with the pencil's LoRA; and the sks ro
 # ## With the other controls
 #
 # A LoRA changes the UNet, nothing else. So whatever works around a UNet works with it. A **ControlNet** (lesson 04)
-# says where and in which pose. The map is that of a robot which the LoRA has not seen.
+# says where and in which pose. The map is that of the same robot in a scene that the LoRA has not seen.
 
 # %%
 scene = personalize.scene("robot", 0, index=personalize.subjects.TRAIN + 1, colour=colour)
@@ -410,11 +422,10 @@ plots.described(figure, "'a cat in the garden', one seed, with the robot's LoRA 
 # %% [markdown]
 # $BA$ is added whether the prompt says "sks" or not. Where the cat and the robot use the same directions of a matrix,
 # the cat is bent as well. At weight 1 that is what the column *other things* counts. Far beyond, the layers get
-# numbers that no training has prepared them for. The same happens when you train too long, at too high a rate, or
-# from one picture: then the place is learned as part of the thing.
+# numbers that no training has prepared them for.
 #
-# What helps: less weight, fewer steps, more and more various pictures, captions that name what shall *not* be learned,
-# and a loss on what shall be kept (`prior_weight`).
+# Less weight helps at once. Others report that fewer steps help, more and more various pictures, captions that name
+# what shall *not* be learned, and a loss on what shall be kept (`prior_weight`). All are knobs here: try them.
 #
 # ## Take it home
 #

@@ -69,7 +69,10 @@ def test_what_is_asked():
     asked = {facet: personal.asks("robot", facet, "sks robot") for facet in personal.FACETS}
     assert {facet: len(asks) for facet, asks in asked.items()} == dict.fromkeys(personal.FACETS, 16)
     assert asked[personal.SUBJECT][0][0].wanted == (("robot", "orange"),)
-    assert asked[personal.WITH][0][0].prompt == "a sks robot and a red ball in the garden"
+    beside = asked[personal.WITH][0][0]
+    assert beside.prompt == "a sks robot and a red ball in the garden"
+    assert beside.wanted == (("robot", "orange"), ("ball", "red")), "the subject must be there, too"
+    assert personal.asks("robot", personal.WITH, "cat")[0][0].wanted == (("cat", None), ("ball", "red"))
     others = [ask.prompt for ask, _ in asked[personal.OTHER]]
     assert not {prompt.split(maxsplit=1)[1] for prompt in others} & known and "an orange lion in the desert" in others
     assert not any(catalog.unknown_words(prompt, "clay") for prompt in others)
@@ -92,7 +95,11 @@ def test_counts_are_what_they_are_called():
 def test_settings_are_plain_and_name_the_knobs():
     for table in personal.TABLES.values():
         assert json.dumps(table.settings) and table.models == personal.MODELS
-    assert set(personal.TABLES["personal"].settings["knobs"]) == set(personal.WAYS[1:])
+    assert all(table.settings["scheduler"] == "ddim" for table in personal.TABLES.values())
+    knobs = personal.TABLES["personal"].settings["knobs"]
+    assert set(knobs) == set(personal.WAYS[1:])
+    few, plain, fast = (knobs[way] for way in ("10 steps", *personal.SHORT))
+    assert few["rate"] == plain["rate"] == pytest.approx(fast["rate"] / 3) and few["steps"] == plain["steps"] == fast["steps"]
 
 
 def test_the_stage_ships_all_of_them_with_a_card(place):
@@ -145,8 +152,10 @@ def test_each_way_learns_and_is_asked_the_same(place):
     for way in personal.WAYS:
         rows = made.where(way=way)
         assert [r["facet"] for r in rows] == [personal.SUBJECT] * 2 + [personal.WITH, personal.OTHER]
-    lora, whole, few, short = (made.where(way=way)[0] for way in ("LoRA", "DreamBooth", "few steps", personal.SHORT))
-    assert whole["bytes"] > lora["bytes"] == few["bytes"] == short["bytes"] and few["steps"] == short["steps"] == 1
+    lora, whole = (made.where(way=way)[0] for way in ("LoRA", "DreamBooth"))
+    few, short = ([made.where(way=way)[0] for way in ways] for ways in (personal.FEW, personal.SHORT))
+    assert {lora["bytes"]} == {one["bytes"] for one in few + short} and whole["bytes"] > lora["bytes"]
+    assert [one["steps"] for one in few + short] == [5, 10, 15, 10, 10]
     assert "with a cat" not in made.rows[0]["prompt"] and made.where(way="base")[2]["prompt"].startswith("a cat and")
     told = personal.report(made.rows)
     assert len(told.splitlines()) == 1 + len(personal.WAYS) and "DreamBooth" in told
