@@ -1,7 +1,7 @@
 """Make tables: ``python -m course_utils.results [NAME ...] [--minutes M]``; without a name, all that are not fresh.
 
 Each goes on where it stopped. On several cores or GPUs:
-``accelerate launch --num_processes 2 -m course_utils.results``.
+``torchrun --nproc_per_node 2 -m course_utils.results``.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Table:
 
 
 def make(table: Table, folder: Path | None = None, minutes: float = math.inf) -> bool:
-    """Make a table, or go on with it; split over the processes that `accelerate launch` started.
+    """Make a table, or go on with it; split over the processes that `torchrun` started.
 
     What is done is kept in the user's cache, under a name that changes with the weights, settings and versions.
 
@@ -47,10 +47,12 @@ def make(table: Table, folder: Path | None = None, minutes: float = math.inf) ->
     Returns:
         True when the table is whole and written.
     """
+    import torch
     from accelerate import PartialState
     from tqdm import tqdm
 
-    state, end = PartialState(), time.monotonic() + 60 * minutes
+    # Without being told, accelerate does not see that CPUs share the work.
+    state, end = PartialState(cpu=not torch.cuda.is_available()), time.monotonic() + 60 * minutes
     made = {"settings": table.settings, "models": _hashes(table), "versions": env.versions()}
     work = workshop(table.name, made)
     work.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,9 @@
 #
 # # 07 · Attend-and-Excite: the lion gets its crown
 #
-# A word that no place looks at is, as a rule, not painted. You will find such a word while the picture is still noise,
-# pull the noise until some place looks, and then count on the paper's own 276 prompts what that mends and what not.
+# A word that no place looks at is, as a rule, not painted. You will catch such a word before the layout is decided,
+# pull the noise until some place looks, and then count on the paper's own 276 prompts what that mends and what it does
+# not.
 
 # %% [markdown]
 # **You will**
@@ -14,8 +15,8 @@
 # - read an audit: missing, mixed, leaked, without and with, on the same prompts and seeds;
 # - see what it cannot mend, and how it breaks a picture.
 #
-# **You need** lesson 06. About two minutes on two cores and 2 GB of memory; about twelve minutes and 8 GB on a Colab
-# T4.
+# **You need** lesson 06. About two and a half minutes on two cores and 2 GB of memory; about twelve minutes and 8 GB
+# on a Colab T4.
 
 # %% tags=["setup"]
 # {{setup}}
@@ -72,8 +73,9 @@ print(f"the patient: {prompt}, seed {patient}")
 # Our small base knows "X with a crown" well: it has seen many. The lion that lacks its crown is rare here, in the
 # large model it is not. Two *animals* are what ours cannot hold: it paints the one or the other, or something of both.
 #
-# The lion with the smallest crown is the **patient** on which we build. One patient proves nothing, all the less as it
-# was chosen because it is ill: a second throw would look better, too. So the cats and dogs come back, all eight.
+# The lion with the smallest crown is the **patient** on which we build. One patient proves nothing, least of all one
+# that was chosen because it is ill: almost any other seed would look better without a cure. So the cats and dogs come
+# back, all eight.
 
 # %% [markdown]
 # ## The idea
@@ -94,8 +96,8 @@ figure = plots.strip([before, *glow], [f"seed {patient}", *wanted], (230, 230))
 plots.described(figure, "The patient's picture; laid over it where 'lion' and where 'crown' were looked for.")
 
 # %% [markdown]
-# Both maps glow somewhere, for each is drawn to its own maximum. What counts is how high that maximum *is*, and
-# against what. That is the first thing to write.
+# Both maps glow somewhere, because each is drawn relative to its own maximum. What counts is how high that maximum is,
+# how many places share it, and whether it lasts. That is the first thing to write.
 #
 # ## By hand: from a map to a number
 #
@@ -128,15 +130,18 @@ print({name: f"{largest[place]:.3f}" for name, place in zip(wanted, places, stri
 print({name: f"{share:.0%}" for name, share in paid.items()}, "of all attention")
 
 # %% [markdown]
+# On clay the crown's best place gives as much as the lion's at first. But it is nearly alone, and wait until step 4.
+#
 # In Stable Diffusion the start token takes most of the attention everywhere, so between the words there is little
 # difference. (On clay the end token is the drain.) The paper drops the start token and shares each place out anew
 # among the tokens that are left:
 #
 # $$\hat A = \mathrm{softmax}\,(k \cdot A_{\text{without start}})$$
 #
-# $k$ is the **sharpness**. The paper's is 100. Our maps are higher from the start, and at 100 nearly every peak would
-# be 1 and nothing left to climb: on clay it is 10. Then each map is smoothed with a Gaussian of 3 x 3 places, so that
-# one stray place makes no peak. (The paper's code drops the last place, too. It is padding.) Of that the loss is made:
+# $k$ is the **sharpness**. The paper's code has 100. Our maps are higher from the start, and at 100 nearly every peak
+# would be 1 and nothing left to climb: on clay it is 10. Then each map is smoothed with a Gaussian of 3 x 3 places, so
+# that one stray place makes no peak. (The paper's code drops the last place, too. It is padding.) Of that the loss is
+# made:
 #
 # $$\mathcal{L} = \max_{s \in S}\; \mathcal{L}_s, \qquad \mathcal{L}_s = 1 - \max_i \hat A_{s,i}$$
 #
@@ -166,23 +171,22 @@ assert torch.allclose(helper, maps, atol=1e-5) and torch.allclose(excite.loss(ex
 #
 # $$z_t' = z_t - \alpha_t \cdot \nabla_{z_t} \mathcal{L}$$
 #
-# $\alpha_t$ begins at the **scale** and fades to 0.7 of it by the last step. (The factor 1024 goes in and out again:
-# in half precision most of so small a gradient would vanish.) `astray` is for later: the same length, any direction.
+# The stride $\alpha_t$ begins at the **scale** and would fade to 0.7 of it by the last step of all. (It is the paper's
+# name, and has nothing to do with the $\bar\alpha_t$ of lesson 01. The factor 1024 goes in and out again: in half
+# precision most of so small a gradient would vanish.)
 
 # %% tags=["check", "nbval-ignore-output"]
-def push(latents, t, stride, astray=None):
+def push(latents, t, stride):
     latents = latents.clone().requires_grad_()
     maps = word_maps(heat(latents, t))
     (slope,) = torch.autograd.grad(1024 * lack(maps).sum(), latents)
-    slope, maps = slope / 1024, maps.detach()
-    if astray is not None:
-        slope = slope.norm() / astray.norm() * astray
-    return (latents - stride * slope).detach(), maps, float(lack(maps))
+    maps = maps.detach()
+    return (latents - stride * slope / 1024).detach(), maps, float(lack(maps))
 
 start, t = noise(patient), pipe.scheduler.timesteps[0]
 moved, _, first_loss = push(start, t, stride=knobs.scale)
 _, _, after = push(moved, t, stride=0)
-assert after < first_loss or room.dtype == torch.float16, "a step down the gradient must lower the loss"
+assert after < first_loss or room.lane != "clay", "at this lane's scale the push should lower the loss"
 print(f"loss {first_loss:.4f} -> {after:.4f}; latents moved by {float((moved - start).std()):.1e}, their spread is 1")
 
 # %% [markdown]
@@ -193,23 +197,28 @@ print(f"loss {first_loss:.4f} -> {after:.4f}; latents moved by {float((moved - s
 # paper pushes in the first half of the steps and lets the rest be painted in peace.
 
 # %%
-def walk(seed, knobs, astray=False):
+def walk(seed, knobs, lengths=None):  # lengths: of pushes anywhere, in place of those down the slope
     pipe.scheduler.set_timesteps(steps, device=room.device)
     latents, film, chance = noise(seed), [], torch.Generator().manual_seed(seed)
     for step, t in enumerate(pipe.scheduler.timesteps):
-        if step < knobs.pushed(steps):
-            anywhere = torch.randn(latents.shape, generator=chance).to(room.device) if astray else None
-            latents, maps, loss = push(latents, t, knobs.stride(step, steps), anywhere)
+        pushed, here = step < knobs.pushed(steps), latents
+        if pushed and lengths is None:
+            latents, maps, loss = push(here, t, knobs.stride(step, steps))
+        elif pushed:
+            anywhere = torch.randn(here.shape, generator=chance).to(room.device)
+            latents = here + lengths[step] / anywhere.norm() * anywhere
+        moved = float((latents - here).norm())
         with torch.no_grad():
             uncond, cond = (pipe.unet(latents.to(room.dtype), t, said).sample.float() for said in (nothing, text))
             said = pipe.scheduler.step(uncond + settings["guidance_scale"] * (cond - uncond), t, latents)
         latents = said.prev_sample
-        if step < knobs.pushed(steps):
-            film.append((said.pred_original_sample, maps[0].cpu(), loss))
+        if pushed and lengths is None:
+            film.append((said.pred_original_sample, maps[0].cpu(), moved, loss))
     return editing.decode(pipe, latents.to(room.dtype)), film
 
 # %% [markdown]
-# Twice the same noise: once with pushes of length 0, which change nothing and only look, once with this lane's.
+# Twice the same noise: once with pushes of length 0, which change nothing and only look, once with this lane's. (Our
+# loop never repeats a step. On sd15 the helper does, see below.)
 
 # %%
 without, plain_film = walk(patient, replace(knobs, scale=0.0))
@@ -219,8 +228,9 @@ figure = plots.compare(glow[1], without, excited, caption, ["crown looked for", 
 plots.described(figure, "Where the patient's 'crown' was looked for; its picture without pushes, and with them.")
 
 # %% [markdown]
-# Is the second picture really the pipeline's, and the third the helper's? The helper wraps an ordinary call. `log`
-# holds what was seen before each move.
+# On clay the crown is there. But look at mane and face, too: a push changes the whole picture, not only the crown's
+# place. Is the second picture really the pipeline's, and the third the helper's? The helper wraps an ordinary call.
+# `log` holds what was seen before each move.
 
 # %% tags=["check"]
 def exciting(prompt, words, seed, knobs=knobs, **changes):
@@ -228,7 +238,8 @@ def exciting(prompt, words, seed, knobs=knobs, **changes):
         return paint(prompt, seed, **changes), log
 
 helped, log = exciting(prompt, wanted, patient, replace(knobs, thresholds=()))
-assert len(log.losses()) == len(film) and metrics.psnr(excited, without) < 40, "the pushes changed nothing"
+assert len(log.losses()) == len(film), "a push for each of the first steps"
+assert metrics.psnr(excited, without) < 40, "the pushes changed nothing"
 if room.lane == "clay":  # half precision lets two walks part
     assert metrics.psnr(without, before) > 34 and metrics.psnr(excited, helped) > 34
     assert all(abs(one - loss) < 0.05 for one, (*_, loss) in zip(log.losses(), film, strict=True))
@@ -257,11 +268,14 @@ plots.described(
 
 # %% tags=["check", "nbval-ignore-output"]
 curves = {name: [loss for *_, loss in frames] for name, frames in (("without", plain_film), ("with", film))}
-assert curves["without"][0] == curves["with"][0] and sum(curves["with"]) < sum(curves["without"])
+assert abs(curves["without"][0] - curves["with"][0]) < 1e-3 and sum(curves["with"]) < sum(curves["without"])
 figure = plots.curve(range(1, len(film) + 1), curves, xlabel="step", ylabel="loss: what the weakest word lacks")
 plots.described(figure, "The loss at the end: " + ", ".join(f"{k} pushes {v[-1]:.2f}" for k, v in curves.items()))
 
 # %% [markdown]
+# On clay the crown is not missing from the start: without pushes it is looked at for three steps, and dropped at the
+# fourth. The pushes keep it.
+#
 # ### Thresholds, and patience
 #
 # One push may not be enough. The paper names three moments, after 0, 20 and 40 % of the steps, and a peak for each:
@@ -279,26 +293,28 @@ def refine(latents, t, stride, peak, patience=20):
         latents = moved
 
 _, losses = refine(noise(patient), t, knobs.stride(0, steps), peak=1 - float(lack(maps)) / 2)
-assert 1 < len(losses) <= 21 and min(losses[1:]) < losses[0]
+assert min(losses[1:]) < losses[0] and (losses[-1] <= losses[0] / 2 or len(losses) == 21)
 plots.described(
     plots.curve(range(len(losses)), {"loss": losses}, xlabel="pushes in one step", ylabel="loss", size=(2.6, 5.6)),
     f"The loss while one step is repeated {len(losses) - 1} times: from {losses[0]:.2f} to {losses[-1]:.2f}.",
 )
 
 # %% [markdown]
-# Each repetition costs a pass and its way back. What it brings here, and what it costs, is a line of the audit below.
+# Each repetition costs a pass through part of the UNet, and its way back. What it brings here, and what it costs, is a
+# line of the audit below.
 #
 # ## Eight cats, eight dogs
 #
-# The same eight seeds as at the top, now with the helper. Between them a row that shows what is due to the
-# *direction*: in each step a push of the same length, but anywhere.
+# The same eight seeds as at the top, now with our own loop. Between them a row that shows what is due to the
+# *direction*: in each step a push exactly as long as ours, but anywhere.
 
 # %% tags=["check", "nbval-ignore-output"]
 pair, words = "a cat and a dog", prompts["a cat and a dog"]  # `walk` reads `text`, `nothing` and `places`
 text, nothing = pipe.encode_prompt(pair, room.device, 1, True)
 places = [attention.Prompt(pipe.tokenizer, pair).place(word)[0] for word in words]
-sides = {"without": plain[pair], "pushed anywhere": [walk(seed, knobs, astray=True)[0] for seed in range(8)],
-         "with": [exciting(pair, words, seed)[0] for seed in range(8)]}  # fmt: skip
+ours = [walk(seed, knobs) for seed in range(8)]
+astray = [walk(seed, knobs, [frame[2] for frame in film])[0] for seed, (_, film) in enumerate(ours)]
+sides = {"without": plain[pair], "pushed anywhere": astray, "with": [image for image, _ in ours]}
 if room.lane == "clay":
     found = {name: whole(images, words) for name, images in sides.items()}
     print({name: f"both in {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})" for name, rate in found.items()})
@@ -309,20 +325,22 @@ plots.described(
 )
 
 # %% [markdown]
-# A push anywhere changes nearly nothing: what counts is where to. But look closely at the last row. The judge says
-# "cat" and "dog" where there is a bit of each; you see a pair here and *one* creature with the ears of both there. The
-# loss is content with either. And look at the intervals: eight seeds cannot tell much. That is why there is an audit.
+# A push anywhere changes details, but on clay it hardly brings a pair: what counts is where to. Now look closely at
+# the last row. The judge says "cat" and "dog" where there is a bit of each; you see a pair at some seeds, and *one*
+# creature with something of both at others. The loss is content with either. And look at the intervals: eight seeds
+# cannot tell much. That is why there is an audit.
 #
 # ## The audit
 #
 # The paper's own list has 276 prompts: two animals, an animal and an object, two coloured objects. `make results` has
 # painted each with four seeds, without and with, and the judge has looked at all of them. It also looked at true
-# renders of the same prompts. What it says of those is its own error, and it sets two bars:
+# renders of the same prompts, sent once through the autoencoder. What it says wrongly of those is its own error on
+# clean pictures. On painted ones it may err more, as with the two in one above. And the renders set two bars:
 #
 # - **missing**: the share of the two things that the judge does not find; **incomplete**: the share of pictures that
 #   lack one, or both;
 # - **mixed**: one creature that scores as both. Where the judge says two names of the same pixels more than in 99 of
-#   100 true renders, we call it mixed;
+#   100 true renders of that kind of prompt, we call it mixed;
 # - **leaked**: a thing has the colour that was asked of the other; **wrong colour**: not the one that was asked;
 # - **not held**: "a lion *with* a crown", both there, but the crown borders on the lion less than in 95 of 100 true
 #   renders;
@@ -336,23 +354,27 @@ print(counting.report(table.rows))
 
 # %% [markdown]
 # Read a line from the left: the judge's own error, the rate without, the rate with, and how much of the fault is left.
-# The interval is **paired**: a prompt brings its own before and after, and prompts are drawn again and again. Below 1
-# the fault became rarer. If 1 lies inside the interval, nothing is known.
+# The interval is **paired**: a prompt brings its own before and after, and prompts are drawn again and again. If the
+# whole interval lies below 1, the fault became rarer; above 1, more frequent. If 1 lies inside, this audit cannot
+# tell.
 #
 # Others have counted the large model's pictures (*Predicated Diffusion*, tables 3 and 4): of two objects at least one
 # was missing in 54.7 % of Stable Diffusion's and in 25.3 % with Attend-and-Excite, or 66.0 and 36.3 % counted
-# strictly. That is our line *incomplete*, and a ratio of 0.46. Clay scenes are easier than photographs: hold the
-# ratios side by side, not the rates.
+# strictly. That is nearest to our line *incomplete*: ratios of 0.46 and, strictly, 0.55. Clay scenes are easier than
+# photographs: hold the ratios side by side, not the rates.
+#
+# Read on: some things stay missing, and *mixed*, the cat-dog, has not become rarer. A picture that is no longer
+# incomplete may have become a mixed one, so add the two lines up before you rejoice.
 
 # %% tags=["nbval-ignore-output"]
 kinds = counting.by_kind(bare, pushed, "missing", bars)
 print(counting.report_kinds(kinds))
 values = {kind: found.ratio.value for kind, found in kinds.items() if found.before}
 ends = {kind: (kinds[kind].ratio.low, kinds[kind].ratio.high) for kind in values}
-plots.described(plots.bars(values, ends, title="Missing, with / without", form="{:.2f}"), "The ratios, as bars.")
+plots.described(plots.bars(values, ends, title="Missing, with / without", form="{:.2f}"), "The ratios above, as bars.")
 
 # %% [markdown]
-# Some pairs of animals and of objects never met in training. If the exciter helped only where the model remembers a
+# Some pairs of animals and of objects never met in training. If the pushes helped only where the model remembers a
 # picture, the last two lines would differ. There are few of them: read the intervals.
 #
 # What does it cost, and which of its parts matter? The parts were changed one at a time, on every fourth prompt.
@@ -365,13 +387,18 @@ own = counting.compare(true, true, "missing", bars).before
 tuned = {ask.prompt for ask in audit.asks(every=audit.CHOICE_EVERY)}
 strange = counting.compare(bare, [row for row in pushed if row["prompt"] not in tuned], "missing", bars)
 print(f"missing, with / without, on the {strange.prompts} prompts that the knobs were not chosen on: {strange.ratio}")
-assert len(bare) == len(pushed) == len(true) == 276 * 4 and own < missing.after, "the judge's error hides what is left"
+assert len(bare) == len(pushed) == len(true) == 276 * 4
+assert own < missing.after, "the judge's error hides what is left"
 assert missing.ratio.value <= 0.5 and missing.ratio.high < 0.7, f"missing things, with / without: {missing.ratio}"
 
 # %% [markdown]
+# On clay none of the parts matters clearly: all intervals of the second column hold 0, that of twice the scale only
+# just. Half the pushes do as well, and refinement, over three times as many, brings nothing.
+#
 # ### A sample, live
 #
-# Do not believe a table that you cannot make. Eight of its prompts, its seed 0. Does the judge see the same again?
+# Do not believe a table that you cannot make. Eight of its prompts, its seed 0. Does the judge see the same again? (On
+# sd15 look for yourself: the table is clay's.)
 
 # %% tags=["check", "nbval-ignore-output"]
 asks = audit.asks(every=35)
@@ -393,13 +420,12 @@ plots.described(
 # ## What it does not mend
 #
 # The loss asks that *some place* looks at "crown". It does not ask who wears it. It asks that some place looks at
-# "clock"; that "red" is looked at from the same place it never asks. So it has no hold on **possession**, and hardly
-# any on **colours**. On clay the lines *leaked*, *wrong colour* and *not held* tell little of that: our base seldom
-# swaps colours, and it puts crowns on heads. For the large model others counted: colours leaked in 88.5 % of the
-# pictures without and in 64.5 % with it. Asked for *X wearing Y*, Y was missing in 31.5 % and in 7.5 %, but Y was not
-# X's in 52.5 % and still in 51.5 %. The thing comes, to whomever.
+# "clock"; that "red" is looked at from the same place it never asks. So it has no hold on **possession**, and no
+# direct one on **colours**. On clay these lines hardly moved: too few colours leak to tell. For the large model others
+# counted: colours leaked in 88.5 % of the pictures without and in 64.5 % with it. Asked for *X wearing Y*, Y was
+# missing in 31.5 % and in 7.5 %, but Y was not X's in 52.5 % and still in 51.5 %. The thing comes, but to anyone.
 #
-# Two prompts of the old story are left: *a red clock and a blue bench* of lesson 01, and *a cubist painting in the
+# Two prompts from earlier lessons are left: *a red clock and a blue bench* of lesson 01, and *a cubist painting in the
 # garden*: a painting that stands there, not a garden in facets.
 
 # %% tags=["check", "nbval-ignore-output"]
@@ -410,6 +436,8 @@ for story, said in stories.items() if room.lane == "clay" else ():
     there = [sum(judge.look(image).has(word) for image in side for word in said) for side in told[story]]
     print(f"{story}: {there[0]} of {4 * len(said)} things without, {there[1]} with")
     assert there[1] >= there[0]
+painted = zip(*told["a cubist painting in the garden"], strict=True)
+assert room.lane != "clay" or min(metrics.psnr(*both) for both in painted) > 25, "nothing was missing, nothing to mend"
 plots.described(
     plots.sweep([sum(sides, []) for sides in told.values()], [" + ".join(said) for said in stories.values()],
                 [f"{side}, {seed}" for side in ("without", "with") for seed in range(4)], size=(120, 120)),
@@ -418,36 +446,38 @@ plots.described(
 )  # fmt: skip
 
 # %% [markdown]
-# The clocks gain: compare each with its neighbour four pictures to the right. With the paintings nothing was missing,
-# so nothing happens. Nor is the garden ever in facets: clay has no such gardens. In the large model it often is, and
-# the exciter does not forbid it: "painting" gets its strong place, and where "cubist" goes nobody asks. Lesson 06
-# showed what does forbid it.
+# On clay the clocks gain: compare each with its neighbour four pictures to the right. With the paintings nothing was
+# missing, so nothing happens. Nor is the garden ever in facets: clay has no such gardens. In the large model it can
+# be, and Attend-and-Excite does not forbid it: "painting" gets its strong place, and where "cubist" goes nobody asks.
+# A loss that does would have to compare the two maps.
 #
 # ## The failure: too much of a good thing
 #
-# Turn the scale up, and nothing else. Under each picture stands the loss of its last push:
+# Turn the scale up, without refinement. Above each picture stands the loss of its last push:
 
 # %% tags=["check", "nbval-ignore-output"]
 factors = [1, 4, 16, 64]
-strong = [exciting(pair, words, 0, replace(knobs, scale=factor * knobs.scale, thresholds=())) for factor in factors]
+strong = [exciting(pair, words, 7, replace(knobs, scale=factor * knobs.scale, thresholds=())) for factor in factors]
 ends = [log.losses()[-1] for _, log in strong]
 titles = [f"scale {factor * knobs.scale:g}, loss {end:.2f}" for factor, end in zip(factors, ends, strict=True)]
-like = [metrics.psnr(image, plain[pair][0]) for image, _ in strong]
+like = [metrics.psnr(image, plain[pair][7]) for image, _ in strong]
 assert like[-1] < like[0], "a larger scale must change more"
 if room.lane == "clay":
     heard = [sum(judge.look(image).has(word) for word in words) for image, _ in strong]
-    assert heard[2] < 2 and ends[2] < ends[0], "a broken picture with a lower loss than a whole one"
+    assert heard[0] == 2 > heard[2] and ends[2] < 0.15, "a whole picture; a broken one, and its loss is still low"
 plots.described(
-    plots.strip([plain[pair][0], *(image for image, _ in strong)], ["without", *titles], size=(170, 170)),
+    plots.strip([plain[pair][7], *(image for image, _ in strong)], ["without", *titles], size=(170, 170)),
     "One seed of 'a cat and a dog', without and at four scales: the more scale the more change, until all is rubbish.",
 )
 
 # %% [markdown]
-# On clay the third picture has a lower loss than both before it, and it is broken. The loss asks the UNet what it
-# looks at. It never asks whether this is still a picture. Far from all noise that the UNet was trained on, it may look
-# at "dog" with all its might and paint rubbish. So the scale is not "the more the better", and no loss tells you where
-# to stop. Only counting does. The lane's scale was chosen so, on every twelfth prompt and on seeds of its own: the
-# fewest missing things among the settings that bring no more *extra* ones than pictures without pushes have.
+# On clay the picture at 16 times the scale is broken, and its loss is nearly as low as that of the pair. The loss asks
+# the UNet what it looks at. It never asks whether this is still a picture. Far from all noise that the UNet was
+# trained on, it may look at "dog" with all its might and paint rubbish. So the scale is not "the more the better", and
+# no loss tells you where to stop. Only counting does. Clay's scale was chosen so (sd15 has the paper's), on every
+# twelfth prompt and on seeds of its own, 46 pictures a setting: the fewest missing things among the settings that
+# bring no more *extra* ones than pictures without pushes have. Scale 10 misses even less there, but brings one extra
+# picture too many: a close call.
 
 # %% tags=["nbval-ignore-output"]
 tried = results.read("excite_knobs")
@@ -608,8 +638,8 @@ checks.check("07.5", interval)
 # %% [markdown]
 # ## To take with you
 #
-# - A word that no place looks at in the first steps is, as a rule, not painted. How much the weakest word lacks is a
-#   number, and its gradient moves the latents: no weight is touched.
+# - A word that no place looks at any more once the layout is decided is, as a rule, not painted. How much the weakest
+#   word lacks is a number, and its gradient moves the latents: no weight is touched.
 # - It is counted, not shown: the same prompts and seeds, without and with, and an interval that keeps the pairs.
 # - It brings things into the picture. Whose they are and what colour they have it does not ask.
 #

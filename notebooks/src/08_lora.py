@@ -239,7 +239,7 @@ plots.described(figure, "Bars: " + ", ".join(f"{kind} {value:.3f}" for kind, val
 #
 # - **DreamBooth** trains the whole UNet. So that it forgets less, it also sees pictures that the base itself painted
 #   before, and the loss has two parts: subject + $\lambda$ × what shall be kept (equation 2 of its paper). That is
-#   **prior preservation**. The paper's prior pictures are of the subject's class; our base knows no robots, so they are
+#   **prior preservation**. The paper's prior pictures are of the subject's class; our base knows no robots: they are
 #   of cats, cars and other things, and what is asked for in *other things* is near to them.
 # - **LoRA** as above, without prior pictures: that much is in DreamBooth's favour.
 # - **Few steps.** E4T (Gal and others, 2023) promises "a single image and 5-15 tuning steps" where others need a
