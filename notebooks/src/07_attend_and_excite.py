@@ -46,7 +46,7 @@ def paint(prompt, seed, **changes):
 
 plain = {prompt: [paint(prompt, seed) for seed in range(8)] for prompt in prompts}
 plots.described(
-    plots.sweep(list(plain.values()), list(prompts), [f"seed {seed}" for seed in range(8)], size=(120, 120)),
+    plots.sweep(list(plain.values()), list(prompts), [f"seed {seed}" for seed in range(8)], size=(100, 100)),
     "Eight pictures from 'a lion with a crown', and eight from 'a cat and a dog'. Count what is there.",
 )
 
@@ -261,7 +261,7 @@ for place, word in enumerate(wanted):
 if room.lane == "clay":
     print(f"the crown takes {crown(without):.1%} of the picture without pushes, {crown(excited):.1%} with them")
 plots.described(
-    plots.sweep(rows, names, [f"step {k + 1}" for k in stops], size=(120, 120)),
+    plots.sweep(rows, names, [f"step {k + 1}" for k in stops], size=(100, 100)),
     "A film of five steps in four rows: the map of 'lion' without and with pushes, the map of 'crown' without and "
     "with, each laid over the picture that is expected at that step.",
 )
@@ -320,7 +320,7 @@ if room.lane == "clay":
     print({name: f"both in {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})" for name, rate in found.items()})
     assert found["with"].value > max(found["without"].value, found["pushed anywhere"].value)
 plots.described(
-    plots.sweep(list(sides.values()), list(sides), [f"seed {seed}" for seed in range(8)], size=(120, 120)),
+    plots.sweep(list(sides.values()), list(sides), [f"seed {seed}" for seed in range(8)], size=(100, 100)),
     "Eight seeds of 'a cat and a dog': without pushes, with pushes anywhere, with Attend-and-Excite.",
 )
 
@@ -412,7 +412,7 @@ if room.lane == "clay":
     assert sum(again) >= 14, "this computer's table would not be the one that ships"
 plots.described(
     plots.sweep(list(sample.values()), list(sample), [" + ".join(word for word, _ in ask.wanted) for ask in asks],
-                size=(120, 120)),
+                size=(100, 100)),
     "Eight of the paper's prompts with seed 0, above without, below with Attend-and-Excite.",
 )  # fmt: skip
 
@@ -440,7 +440,7 @@ painted = zip(*told["a cubist painting in the garden"], strict=True)
 assert room.lane != "clay" or min(metrics.psnr(*both) for both in painted) > 25, "nothing was missing, nothing to mend"
 plots.described(
     plots.sweep([sum(sides, []) for sides in told.values()], [" + ".join(said) for said in stories.values()],
-                [f"{side}, {seed}" for side in ("without", "with") for seed in range(4)], size=(120, 120)),
+                [f"{side}, {seed}" for side in ("without", "with") for seed in range(4)], size=(100, 100)),
     "A red clock and a blue bench; a cubist painting in the garden. Four seeds without Attend-and-Excite at the left, "
     "the same four with it at the right.",
 )  # fmt: skip

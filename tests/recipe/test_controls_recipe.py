@@ -322,7 +322,9 @@ def test_a_widened_unet_does_not_heed_its_new_channel():
     from diffusers import UNet2DConditionModel
 
     unet = models._unet(sample_size=16, channels=12)
+    unet.register_to_config(_name_or_path="/where/it/lay")
     wide = depth.widened(unet)
+    assert "/where" not in wide.to_json_string()
     x, words_said = torch.randn(2, 12, 4, 6), torch.randn(2, 5, models.WIDTH)
     told = torch.cat([x, torch.randn(2, 1, 4, 6)], dim=1)
     with torch.no_grad():

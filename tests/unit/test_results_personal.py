@@ -99,7 +99,8 @@ def test_settings_are_plain_and_name_the_knobs():
     knobs = personal.TABLES["personal"].settings["knobs"]
     assert set(knobs) == set(personal.WAYS[1:])
     few, plain, fast = (knobs[way] for way in ("10 steps", *personal.SHORT))
-    assert few["rate"] == plain["rate"] == pytest.approx(fast["rate"] / 3) and few["steps"] == plain["steps"] == fast["steps"]
+    assert few["rate"] == plain["rate"] == pytest.approx(fast["rate"] / 3)
+    assert few["steps"] == plain["steps"] == fast["steps"]
 
 
 def test_the_stage_ships_all_of_them_with_a_card(place):

@@ -30,7 +30,8 @@ PARTS = {"depth_estimator": ["transformers", "DPTForDepthEstimation"],
 
 def widened(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     """Give a copy of a UNet with one more input channel, which at first it does not heed."""
-    wide = UNet2DConditionModel.from_config({**unet.config, "in_channels": unet.config.in_channels + 1})
+    config = {name: value for name, value in unet.config.items() if name != "_name_or_path"}  # it tells where it lay
+    wide = UNet2DConditionModel.from_config({**config, "in_channels": unet.config.in_channels + 1})
     state = {name: value.float() for name, value in unet.state_dict().items()}
     state["conv_in.weight"] = F.pad(state["conv_in.weight"], (0, 0, 0, 0, 0, 1))
     wide.load_state_dict(state)
