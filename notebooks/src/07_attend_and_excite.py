@@ -92,7 +92,7 @@ print(f"the patient: {prompt}, seed {patient}")
 with attention.capture(pipe) as maps:
     paint(prompt, patient)
 glow = [plots.overlay(before, (maps.word(word) / maps.word(word).max()).numpy()) for word in wanted]
-figure = plots.strip([before, *glow], [f"seed {patient}", *wanted], (230, 230))
+figure = plots.strip([before, *glow], [f"seed {patient}", *wanted], (180, 180))
 plots.described(figure, "The patient's picture; laid over it where 'lion' and where 'crown' were looked for.")
 
 # %% [markdown]
@@ -224,7 +224,7 @@ def walk(seed, knobs, lengths=None):  # lengths: of pushes anywhere, in place of
 without, plain_film = walk(patient, replace(knobs, scale=0.0))
 excited, film = walk(patient, knobs)
 caption = f"{prompt}, seed {patient}, scale {knobs.scale:g}"
-figure = plots.compare(glow[1], without, excited, caption, ["crown looked for", "without", "with"], (230, 230))
+figure = plots.compare(glow[1], without, excited, caption, ["crown looked for", "without", "with"], (180, 180))
 plots.described(figure, "Where the patient's 'crown' was looked for; its picture without pushes, and with them.")
 
 # %% [markdown]
