@@ -80,7 +80,7 @@ def compare(name, rounds, weights, ours, theirs) -> None:
 def run(size: str) -> None:
     """Compare at one size."""
     steps, update_rounds, call_rounds = SIZES[size]
-    pipe = build(size)
+    pipe = catalog.with_scheduler(build(size), "ddim")  # one that draws no noise: pictures are compared
     old = theirs_of(pipe)
     weights = sum(weight.numel() * weight.element_size() for weight in pipe.unet.parameters()) / MB
     side, channels = pipe.unet.config.sample_size, pipe.unet.config.in_channels
@@ -92,7 +92,9 @@ def run(size: str) -> None:
     compare(
         "one update", update_rounds, weights, lambda: our_update(pipe, *update), lambda: their_update(old, *update)
     )
-    knobs, guidance = replace(excite.Knobs.of(size), thresholds=()), catalog.defaults(size)["guidance_scale"]
+    # The retired pipeline knows one sharpness, the paper's.
+    knobs = replace(excite.Knobs.of(size), thresholds=(), sharpness=excite.Knobs.sd15().sharpness)
+    guidance = catalog.defaults(size)["guidance_scale"]
     call = {"num_inference_steps": steps, "guidance_scale": guidance, "latents": latents, "output_type": "latent"}
 
     def our_call():
