@@ -9,7 +9,7 @@ convolutions that start at zero, so that training begins with exactly the pictur
     run = controlnet.train(pipe, net, pairs, controlnet.Knobs(steps=300))
 """
 
-from .copying import HINTS, copy_of, locked, zero_layers
+from .copying import HINTS, copy_of, locked, louder, zero_layers
 from .pairs import Batch, Pairs, Source
 from .teaching import Knobs, Objective, Run, train
 
@@ -23,6 +23,7 @@ __all__ = [
     "Source",
     "copy_of",
     "locked",
+    "louder",
     "train",
     "zero_layers",
 ]

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
+from diffusers import ControlNetModel
 
 from course_utils import catalog, controlnet, controls, env
 from course_utils.clay import control_maps, truth
@@ -16,6 +17,7 @@ from course_utils.clay.recipe import (
     autoencoder,
     base,
     control,
+    control_card,
     corpus,
     data,
     dependents,
@@ -245,6 +247,27 @@ def test_controls_learn_ship_and_name_their_base(kitchen):
     assert controlnet.zero_layers(pipe.controlnet.nets[0])["middle"].weight.any()
 
 
+def test_a_gain_ships_in_the_weights_and_is_told(kitchen, monkeypatch):
+    """What ships is louder than what was trained; its gains are scored on scenes that its card does not know."""
+    monkeypatch.setattr(control_card, "TUNING", 2)
+    folder, knobs = kitchen / "clay-control-canny", controlnet.Knobs(steps=2, batch=2, warmup=1, log_every=1)
+    middles = {}
+    for gain in (1.0, 1.5):
+        monkeypatch.setattr(control, "GAIN", {"canny": gain})
+        control.train("canny", 1, knobs)
+        middles[gain] = ControlNetModel.from_pretrained(folder).controlnet_mid_block.weight
+        assert ("multiplied by 1.5" in (folder / "README.md").read_text()) == (gain == 1.5)
+    assert torch.allclose(middles[1.5], 1.5 * middles[1.0], rtol=2e-3, atol=1e-6)
+    asked = []
+    heard = trials.generate
+    monkeypatch.setattr(trials, "generate", lambda *given, **more: asked.append(given[1:]) or heard(*given, **more))
+    assert control.gain("canny").keys() == set(control_card.GAINS)
+    scales = [how["controlnet_conditioning_scale"] for _, how in asked[1:]]
+    assert scales == [gain / 1.5 for gain in control_card.GAINS]
+    known = {trial.number for trial in trials.choose("canny")}
+    assert all(known.isdisjoint(trial.number for trial in chosen) for chosen, *_ in asked)
+
+
 def test_the_others_go_on_from_the_first(kitchen, tmp_path, monkeypatch):
     """Its weights, to half precision, are what another kind begins with; the first begins silent."""
     pipe = catalog.load("text2img", "clay")
@@ -313,6 +336,13 @@ def test_the_command_line_reaches_the_stage(monkeypatch):
         monkeypatch.setattr(sys, "argv", ["recipe", *arguments])
         recipe.main()
         assert [kind for kind, _ in called] == list(kinds)
+
+
+def test_gains_are_printed(monkeypatch, capsys):
+    monkeypatch.setattr(control, "gain", lambda kind: {1.5: f"score of {kind}"})
+    monkeypatch.setattr(sys, "argv", ["recipe", "gain", "seg"])
+    recipe.main()
+    assert "gain 1.5: score of seg" in capsys.readouterr().out
 
 
 # Depth

@@ -4,6 +4,7 @@ In order: data, autoencoder, latents, text, base, decoder, judge, card (ships th
 frozen base: maps, reader, depth, control KIND (without one, all seven; canny first, from which the others go on),
 loras. Each goes on where it stopped.
 ``card KIND`` measures what ships again: a ControlNet, ``base``, ``depth2img``, ``reader``, ``judge`` or ``loras``.
+``gain KIND`` scores a ControlNet that ships at several gains (`control.GAIN`), on scenes that its card does not know.
 ``eye`` lays generated pictures out for a person to label; the judge's card tells how often it agrees with them.
 ``--onward`` lets base and judge start from the weights that ship, where the cache is gone.
 The same command trains on a GPU where there is one. On several cores or GPUs:
@@ -19,7 +20,7 @@ from tqdm import tqdm
 
 from ...catalog import CONTROLS
 
-KINDS = {"control": CONTROLS, "card": ("base", "depth2img", "reader", "judge", "loras", *CONTROLS)}
+KINDS = {"control": CONTROLS, "gain": CONTROLS, "card": ("base", "depth2img", "reader", "judge", "loras", *CONTROLS)}
 ONWARD = ("base", "judge")
 SHARDS = {1: 40, 2: 2, 3: 30}  # shards of 500 scenes by world: training, held out, the judge's
 
@@ -114,6 +115,13 @@ def _control(minutes: float, kind: str | None = None) -> None:
         control.train(one, minutes)
 
 
+def _gain(minutes: float, kind: str | None = None) -> None:
+    from . import control
+
+    for one in [kind] if kind else CONTROLS:
+        print(one, *(f"gain {gain}: {score}" for gain, score in control.gain(one).items()), sep="\n  ", flush=True)
+
+
 def _loras(minutes: float) -> None:
     from . import loras
 
@@ -125,8 +133,8 @@ RUN = {
     "judge": _judge, "card": _card, "maps": _maps, "reader": _reader, "depth": _depth, "control": _control,
     "loras": _loras,
 }  # fmt: skip
-STAGES = tuple(RUN)  # what `make models` runs; the one below waits for a person
-RUN["eye"] = _eye
+STAGES = tuple(RUN)  # what `make models` runs; of those below one waits for a person, one only measures
+RUN |= {"eye": _eye, "gain": _gain}
 
 
 def main() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
+from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline
 
-from ... import catalog, controls
+from ... import adherence, catalog, controls, metrics
 from . import data, dependents, ship, trials
+
+GAINS = (1.0, 1.25, 1.5, 1.75)
+TUNING = 32  # held-out scenes after those of the card, to choose a gain on
 
 CARD = """# clay-control-{kind}
 
@@ -18,7 +22,7 @@ the clay autoencoder's 16 pixels a latent. `catalog.load("controlnet", lane="cla
 Made by `python -m course_utils.clay.recipe control {kind}` from {samples} pairs of the training world: part of
 the maps drawn from truth, part worn as a preprocessor's or a hand's are; half of the prompts emptied.
 {start}
-Licence: CC BY 4.0.
+{loud}Licence: CC BY 4.0.
 
 Clay scenes with exact truth are easier than photographs: the measure is the same, the feat is not.
 
@@ -28,32 +32,67 @@ The map drawn from truth, the scene's caption as prompt, the lane's usual settin
 """
 COPY = "It began as a copy of the UNet's encoder, its connections zero."
 ONWARD = "It did not begin at zero: it went on from clay-control-{first}, which had begun as a copy of the encoder."
+LOUD = f"""What it says is multiplied by {{gain}}, already in its weights: of {", ".join(map(str, GAINS))} the least
+that scored within 0.01 of the best, on {TUNING} held-out scenes that are not among those below.
+"""
 
 
-def write(kind: str, samples: str, first: str | None = None) -> list[dict]:
+def write(kind: str, samples: str, first: str | None = None, gain: float = 1.0) -> list[dict]:
     """Measure the ControlNet that ships on held-out scenes, keep the rows and write the card.
 
     Args:
         kind: of ``catalog.CONTROLS``.
         samples: how many pairs it was trained on, in words.
         first: the control whose net it went on from; None for a fresh copy of the UNet's encoder.
+        gain: what its connections were multiplied by before they shipped.
 
     Returns:
         The rows.
     """
     folder = dependents.folder_of(f"control-{kind}")
-    base, chosen = dependents.frozen_base(), trials.choose(kind)
-    net = ControlNetModel.from_pretrained(folder, **{catalog.dtype_keyword(): torch.float32})
-    pipe = StableDiffusionControlNetPipeline(**base.components, controlnet=net, requires_safety_checker=False)
-    pipe.set_progress_bar_config(disable=True)
-    drawn = [controls.from_truth(trial.made, kind) for trial in chosen]
-    trials.just_trained()
-    rows = trials.measure(kind, chosen, trials.generate(pipe, chosen, image=drawn), base)
+    pipe, base = _shipped(kind)
+    chosen = trials.choose(kind)
+    rows = trials.measure(kind, chosen, _steered(pipe, kind, chosen), base)
     trials.keep(rows, folder)
     card = CARD.format(
-        kind=kind, parameters=sum(p.numel() for p in net.parameters()) / 1e6, samples=samples,
-        start=ONWARD.format(first=first) if first else COPY,
+        kind=kind, parameters=sum(p.numel() for p in pipe.controlnet.parameters()) / 1e6, samples=samples,
+        start=ONWARD.format(first=first) if first else COPY, loud="" if gain == 1 else LOUD.format(gain=gain),
         base=dependents.line(ship.base_hash(data.SHIPPED)), table=trials.table(rows),
     )  # fmt: skip
     (folder / "README.md").write_text(card)
     return rows
+
+
+def gains(kind: str, gain: float) -> dict[float, metrics.Interval]:
+    """Score the ControlNet that ships at several gains.
+
+    Args:
+        kind: of ``catalog.CONTROLS``.
+        gain: what its connections were multiplied by before they shipped.
+
+    Returns:
+        The score by gain, the shipped one's among them, on ``TUNING`` scenes that its card does not know.
+    """
+    pipe, base = _shipped(kind)
+    chosen = trials.choose(kind, count=trials.SCENES + TUNING)[trials.SCENES :]
+
+    def obeyed(pictures: list) -> list[float]:
+        return [controls.obeys(kind, trial.made, picture) for trial, picture in zip(chosen, pictures, strict=True)]
+
+    ends = obeyed(trials.generate(base, chosen)), obeyed(trials.tripped(base, chosen))
+    scales = {one: {"controlnet_conditioning_scale": one / gain} for one in GAINS}
+    return {one: adherence.score(obeyed(_steered(pipe, kind, chosen, how)), *ends) for one, how in scales.items()}
+
+
+def _shipped(kind: str) -> tuple[StableDiffusionControlNetPipeline, StableDiffusionPipeline]:
+    """Load a ControlNet as it ships, in float32, and the base that it stands on."""
+    base, folder = dependents.frozen_base(), dependents.folder_of(f"control-{kind}")
+    net = ControlNetModel.from_pretrained(folder, **{catalog.dtype_keyword(): torch.float32})
+    pipe = StableDiffusionControlNetPipeline(**base.components, controlnet=net, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
+    trials.just_trained()
+    return pipe, base
+
+
+def _steered(pipe, kind: str, chosen: list[trials.Trial], how: dict | None = None) -> list[np.ndarray]:
+    return trials.generate(pipe, chosen, how, image=[controls.from_truth(trial.made, kind) for trial in chosen])
