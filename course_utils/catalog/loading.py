@@ -16,6 +16,7 @@ from .. import env
 from .checkpoints import Checkpoint, check_controls, checkpoint, class_of
 from .files import check_model, shown
 from .hub import fetch
+from .once import encode_once
 from .parts import WORKING_GB, controlnets, forget_controlnets, old_names, weights_gb
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def load(
         return _place(_pipeline(name, base, {}), lane)
     sources = [own] if own else [source(f"control {one}", lane) for one in controls]
     base = _base(use, lane)
-    nets = controlnets(sources, partial(_read, "ControlNetModel", lane=lane), anew=own is not None)
+    nets = controlnets(sources, partial(_net, lane=lane), anew=own is not None)
     return _place(_pipeline(name, base, {"controlnet": nets if len(nets) > 1 else nets[0]}), lane)
 
 
@@ -144,6 +145,10 @@ def _lent(folder: Path, lane: str) -> dict:
 def _base_class(use: str) -> str:
     """Return the class to read a base as: plain text2img where several kinds stand on it."""
     return class_of("text2img" if use == "base" else use)[1]
+
+
+def _net(folder: Path, lane: str) -> ControlNetModel:
+    return encode_once(_read("ControlNetModel", folder, lane))
 
 
 def _read(name: str, folder: Path, lane: str, **lent) -> DiffusionPipeline | ControlNetModel:

@@ -9,7 +9,7 @@ from ..catalog import CONTROLS
 from ..clay.recipe import data, trials
 from .making import Table
 
-SHARED = 24  # scenes of the mismatch matrix: each has straight lines and somebody in it, so no map is empty
+SHARED = 16  # scenes of the mismatch matrix: each has straight lines and somebody in it, so no map is empty
 BLOCK = 8  # scenes a job
 NETS = tuple(f"clay-control-{kind}" for kind in CONTROLS)
 MODELS = ("clay-base", "clay-depth", "clay-reader", *NETS)

@@ -13,7 +13,7 @@ from ..clay.recipe import data, trials
 from ..clay.recipe.trials import Trial
 from .making import Table
 
-SCENES, BLOCK = 32, 8
+SCENES, BLOCK = 24, 8
 NOBODY = (0.0, 0.0)
 ALONE, BOTH = ((1.0, 0.0), (0.0, 1.0)), (1.0, 1.0)
 SHARED = ((0.75, 0.25), (0.5, 0.5), (0.25, 0.75))  # one weight rises as the other falls
