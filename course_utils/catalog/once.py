@@ -16,8 +16,8 @@ def encode_once(net: ControlNetModel) -> ControlNetModel:
     """Let a ControlNet remember what its hint encoder made of a map, for as long as the map lives.
 
     A pipeline shows a map to the net at every step, and diffusers encodes it each time: on the clay lane two fifths of
-    the time of eight pictures at once. Pictures stay the same to the last bit. Weights or a map that were changed meanwhile are encoded
-    anew, and while gradients are taken nothing is remembered.
+    the time of eight pictures at once. Pictures stay the same to the last bit. Weights or a map that were changed
+    meanwhile are encoded anew, and while gradients are taken nothing is remembered.
 
     Returns:
         The same net.

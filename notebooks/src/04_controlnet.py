@@ -39,25 +39,26 @@ room = env.start(seed=0)
 # be trained again, on over 12 million pictures.
 #
 # **ControlNet** (Zhang et al., 2023) leaves the model alone. It makes a copy of half of it, shows the copy a **map**,
-# any map, and lets it whisper to the original while that paints. The authors' depth model took 200,000 pictures, one
+# any map, and lets it speak to the original while that paints. The authors' depth model took 200,000 pictures, one
 # graphics card and five days. Since then there is one for every kind of map that people could think of. Here are
 # seven, drawn from the truth of one scene.
 
 # %%
 settings = catalog.defaults(room.lane)
 size = settings["height"], settings["width"]
-prompt = "a woman in a red dress and a suitcase in a room"
-made = clay.render(clay.scene(seed=1, words=prompt), *size)
+prompt = "a man in a blue shirt and a red chair on the street"
+made = clay.render(clay.scene(seed=0, words=prompt), *size)
 picture, maps = Image.fromarray(made.image), {kind: controls.from_truth(made, kind) for kind in catalog.CONTROLS}
 plots.described(
     plots.grid([picture, *maps.values()], ["the scene", *maps], columns=4, size=(150, 150)),
-    "A woman beside a suitcase, rendered, and seven maps of it: edges, straight lines, a scribble, her skeleton, flat "
-    "colours for classes, depth in grey, and normals in pastel colours.",
+    "A man who waves beside a chair, rendered, and seven maps of it: edges, straight lines, a scribble, a skeleton, "
+    "flat colours for classes, depth in grey, and normals in pastel colours.",
 )
 
 # %% [markdown]
 # No map has the colours of the picture. Each keeps one thing and drops the rest: *edges* keep nearly all shapes, the
-# *skeleton* keeps nothing but a posture. What a map does not say, the model is free to invent.
+# *skeleton* keeps nothing but a posture. (The lines are those of things alone, not of the backdrop.) What a map does
+# not say, the model is free to invent.
 #
 # ## One call
 #
@@ -82,14 +83,13 @@ def paint(seed=0, **given):
 
 without, steered = paint(controlnet_conditioning_scale=0.0), paint()
 plots.described(
-    plots.compare(maps["canny"], without, steered, "canny, conditioning scale 0 and 1, seed 0", size=(220, 220)),
-    "An edge map of a woman and a suitcase; a picture painted without it; the same seed painted with it.",
+    plots.compare(maps["canny"], without, steered, "canny, conditioning scale 0 and 1, seed 0", size=(200, 200)),
+    "An edge map of a man and a chair; a picture painted without it; the same seed painted with it.",
 )
 
 # %% [markdown]
 # The words and the seed are the same in both pictures. Only the map was switched off and on.
-
-# %% [markdown]
+#
 # ## How far is it obeyed?
 #
 # "Looks good" is no measure. So find the edges of what came out, and hold them against the edges that were asked for.
@@ -167,7 +167,9 @@ for number, addition in enumerate(additions, start=1):
 # %% [markdown]
 # A UNet hands what its first half saw directly to its second half, by **skips**: bridges from each level to its
 # opposite. The ControlNet adds to every one of them, and to the middle: the last line. The number was counted, not
-# typed: in Stable Diffusion 1.5 there are 13, in the smaller clay model fewer. And each is nothing but an addition:
+# typed: in Stable Diffusion 1.5 there are 13, in the smaller clay model fewer. (Size is the mean of the absolute
+# values.) And they are nothing but additions. Two of them checked, the middle and the deepest skip; the others go the
+# same way:
 
 # %% tags=["check"]
 plain, after = catalog.load("text2img", lane=room.lane), heard["next"]
@@ -184,7 +186,7 @@ assert moved > 0.5 and plain.unet is unet and (room.lane == "clay" or len(additi
 # must be the one that was painted at scale 0:
 
 # %% tags=["check"]
-pipe.controlnet = controlnet.copy_of(pipe).to(room.dtype)
+pipe.controlnet = controlnet.copy_of(pipe).type(room.dtype)
 silent = paint()
 pipe.controlnet = net
 assert np.array_equal(silent, without)
@@ -218,17 +220,18 @@ told = kinds if room.lane == "clay" else ["canny"]  # the networks that measure 
 marks = {kind: f": {controls.obeys(kind, made, painted[kind]):.2f}" for kind in told}
 rows, names = [[maps[kind] for kind in kinds], [*painted.values()]], [kind + marks.get(kind, "") for kind in kinds]
 plots.described(
-    plots.sweep(rows, ["map", "painted"], names, size=(130, 130)),
+    plots.sweep(rows, ["map", "painted"], names, size=(118, 118)),
     "Maps above, and below each the picture that its ControlNet painted from it with the same words and seed.",
 )
 
 # %% [markdown]
 # Each has its own measure: edges and lines by F1, joints by **PCK@0.1** (the share found within a tenth of the body's
 # or the hand's size, the mean of both), classes by **mIoU** (overlap over union), depth by the correlation of its
-# order, normals by the share that is off by less than 22.5 degrees. Who finds joints, classes and normals in a painted
-# picture? A network that was trained on renders, the **reader**; another guesses depth. They err, but in the ceiling
-# they err as well. The measures cannot be compared with one another. Scores can. The table was made once, on the clay
-# lane, on 64 scenes that no model ever saw, each with the caption of its scene as prompt.
+# order, normals by the share that is off by less than 22.5 degrees. (One picture each cannot say what is due to the
+# map: below the lines the man waves as well, though they know nothing of him.) Who finds joints, classes and normals
+# in a painted picture? A network that was trained on renders, the **reader**; another guesses depth. They err, but in
+# the ceiling they err as well. The measures cannot be compared with one another. Scores can. The table was made once,
+# on the clay lane, on 64 scenes that no model ever saw, each with the caption of its scene as prompt.
 
 # %%
 table = results.read("adherence")
@@ -238,13 +241,17 @@ scores = {
 }
 values = {kind: one.value for kind, one in scores.items()}
 ends = {kind: (one.low, one.high) for kind, one in scores.items()}
+for kind in scores:
+    three = [np.nanmean(table.column(side, control=kind)) for side in ("floor", "reached", "ceiling")]
+    print("{:9}floor {:.2f}, reached {:.2f}, ceiling {:.2f}".format(kind, *three))
 shown = plots.bars(values, ends, title="score, 64 scenes", form="{:.0%}")
 plots.described(shown, "Scores: " + ", ".join(f"{kind} {value:.0%}" for kind, value in values.items()))
 
 # %% [markdown]
 # The paper reports, for classes, an overlap of 0.35 where real photographs reach 0.58, by a network that knows
 # photographs. The same two numbers of ours are below. Clay scenes with exact truth are easier than photographs: do not
-# read them as "better".
+# read them as "better". And see how low the ceiling of the lines is: even the true scene, once through the
+# autoencoder, gives back a third of them. A score on so short a scale is the least sure.
 #
 # Never trust a table that you cannot redo. One of its rows, painted again now:
 
@@ -270,14 +277,18 @@ if room.lane == "clay":
 guessed = kinds if room.lane == "clay" else ["canny", "depth"]  # most others need `pip install controlnet-aux`
 seen = {kind: controls.make(kind, picture, lane=room.lane) for kind in guessed}
 rows = [[maps[kind] for kind in seen], [*seen.values()]]
-shown = plots.sweep(rows, ["true", "guessed"], [*seen], size=(130, 130))
+shown = plots.sweep(rows, ["true", "guessed"], [*seen], size=(118, 118))
 plots.described(shown, "The true maps of the scene, and below them those that preprocessors made from its picture.")
 
 # %% [markdown]
+# Edges come out the same: they are found in the picture anyway. The skeleton has lost the raised arm and most of the
+# legs, the lines have gained the man's outline, the legs of the chair changed class. What a preprocessor drops or
+# invents, the ControlNet never knows of. Look at the map before you paint.
+#
 # ## Slips
 #
-# A ControlNet never complains. Give it edges in black on white, and it paints something. It just is not what you
-# meant. These are the slips that everybody makes once, and `controls.problems` says what it sees:
+# A ControlNet never complains. Give it edges in black on white, and it paints something. (How far a wrong map leads
+# astray, the next section measures.) Common slips, and what `controls.problems` says of them:
 
 # %% tags=["check"]
 def flipped(map):
@@ -301,7 +312,7 @@ assert not any(controls.problems(map, kind, *size) for kind, map in maps.items()
 # %% [markdown]
 # ## Whose map is it?
 #
-# Take it to the end: give the map of each kind to the net of each kind, 24 scenes a field. Each row asks: how far is
+# Take it to the end: give the map of each kind to the net of each kind, 16 scenes a field. Each row asks: how far is
 # the picture what *this map* asked for? On the diagonal stand the right pairs. Is a wrong pair ever as good? The
 # scenes are the same in all fields, so we compare scene by scene, and ask whether the interval of the difference
 # reaches zero.
@@ -326,13 +337,14 @@ right, wrong = np.diag(matrix).mean(), matrix[~np.eye(len(nets), dtype=bool)].me
 cousins = [f"{kind} map in {net} net" for kind in nets for net in nets if kind != net and as_good(kind, net)]
 print("not clearly worse than the right net:", ", ".join(cousins) or "none")
 assert right > wrong + 0.2
-shown = plots.matrix(matrix, nets, nets, "given to the net", "map of", "score, 24 scenes a field")
+shown = plots.matrix(matrix, nets, nets, "given to the net", "map of", "score, 16 scenes a field")
 plots.described(shown, f"Scores, maps by nets: the right pairs reach {right:.2f} on average, the wrong {wrong:.2f}.")
 
 # %% [markdown]
-# Edges, lines and scribbles are cousins, all white on black; a skeleton or a field of greys looks like nothing else.
-# (And on clay they are a family: six of the nets come from canny's.) The line above names every pair that was not
-# clearly worse than the right one, scene by scene.
+# Being alike to the eye explains a part: edges, lines and scribbles are white on black, and most of the pairs that the
+# line above names are among them. (On clay the nets are a family, too: six come from canny's.) Not all: with 16 scenes
+# "not clearly worse" is not "as good", and of 42 comparisons some land there by luck. A field above 1 is no error: the
+# ceiling is no law. For lines it is low, and the edge net's pictures pass it.
 #
 # ## One knob at a time
 #
@@ -342,10 +354,14 @@ plots.described(shown, f"Scores, maps by nets: the right pairs reach {right:.2f}
 pipe = catalog.load("controlnet", lane=room.lane, control="canny")
 scales = {scale: paint(controlnet_conditioning_scale=scale) for scale in (0.0, 0.5, 1.0, 1.5, 2.0)}
 heed = {scale: controls.obeys("canny", made, image) for scale, image in scales.items()}
+assert room.lane == "sd15" or heed[0.0] < heed[0.5] < heed[1.0] > heed[2.0] - 0.1, "twice as loud is no great gain"
 names = [f"scale {scale}: {value:.2f}" for scale, value in heed.items()]
-plots.described(plots.strip([*scales.values()], names, (150, 150)), f"One seed, edges obeyed at {', '.join(names)}.")
+plots.described(plots.strip([*scales.values()], names, (120, 120)), f"One seed, edges obeyed at {', '.join(names)}.")
 
 # %% [markdown]
+# Louder is not better for ever. On clay the edges are kept hardly better at 2 than at 1, and the shirt has lost its
+# blue: a map that shouts drowns the words.
+#
 # **Start and end**: for which share of the steps the net may speak. Lesson 01 showed that the large things are settled
 # early. So who may speak when?
 
@@ -353,10 +369,16 @@ plots.described(plots.strip([*scales.values()], names, (150, 150)), f"One seed, 
 spans = [(0.0, 1.0), (0.0, 0.3), (0.3, 1.0), (0.7, 1.0)]
 spoken = {span: paint(control_guidance_start=span[0], control_guidance_end=span[1]) for span in spans}
 during = {span: controls.obeys("canny", made, image) for span, image in spoken.items()}
+assert room.lane == "sd15" or max(during.values()) == during[0.0, 1.0] == heed[1.0], "all the time is best"
 names = [f"{start:.0%} to {end:.0%}: {value:.2f}" for (start, end), value in during.items()]
-plots.described(plots.strip([*spoken.values()], names, (170, 170)), f"One seed; the map speaks {', '.join(names)}.")
+plots.described(plots.strip([*spoken.values()], names, (130, 130)), f"One seed; the map speaks {', '.join(names)}.")
 
 # %% [markdown]
+# With the first 30 % alone, man and chair already stand where the map wants them (on clay); the number hardly sees it,
+# for the fine edges are free. Starting at 30 % is still early enough to move them, but here the colours change places.
+# Starting at 70 % is too late: the map can only draw edges over what stands elsewhere, and earns more for it than the
+# second picture, which has the right layout. A number is worth what you know of it.
+#
 # **Guess mode**: with guidance, the UNet is asked twice, without the prompt and with it. If there is no prompt, both
 # answers are the same, and guidance does nothing. In guess mode only the second hears the map, so that guidance pulls
 # *towards the map*, and the early, fine additions are turned down. It is made for pictures without any words.
@@ -364,20 +386,33 @@ plots.described(plots.strip([*spoken.values()], names, (170, 170)), f"One seed; 
 # %% tags=["check"]
 wordless = [paint(prompt="", guess_mode=guess) for guess in (False, True)]
 told, led = (controls.obeys("canny", made, image) for image in wordless)
-assert heed[0.0] < heed[0.5] < heed[1.0] == during[0.0, 1.0] > during[0.7, 1.0] < during[0.0, 0.3] and told != led
-shown = plots.strip([maps["canny"], *wordless], ["map", "no words", "no words, guess mode"], (200, 200))
+assert not np.array_equal(*wordless), "guess mode is heard"
+names = ["map", f"no words: {told:.2f}", f"no words, guess mode: {led:.2f}"]
+shown = plots.strip([maps["canny"], *wordless], names, (150, 150))
 plots.described(shown, f"The edge map; pictures without a prompt: {told:.2f}; in guess mode: {led:.2f}.")
 
 # %% [markdown]
 # ## The grey man, once more
 #
 # He wanted the beach and kept his street (lesson 02). Depth brought him there (lesson 03). The third road: take
-# nothing but his skeleton, as the reader sees it in the grey picture. Sixteen men on a street, a seed each; *pose* is
-# the share of his joints where they should be, *beach* the measure of lesson 02, *both* the share of pictures with a
-# pose of at least 0.8 that count as a beach.
+# nothing but his skeleton, as the reader sees it in the grey picture (on `sd15`: the true one).
+
+# %%
+grey = results.read("beach")
+street = clay.render(clay.scene(seed=0, words=grey.settings["grey"]), *size)
+old = Image.fromarray(street.image).convert("L").convert("RGB")
+clay_lane = room.lane == "clay"
+bones = controls.make("openpose", old, lane="clay") if clay_lane else controls.from_truth(street, "openpose")
+pipe = catalog.load("controlnet", lane=room.lane, control="openpose")
+moved = paint(prompt=grey.settings["prompt"], image=bones)
+shown = plots.strip([old, bones, moved], ["the grey man", "his skeleton", grey.settings["prompt"]], (160, 160))
+plots.described(shown, "A grey picture of a man on a street; his skeleton; a man in his pose on a beach, in colours.")
+
+# %% [markdown]
+# Sixteen men on a street, a seed each. *Pose* is the share of the true joints that are found where they should be,
+# *beach* the measure of lesson 02, *both* the share of pictures with a pose of at least 0.8 that count as a beach.
 
 # %% tags=["check"]
-grey = results.read("beach")
 ways = {"words alone": {"way": "text2img"}}
 strengths = sorted({row["strength"] for row in grey.where(way="img2img")})
 ways |= {f"img2img, {strength}": {"way": "img2img", "strength": strength} for strength in strengths}
@@ -394,41 +429,56 @@ shown = plots.matrix([*table.values()], [*table], ["pose", "beach", "both"], tit
 plots.described(shown, "; ".join(f"{name}: {p:.2f}, {b:.2f}, {both:.2f}" for name, (p, b, both) in table.items()))
 
 # %% [markdown]
+# With his skeleton 5 of 16 keep both, by depth 2: too few to say which is better, but no strength of img2img had one.
+# On the beach both stand nearly always. What fails is the pose, and part of that is the reader, who looks for joints:
+# at strength 0.3, where hardly anything has changed, it finds 0.70 of them.
+#
 # ## What a map cannot say
 #
-# Back to the lottery of lesson 01: a red clock and a blue bench. Now we draw where each of the two shall stand, and
-# let the judge count again.
+# Back to the lottery of lesson 01, where the clock or the bench was missing now and then. One map of their edges, and
+# four prompts: the colours as we wish, the same swapped, no colours at all, and at last two other things; these once
+# more with a map that may only whisper.
 
 # %%
-wish = "a red clock and a blue bench"
+pipe = catalog.load("controlnet", lane=room.lane, control="canny")
+wish, other = "a red clock and a blue bench", "a white cat and a red suitcase"
 there = controls.from_truth(clay.render(clay.scene(words=f"{wish} in the garden"), *size), "canny")
-said = {"prompt": wish, "image": there}
+prompts = {one: (one, 1.0) for one in (wish, "a blue clock and a red bench", "a clock and a bench", other)}
+prompts["the same, scale 0.3"] = other, 0.3
 tries = {
-    "words alone": [paint(seed, **said, controlnet_conditioning_scale=0.0) for seed in range(8)],
-    "with edges": [paint(seed, **said) for seed in range(8)],
+    name: [paint(seed, prompt=words, image=there, controlnet_conditioning_scale=scale) for seed in range(4)]
+    for name, (words, scale) in prompts.items()
 }
 plots.described(
-    plots.sweep([*tries.values()], [*tries], range(8), column_name="seed", size=(110, 110)),
-    "Eight seeds, above painted from the words alone, below with a map of the edges of a clock and a bench.",
+    plots.sweep([[there, *images] for images in tries.values()], [*tries], ["map", *range(4)], size=(100, 100)),
+    "One edge map of a clock and a bench, four seeds a row: red clock and blue bench, the colours swapped, any "
+    "colours; a white cat and a red suitcase, which the edges spoil at full scale and only place at scale 0.3.",
 )
 
-# %% tags=["check", "nbval-ignore-output"]
-def counted(pictures, *asked):
-    sights = [judge.look(image) for image in pictures]
-    return metrics.rate([all(sight.has(*one) for one in asked) for sight in sights])
+# %% [markdown]
+# The map settles *where* and *what shape*. It is colour-blind, so there the words rule, mostly (in the second row, on
+# clay, the first clock took the red of the bench); where they are silent, chance does. And it does not know *what* it
+# outlines. A map and words that contradict each other fight: at full scale the edges win, and what comes out is
+# neither. Turned down, the map says no more than where, and a cat fits into the place of a clock. The judge looks as
+# well:
 
-things, coloured = (("clock",), ("bench",)), (("clock", "red"), ("bench", "blue"))
-for name, images in tries.items() if room.lane == "clay" else ():  # the judge reads clay
-    print(f"{name}: both there {counted(images, *things)}, in their colours {counted(images, *coloured)}")
-if room.lane == "clay":
-    assert counted(tries["with edges"], *things).value > counted(tries["words alone"], *things).value
-    assert counted(tries["with edges"], *coloured).value < counted(tries["with edges"], *things).value
+# %% tags=["check", "nbval-ignore-output"]
+def seen(name, *asked):
+    sights = [judge.look(image) for image in tries[name]]
+    return [all(sight.has(*one) for one in asked) for sight in sights]
+
+if room.lane == "clay":  # the judge reads clay
+    first, second, third, loud, soft = tries
+    kept = seen(first, ("clock", "red"), ("bench", "blue")) + seen(second, ("clock", "blue"), ("bench", "red"))
+    clocks = {thing.colour for image in tries[third] for thing in judge.look(image).things if thing.word == "clock"}
+    print(f"colours as the words say: {sum(kept)} of {len(kept)}; if none is named: {', '.join(sorted(clocks))}")
+    cats = [sum(seen(name, ("cat", "white"), ("suitcase", "red"))) for name in (loud, soft)]
+    print("cat and suitcase: {} of 4 at full scale, {} of 4 at scale 0.3".format(*cats))
+    assert np.mean(kept) >= 0.75 and len(clocks) > 1 and cats[0] < cats[1]
 
 # %% [markdown]
-# The map settles *where* and *what shape*. It is colour-blind: nothing in it says which colour belongs to which
-# outline. If red still goes to the bench, no edge can help. Lessons 06 and 07 go after the words themselves.
-#
-# And what if map and words contradict each other? Ask in the panel for an elephant with the edges of a clock.
+# So who tells the model that *red* belongs to the clock, and not to the bench? No map does. Lessons 06 and 07 go after
+# the words themselves.
 #
 # ## The panel
 #

@@ -35,16 +35,16 @@ room = env.start(seed=0)
 # ## The idea
 #
 # Everybody knows the hands of generated pictures. Too many fingers, or too few. A skeleton of the body ends at the
-# wrist, so it is no help; a close map of the hand knows nothing of the body. So give each its own map, and each map
-# its own ControlNet. Every net speaks as before, and what they say is **added**. The paper (Zhang et al., 2023) found
-# that this needs no further weighting.
+# wrist: it says where the hand is, not which fingers are up. A map of the hand says nothing of the rest. So give each
+# its own map, and each map its own ControlNet. Every net speaks as before, and what they say is **added**. The paper
+# (Zhang et al., 2023) found that this needs no further weighting.
 #
 # Here is a half-body figure. The raised hand is large, and that matters, as you will see at the end.
 
 # %%
 settings = catalog.defaults(room.lane)
 size = settings["height"], settings["width"]
-prompt = "a woman showing three fingers"
+prompt = "a woman showing three fingers in the snow"
 made = clay.render(clay.scene(seed=0, words=prompt), *size)
 bodies, hands = truth.joints(made)
 body, hand = draw_pose(bodies, [], *size), draw_pose([], hands, *size)
@@ -54,7 +54,8 @@ plots.described(
 )
 
 # %% [markdown]
-# How large is the hand, in pixels? Keep the number in mind. Under about 40 of 256 nobody can count fingers.
+# How large is the hand, in pixels? Keep the number in mind: the clay model draws in latents of 16 pixels. We want the
+# hand to be two and a half of them wide at least; why, you will see at the end.
 
 # %% tags=["check"]
 raised = max(np.ptp(points[points[:, 2] > 0, :2], axis=0).max() for points in hands if (points[:, 2] > 0).sum() > 2)
@@ -87,20 +88,27 @@ plots.described(shown, "One seed painted with neither map, with the body's, with
 
 # %% [markdown]
 # How far is each obeyed? The reader looks for joints in the picture; a joint is right within a tenth of the body's, or
-# the hand's, size (PCK@0.1, lesson 04). On `sd15` this number is not known: the reader knows clay.
+# the hand's, size (PCK@0.1, lesson 04). And does the hand show three fingers, as the words say? On `sd15` these
+# numbers are not known: reader and judge know clay.
 
 # %% tags=["check", "nbval-ignore-output"]
 kept = {name: controls.obeys_joints(made, image) for name, image in made_by.items()} if room.lane == "clay" else {}
 for name, found in kept.items():
-    print(f"{name:8}: body {found['body']:.2f}, hand {found['hand']:.2f}")
+    fingers = judge.look(made_by[name]).fingers
+    print(f"{name:8}: body {found['body']:.2f}, hand {found['hand']:.2f}; the judge counts {fingers} fingers")
 if kept:
     assert kept["both"]["body"] > kept["neither"]["body"] and kept["both"]["hand"] > kept["neither"]["hand"]
 
 # %% [markdown]
+# Without a map she raised the other arm, hence the 0.00. The body's map brings the hand to its place, and the hand's
+# map pulls an arm and a body after it; what they leave open, words and seed fill in. And do not take the three on
+# trust; look. With the hand's map every joint lies where it should, and the judge counts three, but two of the fingers
+# have nearly grown together. PCK measures where joints are, not the gap between fingers.
+#
 # ## The sum, by hand
 #
-# Lesson 04 hung hooks on one net. Now we hang one on the net, which is one and is asked twice, and one on the pair,
-# and listen. The scales are 1 and 0.5.
+# Lesson 04 hung hooks on one net. Now we hang one on the net (it is asked twice a step, once for each map) and one on
+# the pair, and listen. The scales are 1 and 0.5.
 
 # %%
 heard = []
@@ -145,8 +153,9 @@ shown = plots.strip([*by_weight.values()], names if kept else [f"hand {weight}" 
 plots.described(shown, "One seed; the body's map at weight 1, the hand's from 0 to 2.")
 
 # %% [markdown]
-# A sum has no ceiling. Two nets that want the same thing at full weight push twice as hard, and a picture that is
-# pushed too hard breaks. If it does, turn both down.
+# From some weight on the joints sit, and more can only fray the fingers. The body's number jumps up and down without
+# order: it rests on a few joints of one picture. A sum has no ceiling, so two nets that want the same thing at full
+# weight push twice as hard. If a picture breaks, turn both down.
 
 # %% [markdown]
 # Start and end are lists as well. The body is a large thing, so it is settled early (lesson 01). Then it may be
@@ -163,10 +172,13 @@ shown = plots.strip(images, [*turns], size=(200, 200))
 plots.described(shown, "One seed; both maps all the time; the body's in the first half only; one after the other.")
 
 # %% [markdown]
+# Pose and hand stay, so the first half was enough for them. But look at the eyes: when the body's
+# map falls silent, their whites go. Fine things are settled late, and the skeleton marks the eyes as well.
+#
 # ## When they agree
 #
-# Now two *different* kinds of map, of the same scene: a pose, and depth. Each says something that the other does not:
-# where the joints are, and where everything else is. Do both promises hold together? A table of 32 scenes, made once
+# Now two *different* kinds of map, of the same scene: a pose, and depth. Each is made to say something else:
+# where the joints are, and where everything else is. Do both promises hold together? A table of 24 scenes, made once
 # on the clay lane, for this pair, for our pair of body and hand, and for edges with classes. Every field is the mean
 # of what its column measures. A promise counts as kept if no more than a tenth of what the map reaches alone is lost,
 # and if it is not one that is kept without any map.
@@ -187,7 +199,10 @@ shown = plots.matrix([*rows.values()], [*rows], ["pose", "depth", "body", "hand"
 plots.described(shown, "; ".join(f"{name}: {np.round(row, 2).tolist()}" for name, row in rows.items()))
 
 # %% [markdown]
-# And again one row of the table, painted now:
+# Look along the columns, too. In four of six the *other* map alone would already keep the promise: depth sets the
+# joints as well as the skeleton does, a hand brings its body. Maps of one scene are seldom strangers. The second map
+# is really needed for the hand (0.37 by the body's map, 0.72 with both) and for the edges. And again one row of the
+# table, painted now:
 
 # %% tags=["check", "nbval-ignore-output"]
 pipe = catalog.load("controlnet", lane=room.lane, control=["openpose", "depth"])
@@ -214,14 +229,14 @@ lines = {
     for case in ("agree", "fight") for side, what in enumerate(("pose", "depth"))
 }  # fmt: skip
 lost = {case: lines[f"pose, {case}"][0] - lines[f"pose, {case}"][2] for case in ("agree", "fight")}
-assert lost["fight"] > lost["agree"], "at equal weights a pose loses more to an enemy than to a friend"
+assert lost["fight"] > 0.1 > lost["agree"], "at equal weights a pose loses to an enemy, not to a friend"
 shown = plots.curve([second for _, second in walk], lines, xlabel="weight of the depth map; the pose has the rest")
 plots.described(shown, "; ".join(f"{name}: from {line[0]:.2f} to {line[-1]:.2f}" for name, line in lines.items()))
 
 # %% [markdown]
-# Nobody referees. The nets do not know of each other, and the UNet gets one sum. What comes out of a fight is the
-# stronger one's picture, or a compromise that neither asked for. Look at it: this woman's pose, and the depth of a
-# scene without her.
+# Nobody referees. The nets do not know of each other, and the UNet gets one sum. What comes out of a fight is mostly
+# the stronger one's picture. (0.53 is what depth has without a say, about its floor.) Look at it: this woman's pose,
+# and the depth of a scene without her.
 
 # %%
 stranger = clay.render(clay.scene(words="a house and a tree in the garden"), *size)
@@ -231,6 +246,9 @@ shown = plots.strip([*enemies, *fought], ["pose", "depth", *(f"{a} and {b}" for 
 plots.described(shown, "A woman's skeleton; the depth of a house and a tree; pictures from both, as weights move.")
 
 # %% [markdown]
+# At equal weights the pose has still won: the words are on its side. At a quarter it has lost, and the depth has not
+# quite won: lumps stand where the house was and a small woman where the tree was, for the words know neither.
+#
 # ## Outlines and classes
 #
 # Another couple, the last two columns of the table: edges say where something ends, classes say what it is. (On `sd15`
@@ -298,7 +316,8 @@ for subject in ("hand", "person"):
 assert len(counts.rows) == 2 * 2 * 5 * 16
 
 # %% [markdown]
-# Why do words do worse? Our guess: "three" is one word among many, and no place in the picture is its own. A map has
+# (For persons both maps speak, so the gain is theirs together; and still about one in six is wrong.) Why do words do
+# worse? Our guess: "three" is one word among many, and no place in the picture is its own. A map has
 # twenty-one points, each somewhere.
 
 # %% [markdown]
@@ -333,7 +352,7 @@ names = [f"{name}: {latents:.1f} latents{way}" for name, latents in wide.items()
 plots.described(plots.strip(cuts, names, size=(170, 170)), f"A raised hand, true and carried: {'; '.join(names)}.")
 
 # %% [markdown]
-# What is hardly larger than a latent is gone before any net has spoken, and no map helps there. Make the hand large in
+# What is hardly larger than a latent is lost by the decoder itself, so no map can help there. Make the hand large in
 # the frame: come nearer, as our half body does, or paint the hand again in a picture of its own, with the masked edit
 # of lesson 02.
 
@@ -351,7 +370,7 @@ panel.wait()
 panel
 
 # %% tags=["nbval-ignore-output"]
-plots.described(panel.picture(), "The panel, drawn: two controls on tabs, each with source, model, weight; a picture.")
+plots.described(panel.picture(), "The panel, drawn, tab below tab: source, model and weight of each; a picture.")
 
 # %% [markdown]
 # ## Exercises
@@ -460,8 +479,9 @@ checks.check("05.4", right_rate)
 # ## To take with you
 #
 # - Several ControlNets are a sum: each has its map, its weight and its span, and no one referees.
-# - Maps that say different things of one scene keep both promises; maps that contradict each other share the loss.
-# - A hand with a map of its own shows the fingers that you asked for, if it is large enough for the latents.
+# - Maps of one scene keep both promises; of maps that contradict each other the stronger takes nearly all.
+# - A hand with a map of its own shows the fingers that you asked for far more often, if it is large enough for the
+#   latents.
 #
 # **Next:** lesson 06, attention maps. We leave the pictures and ask the words: what does each of them look at?
 
