@@ -354,7 +354,6 @@ plots.described(shown, f"Scores, maps by nets: the right pairs reach {right:.2f}
 pipe = catalog.load("controlnet", lane=room.lane, control="canny")
 scales = {scale: paint(controlnet_conditioning_scale=scale) for scale in (0.0, 0.5, 1.0, 1.5, 2.0)}
 heed = {scale: controls.obeys("canny", made, image) for scale, image in scales.items()}
-assert room.lane == "sd15" or heed[0.0] < heed[0.5] < heed[1.0] > heed[2.0] - 0.1, "twice as loud is no great gain"
 names = [f"scale {scale}: {value:.2f}" for scale, value in heed.items()]
 plots.described(plots.strip([*scales.values()], names, (120, 120)), f"One seed, edges obeyed at {', '.join(names)}.")
 
@@ -369,7 +368,6 @@ plots.described(plots.strip([*scales.values()], names, (120, 120)), f"One seed, 
 spans = [(0.0, 1.0), (0.0, 0.3), (0.3, 1.0), (0.7, 1.0)]
 spoken = {span: paint(control_guidance_start=span[0], control_guidance_end=span[1]) for span in spans}
 during = {span: controls.obeys("canny", made, image) for span, image in spoken.items()}
-assert room.lane == "sd15" or max(during.values()) == during[0.0, 1.0] == heed[1.0], "all the time is best"
 names = [f"{start:.0%} to {end:.0%}: {value:.2f}" for (start, end), value in during.items()]
 plots.described(plots.strip([*spoken.values()], names, (130, 130)), f"One seed; the map speaks {', '.join(names)}.")
 
@@ -386,9 +384,8 @@ plots.described(plots.strip([*spoken.values()], names, (130, 130)), f"One seed; 
 # %% tags=["check"]
 wordless = [paint(prompt="", guess_mode=guess) for guess in (False, True)]
 told, led = (controls.obeys("canny", made, image) for image in wordless)
-assert not np.array_equal(*wordless), "guess mode is heard"
-names = ["map", f"no words: {told:.2f}", f"no words, guess mode: {led:.2f}"]
-shown = plots.strip([maps["canny"], *wordless], names, (150, 150))
+assert room.lane == "sd15" or heed[0.0] < heed[0.5] < heed[1.0] == max(during.values()) > heed[2.0] - 0.1
+shown = plots.strip([maps["canny"], *wordless], ["map", f"no words: {told:.2f}", f"guess: {led:.2f}"], (150, 150))
 plots.described(shown, f"The edge map; pictures without a prompt: {told:.2f}; in guess mode: {led:.2f}.")
 
 # %% [markdown]

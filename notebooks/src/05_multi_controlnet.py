@@ -88,14 +88,13 @@ plots.described(shown, "One seed painted with neither map, with the body's, with
 
 # %% [markdown]
 # How far is each obeyed? The reader looks for joints in the picture; a joint is right within a tenth of the body's, or
-# the hand's, size (PCK@0.1, lesson 04). And does the hand show three fingers, as the words say? On `sd15` these
+# the hand's, size (PCK@0.1, lesson 04). And how many fingers does the judge count? On `sd15` these
 # numbers are not known: reader and judge know clay.
 
 # %% tags=["check", "nbval-ignore-output"]
 kept = {name: controls.obeys_joints(made, image) for name, image in made_by.items()} if room.lane == "clay" else {}
 for name, found in kept.items():
-    fingers = judge.look(made_by[name]).fingers
-    print(f"{name:8}: body {found['body']:.2f}, hand {found['hand']:.2f}; the judge counts {fingers} fingers")
+    print(f"{name}: body {found['body']:.2f}, hand {found['hand']:.2f}; fingers: {judge.look(made_by[name]).fingers}")
 if kept:
     assert kept["both"]["body"] > kept["neither"]["body"] and kept["both"]["hand"] > kept["neither"]["hand"]
 
