@@ -16,7 +16,6 @@ from .. import env
 from .checkpoints import Checkpoint, check_controls, checkpoint, class_of
 from .files import check_model, shown
 from .hub import fetch
-from .once import encode_once
 from .parts import WORKING_GB, controlnets, forget_controlnets, old_names, weights_gb
 
 if TYPE_CHECKING:
@@ -148,6 +147,8 @@ def _base_class(use: str) -> str:
 
 
 def _net(folder: Path, lane: str) -> ControlNetModel:
+    from .once import encode_once
+
     return encode_once(_read("ControlNetModel", folder, lane))
 
 
