@@ -1,7 +1,7 @@
 """Make tables: ``python -m course_utils.results [NAME ...] [--minutes M]``; without a name, all that are not fresh.
 
 Each goes on where it stopped. On several cores or GPUs:
-``torchrun --nproc_per_node 2 -m course_utils.results``.
+``torchrun --nproc_per_node 2 -m course_utils.results NAME``; "personal" trains, and takes one process.
 """
 
 from __future__ import annotations

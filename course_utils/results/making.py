@@ -25,6 +25,7 @@ class Table:
     jobs: gives what is to be measured, by a key that stays the same from run to run; each a few seconds of work.
     measure: gives the rows of one job, plain JSON.
     settings: the knobs, the same for all rows.
+    trains: whether measuring trains something; processes of one `torchrun` would then train it together.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Table:
     jobs: Callable[[], Mapping[str, Any]]
     measure: Callable[[Any], list[dict]]
     settings: dict = field(default_factory=dict)
+    trains: bool = False
 
 
 def make(table: Table, folder: Path | None = None, minutes: float = math.inf) -> bool:
@@ -46,6 +48,9 @@ def make(table: Table, folder: Path | None = None, minutes: float = math.inf) ->
 
     Returns:
         True when the table is whole and written.
+
+    Raises:
+        RuntimeError: `torchrun` has started several processes for a table that trains.
     """
     import torch
     from accelerate import PartialState
@@ -53,6 +58,11 @@ def make(table: Table, folder: Path | None = None, minutes: float = math.inf) ->
 
     # Without being told, accelerate does not see that CPUs share the work.
     state, end = PartialState(cpu=not torch.cuda.is_available()), time.monotonic() + 60 * minutes
+    if table.trains and state.num_processes > 1:
+        raise RuntimeError(
+            f"Table {table.name!r} trains: {state.num_processes} processes would share each training and spoil it: "
+            f"make it in one process, python -m course_utils.results {table.name}."
+        )
     made = {"settings": table.settings, "models": _hashes(table), "versions": env.versions()}
     work = workshop(table.name, made)
     work.mkdir(parents=True, exist_ok=True)

@@ -194,6 +194,7 @@ TABLES = {
         "personal", MODELS, _jobs, _measure,
         {"colours": shelf.SUBJECTS, "knobs": {way: asdict(knobs_of(way)) for way in WAYS[1:]}, "stand in": STAND_IN,
          "seeds": [loras.SEEDS, SEEDS], "scheduler": SAMPLER, **catalog.defaults("clay")},
+        trains=True,
     ),
     "interference": Table(
         "interference", MODELS, _pair_jobs, _interference,

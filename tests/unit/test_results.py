@@ -3,6 +3,8 @@
 import gzip
 import json
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -59,6 +61,14 @@ def test_it_stops_after_its_minutes(place):
     seen = []
     assert not making.make(table(seen), place / "results", minutes=0)
     assert not seen and not (place / "results").exists()
+
+
+def test_processes_do_not_train_a_table_together(place, monkeypatch):
+    monkeypatch.setattr("accelerate.PartialState", lambda **_: SimpleNamespace(num_processes=2))
+    seen = []
+    with pytest.raises(RuntimeError, match="2 processes would share each training and spoil"):
+        making.make(replace(table(seen), trains=True), place / "results")
+    assert seen == [] and command.find("personal").trains
 
 
 def test_other_settings_start_anew(place):
