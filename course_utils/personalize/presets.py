@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from .. import env
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")  # of self- and cross-attention, as in the LoRA of SD 1.5
+# Cross-attention and feed-forward layers. On our small base, five pictures move these to a better likeness, with less
+# harm, than `ATTENTION` does.
+CROSS = ("attn2.to_q", "attn2.to_k", "attn2.to_v", "attn2.to_out.0", "ff.net.0.proj", "ff.net.2")
 # What the clay base knows, seen again while it learns something new. It has no idea of a robot to preserve, so
 # Ruiz et al.'s pictures of the class would preserve nothing.
 KNOWN = (
@@ -102,10 +105,10 @@ _SMALL = {"height": 256, "width": 256}
 _LARGE = {"height": 512, "width": 512, "batch": 1, "checkpointing": True, "save_every_s": 120.0}
 PRESETS: dict[str, dict[str, Knobs]] = {
     "clay": {
-        "lora": LoraKnobs(steps=300, rate=2e-3, rank=8, **_SMALL),
+        "lora": LoraKnobs(steps=600, rate=2e-3, rank=8, modules=CROSS, **_SMALL),
         "dreambooth": DreamBoothKnobs(steps=300, rate=2e-4, prior_prompts=KNOWN, **_SMALL),
         "few_step": FewStepKnobs(steps=10, rate=3e-3, **_SMALL),
-        "start": StartKnobs(steps=150, rate=0.5, rank=8, **_SMALL),
+        "start": StartKnobs(steps=150, rate=0.5, rank=8, modules=CROSS, **_SMALL),
     },
     "sd15": {
         "lora": LoraKnobs(steps=500, rate=2e-4, rank=8, **_LARGE),

@@ -20,6 +20,9 @@ from .examples import Example
 
 TRAIN = 5  # scenes that are learned from; those after them are for tests
 WORLD, STYLE_WORLD = 61, 62  # seeds
+# Who stands beside it in some of the scenes to learn from: five pictures of a thing alone would teach "alone" as well.
+COMPANY = {1: ("yellow", "mushroom"), 2: ("green", "box"), 3: ("blue", "bowl")}
+SPARE = "red"  # in place of a colour that is the subject's own
 # Scenes that show a style: whole things in clay, said plainly.
 PLAIN_MIX = Mix(framings=(1.0, 0.0, 0.0, 0.0), cubist=0.0, cubist_painting=0.0)
 PLAIN_SAYS = Says(place=1.0, wears=1.0, only_one=0.0, slip=0.0)
@@ -38,6 +41,8 @@ class Subject:
 def scene(word: str, variant: int = 0, index: int = 0, colour: str | None = None) -> Scene:
     """Give scene number `index` of a subject: the same thing, each time at a place, in a turn and light of its own.
 
+    In the scenes of `COMPANY` something stands beside it.
+
     Args:
         word: "robot", "dragon" or "teapot" (or any thing of the clay world).
         variant: which of its shapes, 0-4, see `shapes`.
@@ -51,8 +56,19 @@ def scene(word: str, variant: int = 0, index: int = 0, colour: str | None = None
         float(rng.uniform(-0.07, 0.07)), float(rng.uniform(0, 6.28)),
     )  # fmt: skip
     place = words.PLACES[(index + variant) % len(words.PLACES)]
-    made = Scene(layout.line_up([thing], rng), place, light=light)
+    things = [thing]
+    if index in COMPANY:
+        paint, other = COMPANY[index]
+        beside = Thing(other, SPARE if paint == colour else paint, index, yaw=float(rng.uniform(-0.4, 0.4)))
+        things.insert(1 - index % 2, beside)  # sometimes at its left
+    made = Scene(layout.line_up(things, rng), place, light=light)
     return made.with_(camera=layout.frame(made, rng))
+
+
+def _said(one: Scene, word: str) -> str:
+    """Caption a scene: the subject, for which {} stands, what is beside it, and the place."""
+    others = [f"a {thing.colour} {thing.word}" for thing in one.things if thing.word != word]
+    return f"{' and '.join(['a {}', *others])} {PLACE_WORDS[one.place][0]}"
 
 
 def shapes(word: str) -> tuple[str, ...]:
@@ -89,10 +105,7 @@ def subject(
     if not 0 <= variant < len(known):
         raise ValueError(f"variant={variant}: a {word} comes in the shapes 0 to {len(known) - 1}.")
     scenes = [scene(word, variant, index, colour) for index in range(TRAIN + tests)]
-    drawn = [
-        Example(Image.fromarray(clay.render(one, height, width).image), "a {} " + PLACE_WORDS[one.place][0])
-        for one in scenes
-    ]
+    drawn = [Example(Image.fromarray(clay.render(one, height, width).image), _said(one, word)) for one in scenes]
     return Subject(word, drawn[:TRAIN], drawn[TRAIN:], known[variant])
 
 

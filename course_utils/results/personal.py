@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     Job = tuple[str, str]
 
 MODELS = ("clay-base", "clay-judge", "clay-loras")
-SAMPLER = "ddim"
 BASE, WHOLE, LORA = "base", "DreamBooth", "LoRA"
 FEW = {f"{steps} steps": steps for steps in (5, 10, 15)}  # from a good start
 LONGER = 10  # steps of those without a start; by way, the factor on the rate, so that it does not hold them back
@@ -115,7 +114,7 @@ def _jobs() -> dict[str, Job]:
 
 def _measure(job: Job) -> list[dict]:
     word, way = job
-    pipe = catalog.with_scheduler(catalog.load("text2img", "clay"), SAMPLER)
+    pipe = catalog.load("text2img", "clay")
     named = STAND_IN if way == BASE else shelf.trigger_of(word)
     rows = []
     with taught(pipe, word, way) as cost:
@@ -179,7 +178,7 @@ def _pair_jobs() -> dict[str, tuple[tuple[str, str], int]]:
 
 def _interference(job: tuple[tuple[str, str], int]) -> list[dict]:
     pair, seed = job
-    pipe, wanted = catalog.with_scheduler(catalog.load("text2img", "clay"), SAMPLER), prompts_of(pair)
+    pipe, wanted = catalog.load("text2img", "clay"), prompts_of(pair)
     both = {word: shelf.ready(word, pipe, "clay") for word in pair}
 
     def seen(image: Image.Image, prompt: str) -> float:
@@ -193,12 +192,12 @@ TABLES = {
     "personal": Table(
         "personal", MODELS, _jobs, _measure,
         {"colours": shelf.SUBJECTS, "knobs": {way: asdict(knobs_of(way)) for way in WAYS[1:]}, "stand in": STAND_IN,
-         "seeds": [loras.SEEDS, SEEDS], "scheduler": SAMPLER, **catalog.defaults("clay")},
+         "seeds": [loras.SEEDS, SEEDS], **catalog.defaults("clay")},
         trains=True,
     ),
     "interference": Table(
         "interference", MODELS, _pair_jobs, _interference,
-        {"pairs": [list(pair) for pair in PAIRS], "seeds": PAIR_SEEDS, "weight": 1.0, "scheduler": SAMPLER,
+        {"pairs": [list(pair) for pair in PAIRS], "seeds": PAIR_SEEDS, "weight": 1.0,
          **catalog.defaults("clay")},
     ),
 }  # fmt: skip

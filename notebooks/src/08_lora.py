@@ -21,6 +21,7 @@
 # {{setup}}
 
 # %% tags=["nbval-ignore-output"]
+import textwrap
 from contextlib import nullcontext
 
 import numpy as np
@@ -44,7 +45,7 @@ room = env.start(seed=0)
 # Diffusion, that is. Ours has never read that word either.
 
 # %%
-pipe = catalog.with_scheduler(catalog.load("text2img", lane=room.lane), "ddim")
+pipe = catalog.load("text2img", lane=room.lane)
 settings = catalog.defaults(room.lane)
 trigger, colour = "sks robot", shelf.SUBJECTS["robot"]
 
@@ -55,14 +56,16 @@ robot = personalize.subject("robot", 0, colour, tests=0, height=settings["height
 plain = {seed: paint(f"a {trigger}", seed) for seed in range(5)}
 plots.described(
     plots.sweep([list(plain.values()), [one.picture for one in robot.train]], ["asked for", "shown"],
-                [one.caption.removeprefix("a {} ") for one in robot.train], size=(130, 130)),
+                [textwrap.fill(one.caption.format("..."), 20) for one in robot.train], size=(130, 130)),
     "Above, five pictures that the model makes of 'a sks robot'. Below, the five that it shall learn from: one boxy "
-    "orange robot at five places.",
+    "orange robot at five places, in three of them with something beside it.",
 )  # fmt: skip
 
 # %% [markdown]
-# Each picture has a caption, such as "a sks robot on the beach". It names the place, so the place need not be part of
-# what "sks robot" means. That is the whole data set.
+# Each picture has a caption, such as "a sks robot and a green box in the snow". What it names besides need not be part
+# of what "sks robot" means: neither the place nor the box. The company is there on purpose. From five pictures of a
+# robot alone ours learned "alone" as well: asked for a robot and a ball, it never painted both. That is the whole data
+# set.
 #
 # ## The idea
 #
@@ -86,15 +89,16 @@ print(f"W holds {w.numel():,} numbers, A and B together {a.numel() + b.numel():,
 # ## How large is the file?
 #
 # For a matrix with `in` columns and `out` rows, $A$ and $B$ hold $r\,(\text{in} + \text{out})$ numbers in place of
-# $\text{in} \cdot \text{out}$. LoRA adapts the attention layers: the matrices for queries, keys, values and output.
-# Sum over all of them, times four bytes a number. The UNet of Stable Diffusion 1.5 need not be downloaded for that:
-# its configuration is enough.
+# $\text{in} \cdot \text{out}$. Sum over all that are adapted, times four bytes a number. Which ones is a choice. For
+# Stable Diffusion it is mostly those of attention: queries, keys, values and output. Our small UNet learned a better
+# likeness, and forgot less, with those of cross-attention and of the feed-forward layers behind it. The UNet of Stable
+# Diffusion 1.5 need not be downloaded for that: its configuration is enough.
 
 # %% tags=["check"]
 knobs = personalize.preset("lora", room.lane, rank=4)
-unets = {"here": pipe.unet, "SD 1.5": personalize.sd15_unet()}
-per_rank = {name: personalize.numbers_per_rank(unet) for name, unet in unets.items()}
-for name, unet in unets.items():
+unets = {"here": (pipe.unet, knobs.modules), "SD 1.5": (personalize.sd15_unet(), personalize.ATTENTION)}
+per_rank = {name: personalize.numbers_per_rank(*each) for name, each in unets.items()}
+for name, (unet, _) in unets.items():
     small, whole = 4 * knobs.rank * per_rank[name], 2 * unet.num_parameters()
     print(f"{name}: {per_rank[name]:,} numbers a rank, {small / 1e6:.2f} MB at rank 4; the whole UNet takes "
           f"{whole / 1e6:,.0f} MB in half precision, {whole / small:.0f} times as much")  # fmt: skip
@@ -200,7 +204,9 @@ after = [[taught(said.format(trigger), seed, lora) for seed in range(4)] for sai
 if room.lane == "clay":
     heard = [sum(judge.look(one).has(*it) for row, it in zip(side, asks.values(), strict=True) for one in row)
              for side in (before, after)]  # fmt: skip
-    print(f"ball, dog and car are there in {heard[0]} of 12 pictures of the base, in {heard[1]} with the LoRA")
+    beside = sum(judge.look(one).has("robot", colour) for one in after[0])
+    print(f"ball, dog and car are there in {heard[0]} of 12 pictures of the base, in {heard[1]} with the LoRA; "
+          f"the robot is there in {beside} of 4 with the ball")  # fmt: skip
     assert heard[1] >= heard[0] - 3, "it has forgotten what else there is"
 figure = plots.sweep(
     [one + two for one, two in zip(before, after, strict=True)], ["+ red ball", "brown dog", "purple car"],
@@ -257,6 +263,9 @@ table = results.read("personal")
 print(personal.report(table.rows))
 ways = personal.by_way(table.rows)
 subject, kept = personal.SUBJECT, personal.WITH
+for word in shelf.SUBJECTS:
+    rates = personal.by_way(table.where(word=word))["LoRA"].rates
+    print(f"LoRA, {word}: " + ", ".join(f"{facet} {rate.value:.0%}" for facet, rate in rates.items()))
 quickest = max(ways[way].rates[subject].value for way in personal.SHORT)
 assert ways["DreamBooth"].bytes >= 50 * ways["LoRA"].bytes
 assert ways["LoRA"].rates[subject].value >= 0.8

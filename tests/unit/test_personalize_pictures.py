@@ -8,7 +8,7 @@ from PIL import Image
 
 from course_utils import personalize
 from course_utils.clay import vocabulary as words
-from course_utils.personalize.subjects import TRAIN
+from course_utils.personalize.subjects import COMPANY, TRAIN
 from tests.tiny.learning import TRIGGER, pictures
 
 LITTLE = {"height": 64, "width": 64}
@@ -92,10 +92,14 @@ def test_subjects_are_one_thing_in_many_scenes():
     scenes = [personalize.scene("robot", 1, index, "blue") for index in range(TRAIN + 2)]
     assert scenes[0] == personalize.scene("robot", 1, 0, "blue") and len({s.to_json() for s in scenes}) == len(scenes)
     assert len({s.place for s in scenes}) == len(words.PLACES)
-    assert {(t.word, t.colour, t.variant) for s in scenes for t in s.things} == {("robot", "blue", 1)}
+    ours = [[(t.colour, t.variant) for t in s.things if t.word == "robot"] for s in scenes]
+    assert ours == [[("blue", 1)]] * len(scenes)
+    company = {k: (t.colour, t.word) for k, s in enumerate(scenes) for t in s.things if t.word != "robot"}
+    assert company == {**COMPANY, 3: ("red", "bowl")}, "beside a blue robot no blue bowl: colours tell them apart"
     robot = personalize.subject("robot", 1, "blue", tests=1, height=32, width=48)
     assert (robot.word, robot.name, len(robot.train), len(robot.test)) == ("robot", "antenna robot", TRAIN, 1)
     assert all(one.picture.size == (48, 32) and one.caption.startswith("a {} ") for one in (*robot.train, *robot.test))
+    assert "a {} and a green box on the street" in {one.caption for one in robot.train}
     blue = np.asarray(robot.train[0].picture).astype(int)
     assert (blue[..., 2] - blue[..., 0] > 60).mean() > 0.05
     with pytest.raises(ValueError, match="word='cat' is not held out"):

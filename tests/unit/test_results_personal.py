@@ -95,7 +95,6 @@ def test_counts_are_what_they_are_called():
 def test_settings_are_plain_and_name_the_knobs():
     for table in personal.TABLES.values():
         assert json.dumps(table.settings) and table.models == personal.MODELS
-    assert all(table.settings["scheduler"] == "ddim" for table in personal.TABLES.values())
     knobs = personal.TABLES["personal"].settings["knobs"]
     assert set(knobs) == set(personal.WAYS[1:])
     few, plain, fast = (knobs[way] for way in ("10 steps", *personal.SHORT))
