@@ -42,7 +42,7 @@ SEEDS = 4  # for each of these
 SUBJECT, WITH, OTHER = "the subject", "with something else", "other things"
 FACETS = (SUBJECT, WITH, OTHER)
 PAIRS = (("robot", "dragon"), ("robot", "teapot"), ("dragon", "teapot"))
-PAIR_SEEDS = 24
+PAIR_SEEDS = 16
 NOBODY = "a cat in the garden"
 
 

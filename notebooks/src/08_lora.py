@@ -3,7 +3,7 @@
 #
 # # 08 · LoRA: teach it your own thing
 #
-# Five pictures, a made-up word and about a minute: then the model paints a thing that it has never seen. What it
+# Five pictures, a made-up word and a minute and a half: then the model paints a thing that it has never seen. What it
 # learned fits into a file no larger than a photograph, and you will see why, to the byte.
 
 # %% [markdown]
@@ -21,7 +21,6 @@
 # {{setup}}
 
 # %% tags=["nbval-ignore-output"]
-import textwrap
 from contextlib import nullcontext
 
 import numpy as np
@@ -56,7 +55,7 @@ robot = personalize.subject("robot", 0, colour, tests=0, height=settings["height
 plain = {seed: paint(f"a {trigger}", seed) for seed in range(5)}
 plots.described(
     plots.sweep([list(plain.values()), [one.picture for one in robot.train]], ["asked for", "shown"],
-                [textwrap.fill(one.caption.format("..."), 20) for one in robot.train], size=(130, 130)),
+                [" ".join(one.caption.split()[-3:]) for one in robot.train], size=(130, 130)),
     "Above, five pictures that the model makes of 'a sks robot'. Below, the five that it shall learn from: one boxy "
     "orange robot at five places, in three of them with something beside it.",
 )  # fmt: skip
@@ -182,8 +181,8 @@ if room.lane == "clay":
     seen = {name: [judge.look(one).has("robot", colour) for one in side] for name, side in sides.items()}
     found = {name: metrics.rate(each) for name, each in seen.items()}
     print(f"the {colour} robot is there:", "; ".join(f"{name} {rate}" for name, rate in found.items()))
-    assert found["with"].value >= 0.8 > found["without"].value
-figure = plots.grid(learned, [places[seed % 7] for seed in range(16)], columns=8, size=(100, 100))
+    assert found["with"].value >= 0.6 > found["without"].value, "more than chance; the card says how much more"
+figure = plots.grid(learned, [places[seed % 7] for seed in range(16)], columns=8, size=(96, 96))
 plots.described(figure, "Sixteen pictures of 'a sks robot' with the LoRA, each at a place that was asked for.")
 
 # %% [markdown]
@@ -229,16 +228,16 @@ plots.described(plots.strip([one / 255 for one in turned], weights, (130, 130)),
 # ### "My LoRA does nothing"
 #
 # Measure before you guess. `norm` tells for each layer how large the change is beside the weights, $|BA| / |W|$. All
-# zero: it was not trained. Below a thousandth: we never saw a difference. Near 1: pictures broke. If the numbers are
-# fine and nothing is to be seen, the trigger is missing in your prompt. (`attn1` is where places look at each other,
-# `attn2` where they look at words.)
+# zero: it was not trained. About a tenth is enough for a robot; at twice that, weight 2, pictures fall apart, as the
+# end of this lesson shows. If the numbers are fine and nothing is to be seen, the trigger is missing in your prompt.
+# (`attn1` is where places look at each other, `attn2` where they look at words, `ff` what each does with what it saw.)
 
 # %% tags=["check", "nbval-ignore-output"]
 change = personalize.norm(pipe, lora)
-size = {kind: float(np.median([v for k, v in change.items() if f".{kind}." in k])) for kind in ("attn1", "attn2")}
+sizes = {kind: [v for k, v in change.items() if f".{kind}." in k] for kind in ("attn1", "attn2", "ff")}
+size = {kind: round(float(np.median(values)), 3) for kind, values in sizes.items() if values}
 assert all(0.001 < value < 0.5 for value in size.values()), "unseen, or breaking"
-figure = plots.bars(size, title="Change beside the weights, median of the layers", form="{:.3f}")
-plots.described(figure, "Bars: " + ", ".join(f"{kind} {value:.3f}" for kind, value in size.items()))
+plots.described(plots.bars(size, title="Change beside the weights, median", form="{:.3f}"), f"Bars: {size}")
 
 # %% [markdown]
 # ## Three ways, one table
@@ -256,7 +255,7 @@ plots.described(figure, "Bars: " + ", ".join(f"{kind} {value:.3f}" for kind, val
 #   robot.
 #
 # Beside them stand LoRAs of ten steps without the start, at the same rate and at three times the rate: what the start
-# is worth is the difference to the better one.
+# is worth is the difference to the better one. Before you look: do you believe the promise?
 
 # %% tags=["check", "nbval-ignore-output"]
 table = results.read("personal")
@@ -266,27 +265,31 @@ subject, kept = personal.SUBJECT, personal.WITH
 for word in shelf.SUBJECTS:
     rates = personal.by_way(table.where(word=word))["LoRA"].rates
     print(f"LoRA, {word}: " + ", ".join(f"{facet} {rate.value:.0%}" for facet, rate in rates.items()))
-quickest = max(ways[way].rates[subject].value for way in personal.SHORT)
-assert ways["DreamBooth"].bytes >= 50 * ways["LoRA"].bytes
-assert ways["LoRA"].rates[subject].value >= 0.8
+assert ways["DreamBooth"].bytes >= 50 * ways["LoRA"].bytes and ways["LoRA"].rates[subject].value >= 0.8
 assert ways["LoRA"].rates[kept].value >= ways["base"].rates[kept].value - 0.1, "it obeys less than the base"
-assert ways["10 steps"].rates[subject].value > quickest, "the start is worth nothing"
+assert max(ways[way].rates[subject].value for way in personal.FEW) < 0.1, "then say below that few steps do it"
 
 # %% [markdown]
 # Three subjects, the same pictures for all, the judge's count. *The subject*: the thing, in its colour. *With
 # something else*: both are there, in their colours; the base was asked with a cat in the subject's place. *Other
 # things*: prompts without the subject. *Intruded*: the subject came where nobody had asked for it. Read the intervals:
 # where two of them overlap widely, the table does not say which way is better. And they count pictures: behind each
-# line stand three trainings only, and a fourth subject may differ by more.
+# line stand three trainings only, and a fourth subject may differ by more. The LoRAs do: only the robot keeps good
+# company, and the dragon's forgets most. Without prior pictures a LoRA forgets more than DreamBooth with them.
 #
 # Seconds are those of the machine that made the table, so compare them with each other only. Bytes are exact: half
 # precision for the whole UNet, single for the LoRAs. The seconds of few steps leave out the start. It was paid once,
 # for all subjects of its kind.
 #
+# **The promise is not kept here.** After 15 steps the subject is nowhere, with the start or without, and the start has
+# cost some of the *other things*. That is what *our* start is worth, and no verdict on E4T: the encoder that we left
+# out is most of it, and its domains are narrow. Whoever has met many faces is quick with one more. Ours has met
+# dragons and teapots, and they are a poor school for robots.
+#
 # ### Few steps, live
 #
-# Ten steps with the start and ten without, the same pictures, the same rate. (On sd15 there is no start: to find one
-# takes a GPU the best part of an hour.)
+# See for yourself what is there after ten steps: with the start and without, the same pictures, the same rate. (On
+# sd15 there is no start: to find one takes a GPU the best part of an hour.)
 
 # %% tags=["check", "nbval-ignore-output"]
 if room.lane == "clay":
@@ -364,12 +367,14 @@ plots.described(figure, f"Scores, 0 to 1, for {', '.join(asks)}, by what is atta
 
 # %% [markdown]
 # The score is the share of the things asked for that are there, each subject in its colour. Go along the row "both"
-# and hold each field against those above it. A sample, live, with the two sliders turned against each other:
+# and hold each field against those above it. The sum is exact, and yet hardly anything is left, not even the cat.
+# Neither LoRA was learned beside the other; together they go about as far from the base as one of them at weight 2.
+# So turn both down. A sample, live, with the two sliders turned against each other:
 
 # %% tags=["nbval-ignore-output"]
-shares = [(1.0, 0.0), (1.0, 0.5), (1.0, 1.0), (0.5, 1.0), (0.0, 1.0)]
+shares = [(1.0, 0.0), (1.0, 0.5), (1.0, 1.0), (0.6, 0.6), (0.5, 1.0), (0.0, 1.0)]
 mixed = [taught(f"a {trigger} and a sks dragon", 1, lora, dragon, weights=share) for share in shares]
-figure = plots.strip(mixed, [f"robot {one:g}, dragon {two:g}" for one, two in shares], size=(150, 150))
+figure = plots.strip(mixed, [f"robot {one:g}, dragon {two:g}" for one, two in shares], size=(125, 125))
 plots.described(figure, "One seed of a robot and a dragon: the robot's LoRA alone, over both, to the dragon's alone.")
 
 # %% [markdown]
@@ -413,7 +418,7 @@ plots.described(figure, "A depth map of a robot; what fills it without the LoRA,
 pair = [taught(f"a {trigger} and a blue bench", 6, lora)]
 with excite.exciting(pipe, ["robot", "bench"], excite.Knobs.of(room.lane)):
     pair.append(taught(f"a {trigger} and a blue bench", 6, lora))
-figure = plots.strip(pair, ["LoRA", "LoRA, both words excited"], size=(200, 200))
+figure = plots.strip(pair, ["LoRA", "LoRA, both words excited"], size=(160, 160))
 plots.described(figure, "A sks robot and a blue bench, with the LoRA, without and with Attend-and-Excite.")
 
 # %% [markdown]
@@ -422,11 +427,11 @@ plots.described(figure, "A sks robot and a blue bench, with the LoRA, without an
 # Turn the weight up and ask for something else entirely:
 
 # %% tags=["check"]
-strong = [0.0, 1.0, 2.0, 4.0, 8.0]
+strong = [0.0, 0.5, 1.0, 1.5, 2.0, 4.0]
 spoiled = [np.asarray(taught("a cat in the garden", 1, lora, weights=weight), float) for weight in strong]
-assert np.abs(spoiled[-1] - spoiled[0]).mean() > np.abs(spoiled[1] - spoiled[0]).mean(), "more weight, more change"
+assert np.abs(spoiled[-1] - spoiled[0]).mean() > np.abs(spoiled[2] - spoiled[0]).mean(), "more weight, more change"
 figure = plots.strip([one / 255 for one in spoiled], [f"weight {weight:g}" for weight in strong], (140, 140))
-plots.described(figure, "'a cat in the garden', one seed, with the robot's LoRA at weights 0 to 8.")
+plots.described(figure, "'a cat in the garden', one seed, with the robot's LoRA at weights 0 to 4.")
 
 # %% [markdown]
 # $BA$ is added whether the prompt says "sks" or not. Where the cat and the robot use the same directions of a matrix,
