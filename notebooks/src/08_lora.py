@@ -89,9 +89,9 @@ print(f"W holds {w.numel():,} numbers, A and B together {a.numel() + b.numel():,
 #
 # For a matrix with `in` columns and `out` rows, $A$ and $B$ hold $r\,(\text{in} + \text{out})$ numbers in place of
 # $\text{in} \cdot \text{out}$. Sum over all that are adapted, times four bytes a number. Which ones is a choice. For
-# Stable Diffusion it is mostly those of attention: queries, keys, values and output. Our small UNet learned a better
-# likeness, and forgot less, with those of cross-attention and of the feed-forward layers behind it. The UNet of Stable
-# Diffusion 1.5 need not be downloaded for that: its configuration is enough.
+# Stable Diffusion it is mostly those of attention: queries, keys, values and output. Our small UNet came to a better
+# likeness with those of cross-attention and of the feed-forward layers behind it. The UNet of Stable Diffusion 1.5
+# need not be downloaded for that: its configuration is enough.
 
 # %% tags=["check"]
 knobs = personalize.preset("lora", room.lane, rank=4)
