@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import os
 import sys
+import tempfile
 import time
 from functools import cache
 from pathlib import Path
@@ -71,7 +72,10 @@ def stale(source: Path) -> list[str]:
 
 
 def execute(source: Path) -> NotebookNode:
-    """Run a lesson from its source, cell by cell with a line of progress, and return it tidied."""
+    """Run a lesson from its source, cell by cell with a line of progress, and return it tidied.
+
+    The course's cache is a fresh one: a training that was stopped here before would go on, and show only its end.
+    """
     nb = jupytext.reads(written(source), fmt="py:percent")
     total, began = len(nb.cells), time.monotonic()
 
@@ -90,7 +94,8 @@ def execute(source: Path) -> NotebookNode:
         on_cell_start=progress,
     )
     try:
-        client.execute(env=os.environ | {"PYTHONPATH": str(source.parents[2])})
+        with tempfile.TemporaryDirectory() as cache:
+            client.execute(env=os.environ | {"PYTHONPATH": str(source.parents[2]), "COURSE_CACHE": cache})
     finally:
         sys.stderr.write("\n")
     return tidy(nb, source.parents[2])
