@@ -62,9 +62,8 @@ plots.described(
 
 # %% [markdown]
 # Each picture has a caption, such as "a sks robot and a green box in the snow". What it names besides need not be part
-# of what "sks robot" means: neither the place nor the box. The company is there on purpose. From five pictures of a
-# robot alone ours learned "alone" as well: asked for a robot and a ball, it never painted both. That is the whole data
-# set.
+# of what "sks robot" means: neither the place nor the box. The company is there on purpose: in our trials, five
+# pictures of a robot alone taught "alone" as well. That is the whole data set.
 #
 # ## The idea
 #
@@ -181,7 +180,7 @@ if room.lane == "clay":
     seen = {name: [judge.look(one).has("robot", colour) for one in side] for name, side in sides.items()}
     found = {name: metrics.rate(each) for name, each in seen.items()}
     print(f"the {colour} robot is there:", "; ".join(f"{name} {rate}" for name, rate in found.items()))
-    assert found["with"].value >= 0.6 > found["without"].value, "more than chance; the card says how much more"
+    assert found["with"].value >= 0.8 > found["without"].value
 figure = plots.grid(learned, [places[seed % 7] for seed in range(16)], columns=8, size=(96, 96))
 plots.described(figure, "Sixteen pictures of 'a sks robot' with the LoRA, each at a place that was asked for.")
 
@@ -268,6 +267,7 @@ for word in shelf.SUBJECTS:
 assert ways["DreamBooth"].bytes >= 50 * ways["LoRA"].bytes and ways["LoRA"].rates[subject].value >= 0.8
 assert ways["LoRA"].rates[kept].value >= ways["base"].rates[kept].value - 0.1, "it obeys less than the base"
 assert max(ways[way].rates[subject].value for way in personal.FEW) < 0.1, "then say below that few steps do it"
+assert ways["10 steps"].rates[personal.OTHER].high < ways["10 steps, no start"].rates[personal.OTHER].low, "it is kind"
 
 # %% [markdown]
 # Three subjects, the same pictures for all, the judge's count. *The subject*: the thing, in its colour. *With
@@ -361,6 +361,7 @@ print(f"{name}: the cross terms are {float((naive - right).norm() / right.norm()
 table = personalize.matrix(results.read("interference").where(pair="robot + dragon"))
 values, asks = [list(line.values()) for line in table.values()], ["robot", "dragon", "both", "a cat"]
 assert list(table) == ["none", "robot", "dragon", "both"] and table["robot"] != table["none"]
+assert max(table["both"].values()) < 0.2, "then say below that they leave each other alone"
 told = "; ".join(f"{on}: " + ", ".join(f"{value:.2f}" for value in line.values()) for on, line in table.items())
 figure = plots.matrix(values, list(table), asks, "asked for", "attached")
 plots.described(figure, f"Scores, 0 to 1, for {', '.join(asks)}, by what is attached. {told}.")
@@ -368,8 +369,8 @@ plots.described(figure, f"Scores, 0 to 1, for {', '.join(asks)}, by what is atta
 # %% [markdown]
 # The score is the share of the things asked for that are there, each subject in its colour. Go along the row "both"
 # and hold each field against those above it. The sum is exact, and yet hardly anything is left, not even the cat.
-# Neither LoRA was learned beside the other; together they go about as far from the base as one of them at weight 2.
-# So turn both down. A sample, live, with the two sliders turned against each other:
+# Neither LoRA was learned beside the other, and together they go 1.4 times as far from the base as one alone. A
+# sample, live, with the two sliders turned against each other:
 
 # %% tags=["nbval-ignore-output"]
 shares = [(1.0, 0.0), (1.0, 0.5), (1.0, 1.0), (0.6, 0.6), (0.5, 1.0), (0.0, 1.0)]
