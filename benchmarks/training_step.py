@@ -16,6 +16,7 @@ from PIL import Image
 
 from course_utils import personalize
 from course_utils.objectives import low_precision
+from course_utils.personalize import priors
 from course_utils.personalize.lessons import Lessons, draws
 from course_utils.personalize.sessions import adamw, easy
 from course_utils.training import Loop, Plan
@@ -37,14 +38,17 @@ def measure(name: str, pipe, unet, modules: dict, knobs) -> None:
     """Time both in turn; print medians and the ratio."""
     example = personalize.Example(Image.new("RGB", (knobs.width, knobs.height), "red"), "a sks robot")
     lessons = Lessons(pipe, [example] * 5, knobs)
+    if knobs.prior_weight:
+        lessons.keep(priors.answers(pipe, priors.captions_of("sks robot", knobs), lessons.subject))
+    size = knobs.batch * (2 if lessons.prior else 1)
     (optimizer,) = adamw(list(modules.values()), 1e-5)
-    words = lessons.words(["a sks robot"] * knobs.batch)
+    words = lessons.words(["a sks robot"] * size)
     took: dict[str, list[float]] = {"step": [], "bare": []}
     with tempfile.TemporaryDirectory() as folder, easy(unet, knobs, pipe.vae_scale_factor):
         loop = Loop(folder, modules, Plan(steps=1000, rate=1e-5, memory=knobs.memory), choose=adamw)
         calls = (
             lambda: loop.update(lessons.loss(unet, draws(0, loop.step), knobs.batch)),
-            lambda: bare(unet, optimizer, lessons.latents[: knobs.batch], words),
+            lambda: bare(unet, optimizer, lessons.subject.latents[:size], words),
         )
         for round_ in range(ROUNDS + 2):
             for kind, call in zip(took, calls, strict=True):
@@ -58,7 +62,7 @@ def measure(name: str, pipe, unet, modules: dict, knobs) -> None:
 
 
 def main() -> None:
-    """Measure both methods at the clay lane's presets, without prior pictures."""
+    """Measure both methods at the clay lane's presets, DreamBooth without prior pictures."""
     pipe = pipeline()
     knobs = personalize.preset("lora", "clay")
     with personalize.injected(pipe, knobs) as named:

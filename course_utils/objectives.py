@@ -41,19 +41,44 @@ def noise_loss(
     Raises:
         ValueError: if the model does not guess noise (its scheduler says so).
     """
+    noisy, steps, noise = add_noise(latents, scheduler, generator, steps)
+    return guess_error(guess, noisy, steps, noise, scheduler, cap)
+
+
+def add_noise(
+    latents: torch.Tensor,
+    scheduler: SchedulerMixin,
+    generator: torch.Generator,
+    steps: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Draw noise and noise steps for latents; arguments and errors are those of `noise_loss`.
+
+    Returns:
+        Noisy latents and the noise in them, both like `latents`, and between them the noise steps, long [batch].
+    """
     kind = scheduler.config.get("prediction_type", "epsilon")
     if kind != "epsilon":
         raise ValueError(f"scheduler.config.prediction_type={kind!r}: the course trains models that guess 'epsilon'.")
-    device = latents.device
-    noise = torch.randn(latents.shape, generator=generator).to(device, latents.dtype)
+    noise = torch.randn(latents.shape, generator=generator).to(latents.device, latents.dtype)
     if steps is None:
         steps = torch.randint(0, len(scheduler.alphas_cumprod), (len(latents),), generator=generator)
-    signal = scheduler.alphas_cumprod[steps.cpu()].to(device)
-    share = signal.to(latents.dtype)[:, None, None, None]
-    noisy = share.sqrt() * latents + (1 - share).sqrt() * noise
-    error = (guess(noisy, steps.to(device)).float() - noise.float()).pow(2).mean((1, 2, 3))
+    share = scheduler.alphas_cumprod[steps.cpu()].to(latents.device, latents.dtype)[:, None, None, None]
+    return share.sqrt() * latents + (1 - share).sqrt() * noise, steps.to(latents.device), noise
+
+
+def guess_error(
+    guess: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    noisy: torch.Tensor,
+    steps: torch.Tensor,
+    target: torch.Tensor,
+    scheduler: SchedulerMixin,
+    cap: float | None = None,
+) -> torch.Tensor:
+    """Give how far the guesses for noisy latents are from `target`, such as the noise; see `noise_loss`."""
+    error = (guess(noisy, steps).float() - target.float()).pow(2).mean((1, 2, 3))
     if cap is None:
         return error
+    signal = scheduler.alphas_cumprod[steps.cpu()].to(error.device)
     snr = signal / (1 - signal)
     return error * snr.clamp(max=cap) / snr
 

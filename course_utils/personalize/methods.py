@@ -107,7 +107,8 @@ def _lora(
 ) -> Lora:
     examples = gather(pictures, trigger, knobs.height, knobs.width)
     session = Session(method, pipe, trigger, knobs, watch, folder, examples, start)
-    lessons = Lessons(pipe, examples, knobs, session.prior(), live=knobs.text_encoder)
+    lessons = Lessons(pipe, examples, knobs, live=knobs.text_encoder)
+    lessons.keep(session.prior(lessons.subject))
     with layers.injected(pipe, knobs, start) as named:
         modules = {"lora": torch.nn.ParameterList(named.values())}
         loop = session.run(modules, lambda step: lessons.loss(pipe.unet, session.chance(step), session.share))
@@ -150,7 +151,8 @@ def dreambooth(
     knobs = knobs or preset("dreambooth")
     examples = gather(pictures, trigger, knobs.height, knobs.width)
     session = Session("dreambooth", pipe, trigger, knobs, watch, folder, examples)
-    lessons = Lessons(pipe, examples, knobs, session.prior())
+    lessons = Lessons(pipe, examples, knobs)
+    lessons.keep(session.prior(lessons.subject))
     unet = session.learning = copy.deepcopy(pipe.unet).float().requires_grad_(True)
     loop = session.run({"unet": unet}, lambda step: lessons.loss(unet, session.chance(step), session.share))
     session.close(loop)

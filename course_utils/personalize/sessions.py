@@ -18,9 +18,9 @@ from accelerate import Accelerator
 from .. import catalog, env
 from ..objectives import low_precision
 from ..training import Loop, Plan
-from . import layers, memory, presets
+from . import layers, memory, presets, priors
 from .examples import Example
-from .lessons import draws, prior_pictures
+from .lessons import Answered, Seen, draws
 from .presets import DreamBoothKnobs, Knobs, LoraKnobs
 from .weights import About, Lora, base_of
 
@@ -124,8 +124,13 @@ class Session:
         """Count this process's pictures of a batch."""
         return math.ceil(self.knobs.batch / self.accelerator.num_processes)
 
-    def prior(self) -> tuple[torch.Tensor, list[str]] | None:
-        """Let the base paint its prior pictures, if they are wanted."""
+    def prior(self, subject: Seen) -> Seen | Answered | None:
+        """Make what shall be kept of the base, if it is wanted: before anything is learned."""
+        if not self.knobs.prior_weight:
+            return None
+        captions = priors.captions_of(self.trigger, self.knobs)
+        if self.knobs.prior_kind == "answers":
+            return priors.answers(self.pipe, captions, subject, self.knobs.seed)
 
         def told(count: int) -> bool:
             self.progress.step = count
@@ -133,7 +138,7 @@ class Session:
             return self.progress.stopped
 
         self.progress.doing, self.progress.steps = "prior pictures", self.knobs.prior_count
-        made = prior_pictures(self.pipe, self.trigger, self.knobs, self.folder, told)
+        made = priors.pictures(self.pipe, captions, self.knobs, self.folder, told)
         self.progress.doing, self.progress.steps, self.progress.step = "training", self.knobs.steps, 0
         return made
 

@@ -2,7 +2,8 @@
 
 Each way learns the same five pictures of a thing that the base has never seen, and is then asked three kinds of
 things: for the subject, for the subject with something else, and for other things. The judge counts. LoRAs of as few
-steps as few-step personalisation, but without its start, tell what the start is worth.
+steps as few-step personalisation, but without its start, tell what the start is worth; a LoRA that keeps nothing of
+the base tells what the keeping is worth.
 """
 
 from __future__ import annotations
@@ -28,17 +29,18 @@ if TYPE_CHECKING:
 
 MODELS = ("clay-base", "clay-judge", "clay-loras")
 BASE, WHOLE, LORA = "base", "DreamBooth", "LoRA"
+FREE = "LoRA, nothing kept"  # as many pictures a step, all of the subject
 FEW = {f"{steps} steps": steps for steps in (5, 10, 15)}  # from a good start
 LONGER = 10  # steps of those without a start; by way, the factor on the rate, so that it does not hold them back
 SHORT = {f"{LONGER} steps, no start": 1.0, f"{LONGER} steps, no start, 3 x rate": 3.0}
-WAYS = (BASE, WHOLE, LORA, *FEW, *SHORT)
+WAYS = (BASE, WHOLE, LORA, FREE, *FEW, *SHORT)
 STAND_IN = "cat"  # what the base is asked for in the subject's place: it knows none of the subjects
 BESIDE = (("red", "ball", "in the garden"), ("green", "clock", "in a room"), ("yellow", "car", "in the snow"),
           ("white", "chair", "on the beach"))  # fmt: skip
-# None of them among the prompts of DreamBooth's prior pictures.
+# None of these things, nor those beside the subject, is among the prompts of what is kept, `presets.KNOWN`.
 OTHERS = (("brown", "dog", "in the garden"), ("blue", "suitcase", "on the street"), ("purple", "car", "in the snow"),
           ("orange", "lion", "in the desert"))  # fmt: skip
-SEEDS = 4  # for each of these
+SEEDS = 8  # for each of these
 SUBJECT, WITH, OTHER = "the subject", "with something else", "other things"
 FACETS = (SUBJECT, WITH, OTHER)
 PAIRS = (("robot", "dragon"), ("robot", "teapot"), ("dragon", "teapot"))
@@ -87,7 +89,8 @@ def knobs_of(way: str) -> personalize.LoraKnobs | personalize.DreamBoothKnobs | 
         return replace(few, steps=FEW[way])
     if way in SHORT:
         return replace(whole, **vars(few) | {"steps": LONGER, "rate": SHORT[way] * few.rate})
-    return {WHOLE: personalize.preset("dreambooth", "clay"), LORA: whole}[way]
+    free = replace(whole, prior_weight=0.0, batch=2 * whole.batch)
+    return {WHOLE: personalize.preset("dreambooth", "clay"), LORA: whole, FREE: free}[way]
 
 
 @contextmanager

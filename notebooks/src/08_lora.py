@@ -135,8 +135,13 @@ assert not hasattr(pipe.unet, "peft_config") and not any(p.grad is not None for 
 # ## The lesson, live
 #
 # The helper does the same, some hundreds of times, with a rate that rises and falls, pictures in a mirror, and a
-# moving average of the weights. It calls `watch` after each step. We let it paint one seed on the way. If you stop the
-# cell, the same call goes on where it was.
+# moving average of the weights. On the clay lane it also sees to it that the rest is **kept**. Before it begins, it
+# asks the base what it guesses in noisy pictures of the robot *when it is told of something else*, such as "a horse".
+# Half of each step is to guess just that again. This is **learning without forgetting** (Li and Hoiem, 2016): new
+# pictures, old answers. So the robot comes to hang on its own words.
+#
+# It calls `watch` after each step. We let it paint one seed on the way. If you stop the cell, the same call goes on
+# where it was.
 
 # %% tags=["nbval-ignore-output"]
 stops = [1, knobs.steps // 8, knobs.steps // 4, knobs.steps // 2, knobs.steps]
@@ -244,8 +249,9 @@ plots.described(plots.bars(size, title="Change beside the weights, median", form
 # - **DreamBooth** trains the whole UNet. So that it forgets less, it also sees pictures that the base itself painted
 #   before, and the loss has two parts: subject + $\lambda$ × what shall be kept (equation 2 of its paper). That is
 #   **prior preservation**. The paper's prior pictures are of the subject's class; our base knows no robots: they are
-#   of cats, cars and other things, and what is asked for in *other things* is near to them.
-# - **LoRA** as above, without prior pictures: that much is in DreamBooth's favour.
+#   of horses, hats and other things, none of which the table asks for.
+# - **LoRA** as above: the base's answers are kept, for the same words. Beside it the same with nothing kept: as many
+#   pictures a step, all of them of the subject. The difference is what the keeping is worth.
 # - **Few steps.** E4T (Gal and others, 2023) promises "a single image and 5-15 tuning steps" where others need a
 #   thousand. Its idea: learn *beforehand*, on other things of the kind, where to begin. We keep that idea and leave
 #   out much: its encoder, which looks at the picture and guesses a word for it; its domains, such as faces; and we
@@ -265,7 +271,8 @@ for word in shelf.SUBJECTS:
     rates = personal.by_way(table.where(word=word))["LoRA"].rates
     print(f"LoRA, {word}: " + ", ".join(f"{facet} {rate.value:.0%}" for facet, rate in rates.items()))
 assert ways["DreamBooth"].bytes >= 50 * ways["LoRA"].bytes and ways["LoRA"].rates[subject].value >= 0.8
-assert ways["LoRA"].rates[kept].value >= ways["base"].rates[kept].value - 0.1, "it obeys less than the base"
+for facet in (kept, personal.OTHER):
+    assert ways["LoRA"].rates[facet].value >= ways["base"].rates[facet].value - 0.1, "it obeys less than the base"
 assert max(ways[way].rates[subject].value for way in personal.FEW) < 0.1, "then say below that few steps do it"
 assert ways["10 steps"].rates[personal.OTHER].high < ways["10 steps, no start"].rates[personal.OTHER].low, "it is kind"
 
@@ -436,11 +443,11 @@ plots.described(figure, "'a cat in the garden', one seed, with the robot's LoRA 
 
 # %% [markdown]
 # $BA$ is added whether the prompt says "sks" or not. Where the cat and the robot use the same directions of a matrix,
-# the cat is bent as well. At weight 1 that is what the column *other things* counts. Far beyond, the layers get
-# numbers that no training has prepared them for.
+# the cat is bent as well. Half of each step was there to straighten it again, *at weight 1*. Far beyond, the layers
+# get numbers that no training has prepared them for.
 #
 # Less weight helps at once. Others report that fewer steps help, more and more various pictures, captions that name
-# what shall *not* be learned, and a loss on what shall be kept (`prior_weight`). All are knobs here: try them.
+# what shall *not* be learned. All are knobs here: try them, and `prior_weight=0`, which keeps nothing.
 #
 # ## Take it home
 #

@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, EulerDiscreteScheduler
 
-from course_utils.objectives import noise_loss
+from course_utils.objectives import add_noise, guess_error, noise_loss
 from course_utils.training import Loop, Plan
 
 NOISE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -44,6 +44,15 @@ def test_draws_are_the_generators_and_weights_are_min_snr():
     alpha = scheduler.alphas_cumprod[asked[0][1]]
     snr = alpha / (1 - alpha)
     assert torch.allclose(capped, plain * torch.minimum(snr, torch.tensor(5.0)) / snr)
+
+
+def test_noise_loss_is_noise_and_then_the_error_of_the_guess():
+    scheduler = DDIMScheduler(**NOISE)
+    noisy, steps, noise = add_noise(Z, scheduler, chance(1))
+    guess = lambda noisy, t: 0.5 * noisy  # noqa: E731
+    error = guess_error(guess, noisy, steps, noise, scheduler, cap=5.0)
+    assert torch.equal(error, noise_loss(guess, Z, scheduler, chance(1), cap=5.0))
+    assert guess_error(guess, noisy, steps, 0.5 * noisy, scheduler, cap=5.0).max() == 0, "any target will do"
 
 
 def test_other_targets_are_refused():

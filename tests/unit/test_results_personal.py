@@ -97,6 +97,8 @@ def test_settings_are_plain_and_name_the_knobs():
         assert json.dumps(table.settings) and table.models == personal.MODELS
     knobs = personal.TABLES["personal"].settings["knobs"]
     assert set(knobs) == set(personal.WAYS[1:])
+    kept, free = (personalize.LoraKnobs(**knobs[way]) for way in (personal.LORA, personal.FREE))
+    assert kept.prior_weight > 0 and free == replace(kept, prior_weight=0.0, batch=2 * kept.batch)
     few, plain, fast = (knobs[way] for way in ("10 steps", *personal.SHORT))
     assert few["rate"] == plain["rate"] == pytest.approx(fast["rate"] / 3)
     assert few["steps"] == plain["steps"] == fast["steps"]
