@@ -3,7 +3,7 @@
 Each way learns the same five pictures of a thing that the base has never seen, and is then asked three kinds of
 things: for the subject, for the subject with something else, and for other things. The judge counts. LoRAs of as few
 steps as few-step personalisation, but without its start, tell what the start is worth; a LoRA that keeps nothing of
-the base tells what the keeping is worth.
+the base, and a DreamBooth that keeps as the LoRA does, tell what the keeping is worth.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 MODELS = ("clay-base", "clay-judge", "clay-loras")
 BASE, WHOLE, LORA = "base", "DreamBooth", "LoRA"
 FREE = "LoRA, nothing kept"  # as many pictures a step, all of the subject
+HELD = "DreamBooth, answers"  # kept as the LoRA does, in place of prior pictures
 FEW = {f"{steps} steps": steps for steps in (5, 10, 15)}  # from a good start
 LONGER = 10  # steps of those without a start; by way, the factor on the rate, so that it does not hold them back
 SHORT = {f"{LONGER} steps, no start": 1.0, f"{LONGER} steps, no start, 3 x rate": 3.0}
-WAYS = (BASE, WHOLE, LORA, FREE, *FEW, *SHORT)
+WAYS = (BASE, WHOLE, HELD, LORA, FREE, *FEW, *SHORT)
 STAND_IN = "cat"  # what the base is asked for in the subject's place: it knows none of the subjects
 BESIDE = (("red", "ball", "in the garden"), ("green", "clock", "in a room"), ("yellow", "car", "in the snow"),
           ("white", "chair", "on the beach"))  # fmt: skip
@@ -89,8 +90,9 @@ def knobs_of(way: str) -> personalize.LoraKnobs | personalize.DreamBoothKnobs | 
         return replace(few, steps=FEW[way])
     if way in SHORT:
         return replace(whole, **vars(few) | {"steps": LONGER, "rate": SHORT[way] * few.rate})
-    free = replace(whole, prior_weight=0.0, batch=2 * whole.batch)
-    return {WHOLE: personalize.preset("dreambooth", "clay"), LORA: whole, FREE: free}[way]
+    free, tuned = replace(whole, prior_weight=0.0, batch=2 * whole.batch), personalize.preset("dreambooth", "clay")
+    held = replace(tuned, prior_kind=whole.prior_kind, prior_count=whole.prior_count)
+    return {WHOLE: tuned, HELD: held, LORA: whole, FREE: free}[way]
 
 
 @contextmanager
@@ -102,12 +104,13 @@ def taught(pipe: DiffusionPipeline, word: str, way: str) -> Iterator[dict]:
     trigger, knobs = shelf.trigger_of(word), knobs_of(way)
     pictures = personalize.subject(word, 0, shelf.SUBJECTS[word], 0, knobs.height, knobs.width).train
     start = [shelf.ready(f"start-{word}", pipe, "clay")] if way in FEW else []
-    learn = personalize.dreambooth if way == WHOLE else personalize.few_step if way in FEW else personalize.lora
+    whole = isinstance(knobs, personalize.DreamBoothKnobs)
+    learn = personalize.dreambooth if whole else personalize.few_step if way in FEW else personalize.lora
     with tempfile.TemporaryDirectory() as folder:  # a fresh one: a run that went on would seem quick
         began = time.perf_counter()
         learned = learn(pipe, pictures, trigger, *start, knobs=knobs, folder=folder + "/run")
         cost = {"seconds": round(time.perf_counter() - began, 1), "bytes": learned.bytes, "steps": learned.about.steps}
-    with personalize.swapped(pipe, learned) if way == WHOLE else personalize.attached(pipe, learned):
+    with personalize.swapped(pipe, learned) if whole else personalize.attached(pipe, learned):
         yield cost
 
 

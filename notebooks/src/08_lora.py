@@ -161,7 +161,7 @@ print(f"{lora.about.steps} steps, {lora.bytes:,} bytes of tensors")
 # %% tags=["check", "nbval-ignore-output"]
 assert lora.bytes == 4 * knobs.rank * per_rank["here"] and film, "the law of size holds to the byte"
 lately = {step: np.mean([losses[k] for k in range(max(step - 49, min(losses)), step + 1)]) for step in film}
-figure = plots.strip([*film.values()], [f"step {step}, loss {loss:.3f}" for step, loss in lately.items()], (150, 150))
+figure = plots.strip([*film.values()], [f"step {step}, loss {loss:.3f}" for step, loss in lately.items()], (140, 140))
 plots.described(figure, f"One seed while the LoRA learns, after {', '.join(map(str, film))} steps.")
 
 # %% [markdown]
@@ -202,19 +202,19 @@ plots.described(figure, "Sixteen pictures of 'a sks robot' with the LoRA, each a
 # %% tags=["check", "nbval-ignore-output"]
 asks = {"a {} and a red ball in the garden": ("ball", "red"), "a brown dog in the garden": ("dog", "brown"),
         "a purple car in the snow": ("car", "purple")}  # fmt: skip
-before = [[paint(said.format("cat"), seed) for seed in range(4)] for said in asks]
-after = [[taught(said.format(trigger), seed, lora) for seed in range(4)] for said in asks]
+before = [[paint(said.format("cat"), seed) for seed in range(3)] for said in asks]
+after = [[taught(said.format(trigger), seed, lora) for seed in range(3)] for said in asks]
 if room.lane == "clay":
     heard = [sum(judge.look(one).has(*it) for row, it in zip(side, asks.values(), strict=True) for one in row)
              for side in (before, after)]  # fmt: skip
     beside = sum(judge.look(one).has("robot", colour) for one in after[0])
-    print(f"ball, dog and car are there in {heard[0]} of 12 pictures of the base, in {heard[1]} with the LoRA; "
-          f"the robot is there in {beside} of 4 with the ball")  # fmt: skip
-    assert heard[1] >= heard[0] - 3, "it has forgotten what else there is"
+    print(f"ball, dog and car are there in {heard[0]} of 9 pictures of the base, in {heard[1]} with the LoRA; "
+          f"the robot is there in {beside} of 3 with the ball")  # fmt: skip
+    assert heard[1] >= heard[0] - 2, "it has forgotten what else there is"
 figure = plots.sweep(
     [one + two for one, two in zip(before, after, strict=True)], ["+ red ball", "brown dog", "purple car"],
-    [f"{name} {seed}" for name in ("base", "LoRA") for seed in range(4)], size=(110, 110))  # fmt: skip
-plots.described(figure, "A thing and a red ball; a brown dog; a purple car: four seeds of the base, then of the LoRA.")
+    [f"{name} {seed}" for name in ("base", "LoRA") for seed in range(3)], size=(110, 110))  # fmt: skip
+plots.described(figure, "A thing and a red ball; a brown dog; a purple car: three seeds of the base, then the LoRA.")
 
 # %% [markdown]
 # ## One knob: the weight
@@ -232,7 +232,7 @@ plots.described(plots.strip([one / 255 for one in turned], weights, (130, 130)),
 # ### "My LoRA does nothing"
 #
 # Measure before you guess. `norm` tells for each layer how large the change is beside the weights, $|BA| / |W|$. All
-# zero: it was not trained. About a tenth is enough for a robot; at twice that, weight 2, pictures fall apart, as the
+# zero: it was not trained. About a twentieth is enough for a robot; at some times that, pictures fall apart, as the
 # end of this lesson shows. If the numbers are fine and nothing is to be seen, the trigger is missing in your prompt.
 # (`attn1` is where places look at each other, `attn2` where they look at words, `ff` what each does with what it saw.)
 
@@ -273,6 +273,8 @@ for word in shelf.SUBJECTS:
 assert ways["DreamBooth"].bytes >= 50 * ways["LoRA"].bytes and ways["LoRA"].rates[subject].value >= 0.8
 for facet in (kept, personal.OTHER):
     assert ways["LoRA"].rates[facet].value >= ways["base"].rates[facet].value - 0.1, "it obeys less than the base"
+for answers, without, facet in ((personal.LORA, personal.FREE, personal.OTHER), (personal.HELD, personal.WHOLE, kept)):
+    assert ways[answers].rates[facet].low > ways[without].rates[facet].high, "the answers keep no more than that"
 assert max(ways[way].rates[subject].value for way in personal.FEW) < 0.1, "then say below that few steps do it"
 assert ways["10 steps"].rates[personal.OTHER].high < ways["10 steps, no start"].rates[personal.OTHER].low, "it is kind"
 
@@ -281,17 +283,23 @@ assert ways["10 steps"].rates[personal.OTHER].high < ways["10 steps, no start"].
 # something else*: both are there, in their colours; the base was asked with a cat in the subject's place. *Other
 # things*: prompts without the subject. *Intruded*: the subject came where nobody had asked for it. Read the intervals:
 # where two of them overlap widely, the table does not say which way is better. And they count pictures: behind each
-# line stand three trainings only, and a fourth subject may differ by more. The LoRAs do: only the robot keeps good
-# company, and the dragon's forgets most. Without prior pictures a LoRA forgets more than DreamBooth with them.
+# line stand three trainings only, and a fourth subject may differ by more. These differ: the LoRA of robot and dragon
+# keeps good company, that of the teapot hardly ever.
+#
+# **What you keep matters as much as what you train.** With nothing kept, the dragon's LoRA puts a dragon into every
+# other picture of something else. With the base's answers both methods are better than without: the LoRA than with
+# nothing, DreamBooth than with pictures, and it is quicker, for nothing has to be painted first. Two dozen pictures
+# can be learned by heart: in our trials a purple car turned blue, like the car among them. The answers are about the
+# very pictures of the subject, and only the words are others: there is no car to be learned by heart.
 #
 # Seconds are those of the machine that made the table, so compare them with each other only. Bytes are exact: half
 # precision for the whole UNet, single for the LoRAs. The seconds of few steps leave out the start. It was paid once,
 # for all subjects of its kind.
 #
-# **The promise is not kept here.** After 15 steps the subject is nowhere, with the start or without, and the start has
-# cost some of the *other things*. That is what *our* start is worth, and no verdict on E4T: the encoder that we left
-# out is most of it, and its domains are narrow. Whoever has met many faces is quick with one more. Ours has met
-# dragons and teapots, and they are a poor school for robots.
+# **The promise is not kept here.** After 15 steps the subject is hardly ever there, and the start has cost much of the
+# *other things*. That is what *our* start is worth, and no verdict on E4T: the encoder that we left out is most of it,
+# and its domains are narrow. Whoever has met many faces is quick with one more. Ours has met dragons and teapots, and
+# they are a poor school for robots.
 #
 # ### Few steps, live
 #
@@ -368,16 +376,17 @@ print(f"{name}: the cross terms are {float((naive - right).norm() / right.norm()
 table = personalize.matrix(results.read("interference").where(pair="robot + dragon"))
 values, asks = [list(line.values()) for line in table.values()], ["robot", "dragon", "both", "a cat"]
 assert list(table) == ["none", "robot", "dragon", "both"] and table["robot"] != table["none"]
-assert max(table["both"].values()) < 0.2, "then say below that they leave each other alone"
+assert values[3][2] < 0.2 and values[3][3] > 0.8, "then say below that both are there, or not even the cat"
 told = "; ".join(f"{on}: " + ", ".join(f"{value:.2f}" for value in line.values()) for on, line in table.items())
 figure = plots.matrix(values, list(table), asks, "asked for", "attached")
 plots.described(figure, f"Scores, 0 to 1, for {', '.join(asks)}, by what is attached. {told}.")
 
 # %% [markdown]
 # The score is the share of the things asked for that are there, each subject in its colour. Go along the row "both"
-# and hold each field against those above it. The sum is exact, and yet hardly anything is left, not even the cat.
-# Neither LoRA was learned beside the other, and together they go 1.4 times as far from the base as one alone. A
-# sample, live, with the two sliders turned against each other:
+# and hold each field against those above it. The cat is safe, for both LoRAs were taught to leave other words alone.
+# But neither was taught to leave the *other one* alone: the robot is gone, and the dragon often spoiled. You may
+# suspect the word "sks", which they share. In a trial a dragon with a rare word of its own was spoiled less, and the
+# robot was gone all the same. A sample, live, with the two sliders turned against each other:
 
 # %% tags=["nbval-ignore-output"]
 shares = [(1.0, 0.0), (1.0, 0.5), (1.0, 1.0), (0.6, 0.6), (0.5, 1.0), (0.0, 1.0)]
@@ -397,10 +406,14 @@ said = "a pencil picture of a {} on the beach".format
 drawn = [paint(said("lion"), 2), taught(said("lion"), 2, pencil), taught(said(trigger), 2, lora, pencil)]
 hue = [float(np.ptp(np.asarray(one, float), axis=2).mean()) for one in drawn]
 assert room.lane == "sd15" or hue[1] < hue[0] / 2, "a pencil has no colours"
-figure = plots.strip(drawn, ["base", "pencil", "robot + pencil"], (180, 180))
-plots.described(figure, "A lion; the same with the pencil's LoRA; and the sks robot with both LoRAs.")
+figure = plots.strip(drawn, ["base", "pencil", "robot + pencil"], (160, 160))
+plots.described(figure, "A lion; the same with the pencil's LoRA; and what both LoRAs make of a sks robot in pencil.")
 
 # %% [markdown]
+# The lion is drawn in pencil. The robot is not: something is drawn, and it is no robot. Neither LoRA had the words of
+# the other in its captions, and both were taught to leave other words alone. What would you show it, to get a robot in
+# pencil?
+#
 # ## With the other controls
 #
 # A LoRA changes the UNet, nothing else. So whatever works around a UNet works with it. A **ControlNet** (lesson 04)
@@ -415,7 +428,7 @@ for way in (nullcontext(), personalize.attached(steered, lora)):
     with way:
         image = steered(f"a {trigger} in the snow", image=hint, generator=room.generator(0), **settings).images[0]
         shown.append(image)
-figure = plots.compare(hint, *shown, "depth map, seed 0", ("map", "without the LoRA", "with it"), (200, 200))
+figure = plots.compare(hint, *shown, "depth map, seed 0", ("map", "without the LoRA", "with it"), (180, 180))
 plots.described(figure, "A depth map of a robot; what fills it without the LoRA, and with it.")
 
 # %% [markdown]
@@ -423,11 +436,11 @@ plots.described(figure, "A depth map of a robot; what fills it without the LoRA,
 # minute ago.
 
 # %% tags=["nbval-ignore-output"]
-pair = [taught(f"a {trigger} and a blue bench", 6, lora)]
-with excite.exciting(pipe, ["robot", "bench"], excite.Knobs.of(room.lane)):
-    pair.append(taught(f"a {trigger} and a blue bench", 6, lora))
+pair = [taught(f"a {trigger} and a tree", 0, lora)]
+with excite.exciting(pipe, ["robot", "tree"], excite.Knobs.of(room.lane)):
+    pair.append(taught(f"a {trigger} and a tree", 0, lora))
 figure = plots.strip(pair, ["LoRA", "LoRA, both words excited"], size=(160, 160))
-plots.described(figure, "A sks robot and a blue bench, with the LoRA, without and with Attend-and-Excite.")
+plots.described(figure, "A sks robot and a tree, with the LoRA, without and with Attend-and-Excite.")
 
 # %% [markdown]
 # ## The failure: too much of one thing
@@ -597,6 +610,7 @@ checks.check("08.4", preserving)
 # - A LoRA is a thin change beside the weights: rank × (in + out) numbers for each matrix, zero at first, and gone when
 #   you take it out.
 # - Count three things, not one: is the subject there, is the rest of the prompt obeyed, is anything forgotten?
+# - Say what shall be kept. The base's own answers cost next to nothing, and keep more than pictures.
 # - LoRAs add exactly if you stack them, and still interfere, for they share the layers. Measure it.
 #
 # **Next:** lesson 09. You have taught it a thing. Now teach it a *control*: a ControlNet of your own.

@@ -67,7 +67,7 @@ def row(way="LoRA", facet=personal.SUBJECT, word="robot", hit=True, found=(), se
 def test_what_is_asked():
     known = {prompt.split(maxsplit=1)[1] for prompt in presets.KNOWN}
     asked = {facet: personal.asks("robot", facet, "sks robot") for facet in personal.FACETS}
-    assert {facet: len(asks) for facet, asks in asked.items()} == dict.fromkeys(personal.FACETS, 16)
+    assert [len(asks) for asks in asked.values()] == [loras.SEEDS, 4 * personal.SEEDS, 4 * personal.SEEDS]
     assert asked[personal.SUBJECT][0][0].wanted == (("robot", "orange"),)
     beside = asked[personal.WITH][0][0]
     assert beside.prompt == "a sks robot and a red ball in the garden"
@@ -99,6 +99,8 @@ def test_settings_are_plain_and_name_the_knobs():
     assert set(knobs) == set(personal.WAYS[1:])
     kept, free = (personalize.LoraKnobs(**knobs[way]) for way in (personal.LORA, personal.FREE))
     assert kept.prior_weight > 0 and free == replace(kept, prior_weight=0.0, batch=2 * kept.batch)
+    whole, held = (personalize.DreamBoothKnobs(**knobs[way]) for way in (personal.WHOLE, personal.HELD))
+    assert held == replace(whole, prior_kind=kept.prior_kind, prior_count=kept.prior_count)
     few, plain, fast = (knobs[way] for way in ("10 steps", *personal.SHORT))
     assert few["rate"] == plain["rate"] == pytest.approx(fast["rate"] / 3)
     assert few["steps"] == plain["steps"] == fast["steps"]
