@@ -68,11 +68,10 @@ class Lessons:
         self.known: dict[str, torch.Tensor] = {}
         self._know(self.subject.captions)
 
-    def keep(self, prior: Seen | Answered | None) -> Lessons:
+    def keep(self, prior: Seen | Answered | None) -> None:
         """Add what shall not be forgotten."""
         self.prior = prior
         self._know(prior.captions if prior else [])
-        return self
 
     @torch.no_grad()
     def _know(self, captions: list[str]) -> None:

@@ -55,7 +55,7 @@ class Told:
 
     rates: dict[str, Interval]  # by facet
     intruded: Interval  # the subject where nobody asked for it
-    seconds: float  # of learning, mean over the subjects; prior pictures included
+    seconds: float  # of learning, mean over the subjects; making what is kept included
     bytes: int  # of what is kept
     steps: int
 
