@@ -85,14 +85,15 @@ def _a(word: str) -> str:
 
 def knobs_of(way: str) -> personalize.LoraKnobs | personalize.DreamBoothKnobs | personalize.FewStepKnobs:
     """Give the clay lane's knobs for a way; LoRAs without a start have those of few steps, or a higher rate."""
-    few, whole = personalize.preset("few_step", "clay"), personalize.preset("lora", "clay", rank=shelf.RANK)
+    few, lora = personalize.preset("few_step", "clay"), personalize.preset("lora", "clay", rank=shelf.RANK)
     if way in FEW:
         return replace(few, steps=FEW[way])
     if way in SHORT:
-        return replace(whole, **vars(few) | {"steps": LONGER, "rate": SHORT[way] * few.rate})
-    free, tuned = replace(whole, prior_weight=0.0, batch=2 * whole.batch), personalize.preset("dreambooth", "clay")
-    held = replace(tuned, prior_kind=whole.prior_kind, prior_count=whole.prior_count)
-    return {WHOLE: tuned, HELD: held, LORA: whole, FREE: free}[way]
+        return replace(lora, **vars(few) | {"steps": LONGER, "rate": SHORT[way] * few.rate})
+    whole = personalize.preset("dreambooth", "clay")
+    held = replace(whole, prior_kind=lora.prior_kind, prior_count=lora.prior_count)
+    free = replace(lora, prior_weight=0.0, batch=2 * lora.batch)
+    return {WHOLE: whole, HELD: held, LORA: lora, FREE: free}[way]
 
 
 @contextmanager
