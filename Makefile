@@ -62,8 +62,8 @@ lesson: setup ## run one lesson, N=01, into an HTML page under build/
 
 models: setup ## train the clay family and the judge anew (hours), then list the assets (STAGE=judge for one)
 	stages="$(STAGE)"; \
-	[ -n "$$stages" ] || stages=$$($(PY) -c 'from course_utils.clay.recipe.__main__ import STAGES; print(*STAGES)'); \
-	for stage in $$stages; do $(PY) -m course_utils.clay.recipe "$$stage"; done
+	[ -n "$$stages" ] || stages=$$($(PY) -c 'from course_utils.recipe.__main__ import STAGES; print(*STAGES)'); \
+	for stage in $$stages; do $(PY) -m course_utils.recipe "$$stage"; done
 	$(PY) -m tools.assets
 
 results: setup ## the tables that take minutes

@@ -11,7 +11,7 @@ import torch
 from picture import pipeline as clay
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from course_utils.clay.recipe import corpus
+from course_utils.recipe import corpus
 
 MB = 2**20
 

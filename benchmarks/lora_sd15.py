@@ -14,7 +14,7 @@ from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from course_utils import env, personalize
-from course_utils.clay.recipe import base, corpus
+from course_utils.recipe import base, corpus
 
 
 def pipeline() -> StableDiffusionPipeline:

@@ -10,7 +10,7 @@ import time
 import torch
 
 from course_utils import catalog, env
-from course_utils.clay.recipe import autoencoder, base, corpus, text
+from course_utils.recipe import autoencoder, base, corpus, text
 
 ROUNDS, STEPS = 7, 20
 

@@ -1,6 +1,6 @@
 """The reader: sees classes, joints and surface directions in a clay picture that nobody rendered.
 
-A network of its own, trained on rendered truth (``clay.recipe.reader``). It also says how unlike a clay picture
+A network of its own, trained on rendered truth (``recipe.reader``). It also says how unlike a clay picture
 its input is: on a photograph it can only guess.
 """
 

@@ -1,6 +1,6 @@
 """The judge: looks at a picture and says which things are there, how big, in what colour, and how many fingers.
 
-It is a network of its own, trained on rendered truth alone (``clay.recipe.judge``), and only measures: nothing
+It is a network of its own, trained on rendered truth alone (``recipe.judge``), and only measures: nothing
 is trained on what it says. Its own error is printed on its card, ``assets/models/clay-judge/README.md``.
 """
 

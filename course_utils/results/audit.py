@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import catalog, clay, editing, excite, judge
-from ..clay.recipe import exam
 from ..excite import Knobs
 from ..judge import network
+from ..recipe import exam
 from .making import Table
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from .. import catalog, controls
 from ..catalog import CONTROLS
-from ..clay.recipe import data, trials
+from ..recipe import data, trials
 from .making import Table
 
 SHARED = 16  # scenes of the mismatch matrix: each has straight lines and somebody in it, so no map is empty

@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from .. import catalog, judge, metrics, personalize
-from ..clay.recipe import exam, loras
 from ..metrics import Interval
 from ..personalize import shelf
+from ..recipe import exam, loras
 from .making import Table
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from PIL import Image
 from .. import adherence, catalog, clay, controls, judge
 from ..clay import Render
 from ..clay.captions import NUMBERS
-from ..clay.recipe.trials import Trial, generate, plain
 from ..clay.regions import borders
 from ..controls import edges
 from ..judge import places
+from ..recipe.trials import Trial, generate, plain
 from .making import Table
 from .together import maps_of
 

@@ -9,8 +9,8 @@ from PIL import Image
 from .. import catalog, clay, controls
 from ..clay import truth
 from ..clay.control_maps import draw_pose
-from ..clay.recipe import data, trials
-from ..clay.recipe.trials import Trial
+from ..recipe import data, trials
+from ..recipe.trials import Trial
 from .making import Table
 
 SCENES, BLOCK = 24, 8

@@ -37,7 +37,7 @@ def jobs() -> dict[str, tuple[str, int]]:
 def trial(index: int) -> tuple[Scene, Caption] | None:
     """Give a held-out scene and its caption, or None if it does not name two things, each once."""
     from ..clay.captions import Says, caption
-    from ..clay.recipe import data, word_maps
+    from ..recipe import data, word_maps
 
     scene = data.scene_of(data.HELD_OUT, index)
     if not word_maps.shows_two(scene):
@@ -51,7 +51,7 @@ def measure(job: tuple[str, int]) -> list[dict]:
     import torch
 
     from .. import attention, catalog, clay
-    from ..clay.recipe import word_maps
+    from ..recipe import word_maps
 
     half, index = job
     scene, said = trial(index)

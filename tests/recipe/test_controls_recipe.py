@@ -12,8 +12,11 @@ from diffusers import ControlNetModel
 from course_utils import adherence, catalog, controlnet, controls, env
 from course_utils.clay import control_maps, truth
 from course_utils.clay import vocabulary as words
-from course_utils.clay.recipe import __main__ as recipe
-from course_utils.clay.recipe import (
+from course_utils.clay.render import render
+from course_utils.clay.things.people import OPENPOSE_18
+from course_utils.controls import reader as reading
+from course_utils.recipe import __main__ as recipe
+from course_utils.recipe import (
     autoencoder,
     base,
     control,
@@ -32,10 +35,7 @@ from course_utils.clay.recipe import (
     ship,
     trials,
 )
-from course_utils.clay.recipe.reader_lessons import Lessons, answers, hills, unit
-from course_utils.clay.render import render
-from course_utils.clay.things.people import OPENPOSE_18
-from course_utils.controls import reader as reading
+from course_utils.recipe.reader_lessons import Lessons, answers, hills, unit
 from course_utils.training import Plan
 from tests.tiny import models
 

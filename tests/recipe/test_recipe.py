@@ -9,7 +9,9 @@ import torch
 from diffusers import AutoencoderTiny
 
 from course_utils.attention.layers import Explicit
-from course_utils.clay.recipe import (
+from course_utils.judge import Seen, Sight
+from course_utils.judge import load as load_judge
+from course_utils.recipe import (
     autoencoder,
     base,
     card,
@@ -25,8 +27,6 @@ from course_utils.clay.recipe import (
     text,
     word_maps,
 )
-from course_utils.judge import Seen, Sight
-from course_utils.judge import load as load_judge
 from course_utils.training import Loop, Muon, Plan, optimizers
 
 FEW = Plan(steps=2, rate=1e-3, warmup=1)

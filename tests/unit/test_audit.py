@@ -11,9 +11,9 @@ import torch
 from transformers import CLIPTokenizer
 
 from course_utils import attention, catalog, env, judge, results
-from course_utils.clay.recipe import exam
 from course_utils.excite import Knobs
 from course_utils.judge import network
+from course_utils.recipe import exam
 from course_utils.results import Result, audit, counting
 from tests.tiny import models
 

@@ -3,7 +3,7 @@
 import pytest
 
 from course_utils import env
-from course_utils.clay.recipe import dependents, ship
+from course_utils.recipe import dependents, ship
 from tests.tiny import models
 
 

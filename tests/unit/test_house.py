@@ -15,11 +15,10 @@ MODULES = sorted((ROOT / "course_utils").rglob("*.py"))
 # A room imports from itself and from what stands before it. A new room takes its place in this list.
 FLOORS = [
     "doctor", "env", "training", "objectives", "clay", "judge", "metrics", "adherence", "catalog", "controls",
-    "editing", "attention", "excite", "controlnet", "personalize", "plots", "checks", "clay.recipe",
+    "editing", "attention", "excite", "controlnet", "personalize", "plots", "checks", "recipe",
     "results", "widgets",
 ]  # fmt: skip
 TWINS = {"doctor": "env", "env": "doctor"}  # one room in two files
-TOP = "clay.recipe"  # trains the family: a room of its own inside clay
 MAX_MODULE, MAX_FUNCTION, MAX_KERNEL = 250, 40, 70  # lines; a compiled kernel is one piece, its docstring not counted
 FORBIDDEN = {
     r"\.cuda\(": "pass the device on",
@@ -68,7 +67,7 @@ def compiled(node):
 
 def room(module):
     """Return the room of a dotted module name inside the package."""
-    return TOP if module.startswith(TOP) else module.split(".")[0]
+    return module.split(".")[0]
 
 
 def imported(path):

@@ -12,14 +12,14 @@ from course_utils import judge
 from course_utils.clay import vocabulary as words
 from course_utils.clay.camera import fit
 from course_utils.clay.compose import compose
-from course_utils.clay.recipe import data, judge_card, judge_spoil, judge_truth
-from course_utils.clay.recipe.judge import Lessons, loss_of, settle
 from course_utils.clay.render import render
 from course_utils.clay.sample import hand_pose
 from course_utils.clay.scenes import Scene, Thing, Wear
 from course_utils.clay.things.poses import random_pose
 from course_utils.judge import network
 from course_utils.judge.network import COLOURS, LABELS, RAISED, label_of
+from course_utils.recipe import data, judge_card, judge_spoil, judge_truth
+from course_utils.recipe.judge import Lessons, loss_of, settle
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +261,7 @@ def test_zoom_keeps_picture_and_maps_together(kept):
 
 
 def test_small_things_weigh_more_and_the_unknown_nothing(kept):
-    from course_utils.clay.recipe.judge import weigh
+    from course_utils.recipe.judge import weigh
 
     label = kept.label[0].copy()
     label[0] = judge_truth.UNKNOWN

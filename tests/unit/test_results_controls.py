@@ -9,9 +9,9 @@ from safetensors.torch import save_file
 from course_utils import catalog, clay, controls, env, judge, results
 from course_utils.catalog import CONTROLS
 from course_utils.clay import vocabulary as words
-from course_utils.clay.recipe import trials
 from course_utils.controls.reader import Reader
 from course_utils.judge.network import Judge, ready
+from course_utils.recipe import trials
 from course_utils.results import __main__ as command
 from course_utils.results import making, obedience, stories, together
 from tests.tiny import models

@@ -8,9 +8,9 @@ import torch
 
 from course_utils import catalog, env, judge, personalize, results
 from course_utils.clay import vocabulary as words
-from course_utils.clay.recipe import data, dependents, loras
 from course_utils.judge import network
 from course_utils.personalize import presets, shelf
+from course_utils.recipe import data, dependents, loras
 from course_utils.results import __main__ as command
 from course_utils.results import making, personal
 from tests.tiny import models

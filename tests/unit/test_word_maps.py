@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course_utils import attention, catalog, clay, env, metrics
-from course_utils.clay.recipe import word_maps as recipe
+from course_utils.recipe import word_maps as recipe
 from course_utils.results import word_maps
 from tests.tiny import models
 

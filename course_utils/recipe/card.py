@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from ... import catalog, judge, metrics
+from .. import catalog, judge, metrics
 from . import autoencoder, base, data, exam, ship, word_maps
 
 SHEET = 64  # pictures to look at, left in the cache
@@ -18,7 +18,7 @@ SHEET = 64  # pictures to look at, left in the cache
 CARD = """# clay-base
 
 A small Stable Diffusion of our own, trained on the clay world alone: text encoder, autoencoder, UNet.
-Source: `python -m course_utils.clay.recipe` ({samples} samples). Licence: CC BY 4.0. SHA-256 of the weights: `{hash}`.
+Source: `python -m course_utils.recipe` ({samples} samples). Licence: CC BY 4.0. SHA-256 of the weights: `{hash}`.
 
 The word maps were *taught* (TokenCompose, CVPR 2024); Stable Diffusion's are emergent.
 Clay scenes are easier than photographs: same metric, not the same feat.

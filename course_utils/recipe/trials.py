@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ... import adherence, catalog, controls, editing, metrics
-from ...controls import networks
-from ..render import render
-from ..view import Render
+from .. import adherence, catalog, controls, editing, metrics
+from ..clay.render import render
+from ..clay.view import Render
+from ..controls import networks
 from . import corpus, data, dependents, maps
 
 SCENES, BATCH = 64, 16

@@ -8,10 +8,10 @@ import time
 
 from tqdm import tqdm
 
-from ... import metrics, personalize
-from ...personalize import shelf
-from .. import vocabulary as words
-from ..captions import PLACE_WORDS
+from .. import metrics, personalize
+from ..clay import vocabulary as words
+from ..clay.captions import PLACE_WORDS
+from ..personalize import shelf
 from . import data, dependents, exam, ship
 
 SEEDS = 16
@@ -24,7 +24,7 @@ class that it is named after.
 
 {base}
 
-Made by `python -m course_utils.clay.recipe loras`. Licence: CC BY 4.0.
+Made by `python -m course_utils.recipe loras`. Licence: CC BY 4.0.
 
 | file | trigger | rank | steps | bytes of tensors | change beside the weights, median of the layers | subject found |
 |---|---|---|---|---|---|---|

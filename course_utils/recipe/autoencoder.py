@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from diffusers import AutoencoderTiny
 
-from ...catalog import dtype_keyword
-from ...training import Loop, Plan
+from ..catalog import dtype_keyword
+from ..training import Loop, Plan
 from . import data
 
 WIDTH, LATENT = 64, 12

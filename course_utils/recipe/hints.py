@@ -11,8 +11,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from ...controls.edges import outlines, straight_lines
-from ..control_maps import SEGMENTS, draw_lines, draw_pose
+from ..clay.control_maps import SEGMENTS, draw_lines, draw_pose
+from ..controls.edges import outlines, straight_lines
 from .maps import Facts
 
 CLEAN = 0.4  # share of the lessons drawn from truth as it is

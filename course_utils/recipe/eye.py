@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ... import metrics
-from ...env import ASSETS
-from ...judge import Sight, Trained, look
-from ...judge.network import COLOURS
-from .. import vocabulary as words
+from .. import metrics
+from ..clay import vocabulary as words
+from ..env import ASSETS
+from ..judge import Sight, Trained, look
+from ..judge.network import COLOURS
 from . import data, exam, ship
 
 LABELS = ASSETS / "data" / "eye_labels.tsv"

@@ -8,8 +8,8 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-from ... import adherence, metrics
-from ...controls.reader import Reader, load
+from .. import adherence, metrics
+from ..controls.reader import Reader, load
 from . import autoencoder, data, maps
 from .judge_truth import trip
 from .reader_lessons import unit
@@ -32,7 +32,7 @@ a clay picture its input is.
 A convolutional encoder-decoder with a head for each, {parameters:.1f} M parameters; a hand is cut out and looked at
 again, larger. Licence: CC BY 4.0.
 
-Made by `python -m course_utils.clay.recipe reader` from {samples} pictures of a world of its own (seed 4) with exact
+Made by `python -m course_utils.recipe reader` from {samples} pictures of a world of its own (seed 4) with exact
 truth: renders and their trips through the autoencoder `{mark}`, blurred, noisy, JPEG, brighter and darker. It never
 saw a generated picture, and shares nothing with the judge.
 

@@ -9,8 +9,8 @@ import torch
 from diffusers import ControlNetModel, StableDiffusionPipeline
 from transformers import CLIPTokenizer
 
-from ... import controlnet, metrics
-from ...catalog import CONTROLS
+from .. import controlnet, metrics
+from ..catalog import CONTROLS
 from . import control_card, data, dependents, hints, latents, maps, trials
 
 # The first net begins as a copy of the UNet's encoder and sees 96,000 pairs (the paper's saw 25,000 to 3,000,000).

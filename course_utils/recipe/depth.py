@@ -15,9 +15,9 @@ from diffusers import StableDiffusionDepth2ImgPipeline, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from torch.nn import functional as F
 
-from ...controlnet.pairs import tokens
-from ...objectives import noise_loss
-from ...training import Loop, Plan
+from ..controlnet.pairs import tokens
+from ..objectives import noise_loss
+from ..training import Loop, Plan
 from . import base, data, dependents, depth_card, depth_estimator
 from .control import Drawn
 

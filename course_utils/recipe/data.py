@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ...env import ASSETS, cache_folder
-from .. import layout
-from .. import vocabulary as words
-from ..render import render
-from ..sample import sample
-from ..scenes import Scene
+from ..clay import layout
+from ..clay import vocabulary as words
+from ..clay.render import render
+from ..clay.sample import sample
+from ..clay.scenes import Scene
+from ..env import ASSETS, cache_folder
 
 TRAIN, HELD_OUT, JUDGE, READER = 1, 2, 3, 4  # seeds of the worlds: nothing is ever trained on HELD_OUT
 SHARD = 500

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import torch
 
-from ...controls import reader_joints as joints
-from ...controls.reader import HAND_SIDE, SIDE
-from ...judge.network import prepare
+from ..controls import reader_joints as joints
+from ..controls.reader import HAND_SIDE, SIDE
+from ..judge.network import prepare
 from .judge_spoil import GREY, camera
 from .maps import NOBODY, Facts, Shard
 

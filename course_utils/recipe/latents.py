@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderTiny
 from transformers import CLIPTokenizer
 
-from ..captions import SAYS, Says
+from ..clay.captions import SAYS, Says
 from . import autoencoder, corpus, data
 
 

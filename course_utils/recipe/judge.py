@@ -14,9 +14,9 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ...judge import FOLDER, load
-from ...judge.network import LABELS, NOTHING, SIZE, UNCOUNTABLE, Judge, crop, prepare
-from ...training import Loop, Plan
+from ..judge import FOLDER, load
+from ..judge.network import LABELS, NOTHING, SIZE, UNCOUNTABLE, Judge, crop, prepare
+from ..training import Loop, Plan
 from . import data, judge_card
 from .judge_spoil import SPOILED, SPOILS, Sample, camera, paste, zoom
 from .judge_truth import HAND_WIDTH, SPARE, UNKNOWN, Kept, join, keep

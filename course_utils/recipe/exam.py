@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ... import catalog, judge
-from ...env import ASSETS
-from .. import vocabulary as words
-from ..captions import PLACE_WORDS
-from ..sample import unseen_pair
+from .. import catalog, judge
+from ..clay import vocabulary as words
+from ..clay.captions import PLACE_WORDS
+from ..clay.sample import unseen_pair
+from ..env import ASSETS
 
 PROMPTS = ASSETS / "data" / "attend_excite_prompts.tsv"
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .. import control_maps
-from ..render import render
-from ..straight import straight_edges
-from ..things.people import OPENPOSE_18
-from ..truth import keypoints
-from ..view import Render
+from ..clay import control_maps
+from ..clay.render import render
+from ..clay.straight import straight_edges
+from ..clay.things.people import OPENPOSE_18
+from ..clay.truth import keypoints
+from ..clay.view import Render
 from . import data
 
 READER_SHARDS = 10

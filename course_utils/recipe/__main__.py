@@ -1,4 +1,4 @@
-"""Run a stage of the recipe: ``python -m course_utils.clay.recipe STAGE [KIND] [--minutes M]``.
+"""Run a stage of the recipe: ``python -m course_utils.recipe STAGE [KIND] [--minutes M]``.
 
 In order: data, autoencoder, latents, text, base, decoder, judge, card (ships the base), then what stands on the
 frozen base: maps, reader, depth, control KIND (without one, all seven; canny first, from which the others go on),
@@ -8,7 +8,7 @@ loras. Each goes on where it stopped.
 ``eye`` lays generated pictures out for a person to label; the judge's card tells how often it agrees with them.
 ``--onward`` lets base and judge start from the weights that ship, where the cache is gone.
 The same command trains on a GPU where there is one. On several cores or GPUs:
-``torchrun --nproc_per_node 2 -m course_utils.clay.recipe base`` (with ``ACCELERATE_USE_CPU=true`` on CPUs).
+``torchrun --nproc_per_node 2 -m course_utils.recipe base`` (with ``ACCELERATE_USE_CPU=true`` on CPUs).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import math
 
 from tqdm import tqdm
 
-from ...catalog import CONTROLS
+from ..catalog import CONTROLS
 
 KINDS = {"control": CONTROLS, "gain": CONTROLS, "card": ("base", "depth2img", "reader", "judge", "loras", *CONTROLS)}
 ONWARD = ("base", "judge")
@@ -139,7 +139,7 @@ RUN |= {"eye": _eye, "gain": _gain}
 
 def main() -> None:
     """Read the command line and run the stage."""
-    parser = argparse.ArgumentParser(prog="python -m course_utils.clay.recipe", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m course_utils.recipe", description=__doc__)
     parser.add_argument("stage", choices=RUN)
     parser.add_argument("kind", nargs="?", help="of a control or a card")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop and save after this long")

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ... import attention
-from ...metrics import auc
-from ..captions import Says
-from ..scenes import Scene
-from ..vocabulary import THINGS
+from .. import attention
+from ..clay.captions import Says
+from ..clay.scenes import Scene
+from ..clay.vocabulary import THINGS
+from ..metrics import auc
 from . import corpus, data
 
 SIDE = 64

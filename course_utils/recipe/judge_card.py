@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save_file
 
-from ... import metrics
-from ...judge import Sight, Trained, candidates, load, look, read
-from ...judge.network import COLOURS, Judge
-from .. import vocabulary as words
+from .. import metrics
+from ..clay import vocabulary as words
+from ..judge import Sight, Trained, candidates, load, look, read
+from ..judge.network import COLOURS, Judge
 from . import autoencoder, data, eye
 from .judge_truth import UNKNOWN, WORDS, Kept, Truth, join, least, there, trip
 
@@ -146,7 +146,7 @@ A U of residual convolutions, {parameters:.1f} M parameters, {size:.1f} MB in ha
 picture at 256 pixels and labels it in cells of 4 x 4; a raised hand is cut out of the full picture and looked at
 again. Licence: CC BY 4.0.
 
-Made by `python -m course_utils.clay.recipe judge` from {scenes} scenes of a world of its own (seed 3): renders and
+Made by `python -m course_utils.recipe judge` from {scenes} scenes of a world of its own (seed 3): renders and
 their trips through the autoencoder with noise in the latents, blurred, noisy, JPEG; things pasted into other
 pictures; fragments, shuffled, stirred and averaged things, which count as nothing. It never saw a generated picture.
 What a painting shows counts as painting only. A thing counts as there from 0.4 % of the picture's pixels on, a

@@ -18,12 +18,12 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 from transformers import CLIPTextModel
 
-from ...attention.layers import Explicit
-from ...catalog import dtype_keyword
-from ...objectives import noise_loss
-from ...training import Loop, Plan
-from .. import vocabulary as words
-from ..captions import Says
+from ..attention.layers import Explicit
+from ..catalog import dtype_keyword
+from ..clay import vocabulary as words
+from ..clay.captions import Says
+from ..objectives import noise_loss
+from ..training import Loop, Plan
 from . import corpus, data, latents, text
 from .autoencoder import LATENT
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline
 
-from ... import adherence, catalog, controls, metrics
+from .. import adherence, catalog, controls, metrics
 from . import data, dependents, ship, trials
 
 GAINS = (1.0, 1.25, 1.5, 1.75)
@@ -19,7 +19,7 @@ the clay autoencoder's 16 pixels a latent. `catalog.load("controlnet", lane="cla
 
 {base}
 
-Made by `python -m course_utils.clay.recipe control {kind}` from {samples} pairs of the training world: part of
+Made by `python -m course_utils.recipe control {kind}` from {samples} pairs of the training world: part of
 the maps drawn from truth, part worn as a preprocessor's or a hand's are; half of the prompts emptied.
 {start}
 {loud}Licence: CC BY 4.0.

@@ -10,8 +10,8 @@ import torch
 from diffusers import StableDiffusionDepth2ImgPipeline
 from PIL import Image
 
-from ... import adherence, catalog, controls, metrics
-from ...catalog.loading import LENT
+from .. import adherence, catalog, controls, metrics
+from ..catalog.loading import LENT
 from . import data, dependents, depth_estimator, maps, ship, trials
 from .judge_truth import trip
 
@@ -26,7 +26,7 @@ other parts are clay-base's: `catalog.load("depth2img", lane="clay")` puts them 
 
 {base}
 
-Made by `python -m course_utils.clay.recipe depth`: the estimator from {estimator_samples} renders with true depth,
+Made by `python -m course_utils.recipe depth`: the estimator from {estimator_samples} renders with true depth,
 up to scale and shift as MiDaS; the UNet from the base, trained on with {unet_samples} latents. Licence: CC BY 4.0.
 
 | estimated depth against the truth, {renders} held-out renders | |

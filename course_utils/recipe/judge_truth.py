@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import torch
 
-from ...judge import RAISED_HAND
-from ...judge.network import COLOURS, HAND_ROOM, NOTHING, RAISED, SIZE, label_of, window
-from .. import vocabulary as words
-from ..compose import compose
-from ..scenes import Scene
-from ..things import colour_of
-from ..view import View
+from ..clay import vocabulary as words
+from ..clay.compose import compose
+from ..clay.scenes import Scene
+from ..clay.things import colour_of
+from ..clay.view import View
+from ..judge import RAISED_HAND
+from ..judge.network import COLOURS, HAND_ROOM, NOTHING, RAISED, SIZE, label_of, window
 from . import autoencoder, data
 
 UNKNOWN = 255  # of a label or colour: no answer is wrong there

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import BitConfig, DPTConfig, DPTForDepthEstimation, DPTImageProcessor
 
-from ...training import Loop, Plan
+from ..training import Loop, Plan
 from . import data, dependents, maps
 from .judge_spoil import GREY, camera
 from .maps import Facts

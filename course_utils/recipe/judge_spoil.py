@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...judge.network import CELL, NOTHING, SIZE
+from ..judge.network import CELL, NOTHING, SIZE
 from .judge_truth import UNKNOWN
 
 SPOILED = 254  # a label: nothing, and the loss should mind

@@ -10,9 +10,9 @@ import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
 
-from .. import vocabulary as words
-from ..captions import NUMBERS, PLACE_WORDS, SAYS, SYNONYMS, Caption, Says, caption
-from ..scenes import Scene
+from ..clay import vocabulary as words
+from ..clay.captions import NUMBERS, PLACE_WORDS, SAYS, SYNONYMS, Caption, Says, caption
+from ..clay.scenes import Scene
 from . import data
 
 LENGTH = 32  # tokens, start and end included

@@ -17,10 +17,10 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ...controls.reader import SIDE, Reader, load, scaled, unsure
-from ...judge.network import prepare, ready
-from ...training import Loop, Plan
-from .. import vocabulary as words
+from ..clay import vocabulary as words
+from ..controls.reader import SIDE, Reader, load, scaled, unsure
+from ..judge.network import prepare, ready
+from ..training import Loop, Plan
 from . import autoencoder, data, dependents, maps, reader_card
 from .judge_truth import trip
 from .reader_lessons import Lessons

@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, DDPMScheduler, StableDiffusionPipeline
 
-from ... import catalog
+from .. import catalog
 from . import autoencoder, base, corpus, data
 
 EARLY = """# clay-base: the autoencoder and the tokenizer
 
 The text encoder and the UNet are still in training and follow.
-Source: `python -m course_utils.clay.recipe autoencoder`.
+Source: `python -m course_utils.recipe autoencoder`.
 256 x 256 pictures to 16 x 16 latents of 12 channels; {psnr:.2f} dB on {count} held-out renders.
 """
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from ...training import Loop, Plan
+from ..training import Loop, Plan
 from . import corpus, data, latents
 
 WIDTH = 256

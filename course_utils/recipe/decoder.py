@@ -15,7 +15,7 @@ import torch
 from diffusers import AutoencoderTiny, DDPMScheduler
 from torch import nn
 
-from ...training import Loop, Plan
+from ..training import Loop, Plan
 from . import autoencoder, base, corpus, data, latents, ship
 
 BATCH = 3  # whole pictures: the base sees no crops

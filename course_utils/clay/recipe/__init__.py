@@ -1,1 +1,0 @@
-"""How the clay family is made: ``python -m course_utils.clay.recipe STAGE``."""

@@ -1,0 +1,1 @@
+"""How the clay family is made: ``python -m course_utils.recipe STAGE``."""
