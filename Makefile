@@ -67,7 +67,7 @@ models: setup ## train the clay family and the judge anew (hours), then list the
 	$(PY) -m tools.assets
 
 results: setup ## the tables that take minutes
-	$(PY) -m course_utils.results
+	$(PY) -m course_utils.recipe.tables
 	$(PY) -m tools.assets
 
 bench: setup ## measure against the bare libraries

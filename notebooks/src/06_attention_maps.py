@@ -262,7 +262,7 @@ level = int(tried[chosen].argmax())
 print(f"best of {len(tried) * len(levels)}: {chosen[0]}, t = {chosen[1]}, threshold {levels[level]}")
 
 # %% tags=["check"]
-from course_utils.results import word_maps
+from course_utils.recipe.tables import word_maps
 
 top = int(ious("choose", "perfect 16", None).mean(0).argmax())
 scores = {f"{one} noun": metrics.mean(ious("measure", *chosen, order=one)[:, level]) for one in ("first", "last")}

@@ -27,7 +27,8 @@ from dataclasses import replace
 import torch
 
 from course_utils import attention, catalog, checks, editing, env, excite, judge, metrics, plots, results, widgets
-from course_utils.results import audit, counting
+from course_utils.recipe.tables import audit
+from course_utils.results import counting
 
 room = env.start(seed=0)
 

@@ -31,7 +31,7 @@ from course_utils import (
     widgets,
 )
 from course_utils.personalize import shelf
-from course_utils.results import personal
+from course_utils.recipe.tables import personal
 
 room = env.start(seed=0)
 

@@ -14,7 +14,8 @@ from course_utils import attention, catalog, env, judge, results
 from course_utils.excite import Knobs
 from course_utils.judge import network
 from course_utils.recipe import exam
-from course_utils.results import Result, audit, counting
+from course_utils.recipe.tables import audit
+from course_utils.results import Result, counting
 from tests.tiny import models
 
 LION = exam.Ask("a lion with a crown", (("lion", None), ("crown", None)), "animal-object")

@@ -15,8 +15,7 @@ MODULES = sorted((ROOT / "course_utils").rglob("*.py"))
 # A room imports from itself and from what stands before it. A new room takes its place in this list.
 FLOORS = [
     "doctor", "env", "training", "objectives", "clay", "judge", "metrics", "adherence", "catalog", "controls",
-    "editing", "attention", "excite", "controlnet", "personalize", "plots", "checks", "recipe",
-    "results", "widgets",
+    "editing", "attention", "excite", "controlnet", "personalize", "plots", "results", "checks", "widgets", "recipe",
 ]  # fmt: skip
 TWINS = {"doctor": "env", "env": "doctor"}  # one room in two files
 MAX_MODULE, MAX_FUNCTION, MAX_KERNEL = 250, 40, 70  # lines; a compiled kernel is one piece, its docstring not counted

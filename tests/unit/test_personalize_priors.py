@@ -10,7 +10,7 @@ from course_utils.objectives import low_precision
 from course_utils.personalize import priors
 from course_utils.personalize.lessons import Lessons, draws
 from course_utils.personalize.presets import KNOWN
-from course_utils.results import personal
+from course_utils.recipe.tables import personal
 from tests.tiny import models
 from tests.tiny.learning import DREAMBOOTH, LORA, TRIGGER, Killed, guess, kill_at, pictures, same, state
 

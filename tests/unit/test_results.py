@@ -11,8 +11,9 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from course_utils import env, results
-from course_utils.results import __main__ as command
-from course_utils.results import making, rows
+from course_utils.recipe.tables import __main__ as command
+from course_utils.recipe.tables import making
+from course_utils.results import rows
 from tests.tiny import models
 
 

@@ -12,8 +12,8 @@ from course_utils.clay import vocabulary as words
 from course_utils.controls.reader import Reader
 from course_utils.judge.network import Judge, ready
 from course_utils.recipe import trials
-from course_utils.results import __main__ as command
-from course_utils.results import making, obedience, stories, together
+from course_utils.recipe.tables import __main__ as command
+from course_utils.recipe.tables import making, obedience, stories, together
 from tests.tiny import models
 
 KINDS = ("openpose", "depth")

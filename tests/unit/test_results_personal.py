@@ -11,8 +11,8 @@ from course_utils.clay import vocabulary as words
 from course_utils.judge import network
 from course_utils.personalize import presets, shelf
 from course_utils.recipe import data, dependents, loras
-from course_utils.results import __main__ as command
-from course_utils.results import making, personal
+from course_utils.recipe.tables import __main__ as command
+from course_utils.recipe.tables import making, personal
 from tests.tiny import models
 from tests.tiny.learning import DREAMBOOTH, LORA, SMALL, pictures
 

@@ -5,7 +5,7 @@ import pytest
 
 from course_utils import attention, catalog, clay, env, metrics
 from course_utils.recipe import word_maps as recipe
-from course_utils.results import word_maps
+from course_utils.recipe.tables import word_maps
 from tests.tiny import models
 
 

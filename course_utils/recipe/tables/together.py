@@ -6,11 +6,11 @@ from functools import lru_cache
 
 from PIL import Image
 
-from .. import catalog, clay, controls
-from ..clay import truth
-from ..clay.control_maps import draw_pose
-from ..recipe import data, trials
-from ..recipe.trials import Trial
+from ... import catalog, clay, controls
+from ...clay import truth
+from ...clay.control_maps import draw_pose
+from .. import data, trials
+from ..trials import Trial
 from .making import Table
 
 SCENES, BLOCK = 24, 8

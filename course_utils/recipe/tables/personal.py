@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from .. import catalog, judge, metrics, personalize
-from ..metrics import Interval
-from ..personalize import shelf
-from ..recipe import exam, loras
+from ... import catalog, judge, metrics, personalize
+from ...metrics import Interval
+from ...personalize import shelf
+from .. import exam, loras
 from .making import Table
 
 if TYPE_CHECKING:

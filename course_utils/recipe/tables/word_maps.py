@@ -16,8 +16,8 @@ from .making import Table
 if TYPE_CHECKING:
     import torch
 
-    from ..clay.captions import Caption
-    from ..clay.scenes import Scene
+    from ...clay.captions import Caption
+    from ...clay.scenes import Scene
 
 CAPTIONS = 64  # of each half
 HALVES = ("choose", "measure")
@@ -36,8 +36,8 @@ def jobs() -> dict[str, tuple[str, int]]:
 
 def trial(index: int) -> tuple[Scene, Caption] | None:
     """Give a held-out scene and its caption, or None if it does not name two things, each once."""
-    from ..clay.captions import Says, caption
-    from ..recipe import data, word_maps
+    from ...clay.captions import Says, caption
+    from .. import data, word_maps
 
     scene = data.scene_of(data.HELD_OUT, index)
     if not word_maps.shows_two(scene):
@@ -50,8 +50,8 @@ def measure(job: tuple[str, int]) -> list[dict]:
     """Score the maps of both nouns of a caption."""
     import torch
 
-    from .. import attention, catalog, clay
-    from ..recipe import word_maps
+    from ... import attention, catalog, clay
+    from .. import word_maps
 
     half, index = job
     scene, said = trial(index)
@@ -73,7 +73,7 @@ def measure(job: tuple[str, int]) -> list[dict]:
 
 def overlaps(heat: torch.Tensor, mask: np.ndarray) -> list[float]:
     """Give the IoU of a map's region and the true one, at each of `THRESHOLDS`."""
-    from .. import attention, metrics
+    from ... import attention, metrics
 
     large = attention.enlarged(heat, *mask.shape)
     return [round(metrics.iou(mask, attention.region(large, level)), 4) for level in THRESHOLDS]

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import catalog, clay, editing, excite, judge
-from ..excite import Knobs
-from ..judge import network
-from ..recipe import exam
+from ... import catalog, clay, editing, excite, judge
+from ...excite import Knobs
+from ...judge import network
+from .. import exam
 from .making import Table
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from .. import catalog, controls
-from ..catalog import CONTROLS
-from ..recipe import data, trials
+from ... import catalog, controls
+from ...catalog import CONTROLS
+from .. import data, trials
 from .making import Table
 
 SHARED = 16  # scenes of the mismatch matrix: each has straight lines and somebody in it, so no map is empty

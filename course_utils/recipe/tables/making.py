@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import catalog, env
-from . import rows as kept
-from .rows import Result
+from ... import catalog, env
+from ...results import rows as kept
+from ...results.rows import Result
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def make(table: Table, folder: Path | None = None, minutes: float = math.inf) ->
     if table.trains and state.num_processes > 1:
         raise RuntimeError(
             f"Table {table.name!r} trains: {state.num_processes} processes would share each training and spoil it: "
-            f"make it in one process, python -m course_utils.results {table.name}."
+            f"make it in one process, python -m course_utils.recipe.tables {table.name}."
         )
     made = {"settings": table.settings, "models": _hashes(table), "versions": env.versions()}
     work = workshop(table.name, made)

@@ -1,7 +1,7 @@
-"""Make tables: ``python -m course_utils.results [NAME ...] [--minutes M]``; without a name, all that are not fresh.
+"""Make tables: ``python -m course_utils.recipe.tables [NAME ...] [--minutes M]``; all that are not fresh without one.
 
 Each goes on where it stopped. On several cores or GPUs:
-``torchrun --nproc_per_node 2 -m course_utils.results NAME``; "personal" trains, and takes one process.
+``torchrun --nproc_per_node 2 -m course_utils.recipe.tables NAME``; "personal" trains, and takes one process.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 import importlib
 import math
 
-from .. import env
+from ... import env
 from . import making
 
 # table: the module of this package whose TABLES has it; in the order of the lessons

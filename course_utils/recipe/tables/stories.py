@@ -7,13 +7,13 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from .. import adherence, catalog, clay, controls, judge
-from ..clay import Render
-from ..clay.captions import NUMBERS
-from ..clay.regions import borders
-from ..controls import edges
-from ..judge import places
-from ..recipe.trials import Trial, generate, plain
+from ... import adherence, catalog, clay, controls, judge
+from ...clay import Render
+from ...clay.captions import NUMBERS
+from ...clay.regions import borders
+from ...controls import edges
+from ...judge import places
+from ..trials import Trial, generate, plain
 from .making import Table
 from .together import maps_of
 

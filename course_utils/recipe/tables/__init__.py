@@ -1,0 +1,1 @@
+"""The makers of the tables that take minutes: ``python -m course_utils.recipe.tables [NAME ...]``."""
