@@ -19,24 +19,7 @@ from .regions import creases, regions, soften
 from .straight import straight_edges
 from .view import Render
 
-# ADE20K's colours, as in the card of lllyasviel/control_v11p_sd15_seg.
-_ADE = {
-    "sky": (6, 230, 230), "sand": (160, 150, 20), "grass": (4, 250, 7), "lawn at night": (4, 250, 7),
-    "road": (140, 140, 140), "floor": (80, 50, 50), "earth": (120, 120, 70), "sea": (9, 7, 230),
-    "wall": (120, 120, 120), "hill": (255, 102, 0), "building": (180, 120, 120), "backpack": (70, 184, 160),
-    "suitcase": (70, 184, 160), "chair": (204, 70, 3), "bow": (0, 112, 255), "hat": (0, 112, 255),
-    "car": (0, 102, 200), "bench": (194, 255, 0), "clock": (102, 255, 0), "apple": (255, 204, 0),
-    "man": (150, 5, 61), "woman": (150, 5, 61), "hand": (150, 5, 61), "ball": (255, 0, 163), "box": (0, 255, 20),
-    "tree": (4, 200, 3), "house": (255, 9, 224), "painting": (255, 6, 51),
-    **dict.fromkeys(words.ANIMALS, (255, 0, 122)),
-}  # fmt: skip
-# What ADE20K has no class for, in colours far from all of its 150.
-_OURS = {
-    "snow": (165, 120, 255), "glasses": (0, 15, 120), "mushroom": (0, 120, 75), "moustache": (105, 15, 150),
-    "crown": (255, 255, 105), "balloon": (255, 105, 240), "bowl": (90, 90, 210), "teapot": (60, 120, 0),
-    "dragon": (105, 210, 75), "robot": (180, 45, 180),
-}  # fmt: skip
-SEGMENTS = np.array([(_ADE | _OURS)[name] for name in words.CLASSES], np.uint8)  # [class, 3]
+SEGMENTS = np.array([*words.BACKGROUND.values(), *(words.NOUNS[word].segment for word in words.THINGS)], np.uint8)
 
 # OpenPose: the 17 limbs that are drawn (pairs of body points), and the colours of limbs and points.
 LIMBS = ((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13),

@@ -12,15 +12,6 @@ from .compose import Clay, compose
 from .scenes import Camera, Scene, Thing
 from .shapes import INSTANCE, bounding_spheres, outline_spheres
 
-# Heights in metres when things stand together: real order, squeezed so that all fill the frame.
-HEIGHT = {
-    "cat": 1.15, "dog": 1.2, "bird": 1.05, "bear": 1.45, "lion": 1.3, "horse": 1.5, "elephant": 1.45, "monkey": 1.2,
-    "frog": 0.9, "turtle": 0.85, "rabbit": 1.2, "mouse": 1.0, "backpack": 1.0, "glasses": 0.6, "crown": 0.75,
-    "suitcase": 1.1, "chair": 1.3, "balloon": 1.6, "bow": 0.75, "car": 0.85, "bowl": 0.7, "bench": 0.95, "clock": 1.15,
-    "apple": 0.9, "man": 1.75, "woman": 1.75, "hand": 1.2, "ball": 0.8, "box": 0.85, "tree": 1.8, "mushroom": 1.05,
-    "house": 1.7, "painting": 1.5, "hat": 0.7, "robot": 1.4, "dragon": 1.35, "teapot": 0.9,
-}  # fmt: skip
-
 
 def extent(thing: Thing) -> tuple[float, float]:
     """Measure a thing at the origin as it is turned: half width and height (what it wears not counted), metres."""
@@ -34,7 +25,7 @@ def line_up(things: list[Thing], rng: np.random.Generator) -> tuple[Thing, ...]:
     placed, x = [], 0.0
     for k, thing in enumerate(things):
         half, height = extent(thing)
-        size = HEIGHT[thing.word] / height * rng.uniform(0.93, 1.07)
+        size = words.NOUNS[thing.word].height / height * rng.uniform(0.93, 1.07)
         half = min(half * size, 1.1)
         x += half * rng.uniform(0.80, 1.05) if k else 0.0
         placed.append(replace(thing, x=x, z=float(rng.uniform(-0.25, 0.25)), size=float(size)))
@@ -76,8 +67,3 @@ def _half_body(clay: Clay, rng: np.random.Generator) -> Camera:
     hips = clay.anatomy[0].body["right_hip"][1]
     upper = (centre[:, 1] > hips) & (reach < 0.45)
     return fit(rows[upper], rng.uniform(0.92, 1.02), rng.normal(0, 0.12), rng.uniform(0.02, 0.14), fov=0.55)
-
-
-def has_head(word: str) -> bool:
-    """Tell whether things of this word have a head to wear things on."""
-    return word in words.ANIMALS + words.PEOPLE + ("robot", "dragon")

@@ -56,7 +56,7 @@ def _whole_style(style: str, text: str) -> bool:
 def _framing(tokens: list[str], things: list[Thing]) -> str:
     if things[0].word == "hand" and len(things) == 1:
         return "hand"
-    if {"portrait", "face", "close"} & set(tokens) and layout.has_head(things[0].word):
+    if {"portrait", "face", "close"} & set(tokens) and words.NOUNS[things[0].word].head:
         return "portrait"
     if len(things) == 1 and things[0].word in words.PEOPLE and RAISES & set(tokens):
         return "half-body"  # three in four captions that speak of a person's hand or fingers are of one
@@ -76,7 +76,7 @@ def _things(tokens: list[str], rng: np.random.Generator) -> list[Thing]:
             continue
         if token in ("shirt", "dress", "sleeve", "frame") and things and colour:
             things[-1] = replace(things[-1], colour=colour)
-        elif token in words.WEARABLES and linked and things and layout.has_head(things[-1].word):
+        elif token in words.WEARABLES and linked and things and words.NOUNS[things[-1].word].head:
             things[-1] = replace(things[-1], wears=(*things[-1].wears, Wear(token, colour)))
         elif token in RAISES and things and things[-1].word in words.PEOPLE:
             things[-1] = replace(things[-1], pose=random_pose(rng, "raised hand", hand_pose(_count(tokens))))

@@ -23,7 +23,7 @@ def regions(render: Render) -> np.ndarray:
     rows = render.clay.rows
     shade = np.round(np.sqrt(rows[:, PAINT]) * 12).astype(int) @ (1, 20, 400)
     of_row = np.unique(rows[:, INSTANCE].astype(int) * 8000 + shade, return_inverse=True)[1]
-    first = len(words.BACKGROUND_CLASSES)
+    first = len(words.BACKGROUND)
     labels = np.where(render.primitive < 0, render.klass, of_row[render.primitive] + first)
     used = np.bincount(labels.ravel()) > 0
     return (np.cumsum(used) - 1)[labels].astype(np.int32)

@@ -115,7 +115,7 @@ def draw_thing(word: str, rng: np.random.Generator, mix: Mix) -> Thing:
         colour = natural[0] if rng.random() < 0.5 else str(rng.choice(natural))
     else:
         colour = str(rng.choice(list(words.COLOURS)))
-    wears = _wears(word, rng) if layout.has_head(word) and rng.random() < mix.wears else ()
+    wears = _wears(word, rng) if words.NOUNS[word].head and rng.random() < mix.wears else ()
     pose = None
     if word in words.PEOPLE:
         pose = random_pose(rng, str(rng.choice(["stand", "walk", "raised hand"], p=[0.6, 0.22, 0.18])))
@@ -125,9 +125,9 @@ def draw_thing(word: str, rng: np.random.Generator, mix: Mix) -> Thing:
 
 def _yaw(word: str, rng: np.random.Generator) -> float:
     """Turn a thing as it is best seen: long ones from the side, flat ones from the front."""
-    if word in ("horse", "elephant", "car", "turtle", "mouse", "dragon"):
+    if words.NOUNS[word].view == "side":
         return float(rng.choice([-1, 1]) * rng.uniform(0.35, 1.0))
-    if word in ("painting", "clock", "glasses", "hand"):
+    if words.NOUNS[word].view == "front":
         return float(rng.normal(0, 0.2))
     return float(rng.normal(0, 0.42))
 

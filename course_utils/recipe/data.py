@@ -42,7 +42,7 @@ def scene_of(seed: int, index: int) -> Scene:
     rng = np.random.default_rng([seed, index, 1])
     if rng.random() < 0.15:
         old, word = scene.things[0], str(rng.choice(words.HELD_OUT))
-        wears = old.wears if layout.has_head(word) else ()
+        wears = old.wears if words.NOUNS[word].head else ()
         new = replace(old, word=word, wears=wears, pose=None, hand=None, shows=None)
         scene = scene.with_(things=layout.line_up([new, *scene.things[1:]], rng))
         scene = scene.with_(camera=layout.frame(scene, rng))

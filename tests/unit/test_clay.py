@@ -74,7 +74,7 @@ def test_the_sky_is_far_and_background_owns_no_instance():
     made = clay.render(clay.scene(words="an apple in the desert"), 64, 64)
     sky = made.klass == words.CLASS_ID["sky"]
     assert sky.any() and (made.depth[sky] > 0.8 * FAR).all()
-    assert (made.instance[made.klass < len(words.BACKGROUND_CLASSES)] == -1).all()
+    assert (made.instance[made.klass < len(words.BACKGROUND)] == -1).all()
 
 
 def test_wearables_are_instances_of_their_own():

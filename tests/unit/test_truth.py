@@ -11,6 +11,7 @@ from course_utils.clay.flow import flow
 from course_utils.clay.render import render
 from course_utils.clay.scenes import Camera, Hand, Light, Scene, Thing, Wear
 from course_utils.clay.straight import straight_edges
+from course_utils.controls import ade20k
 
 HEIGHT, WIDTH = 80, 112
 CAMERA = Camera((0.0, 1.0, 5.0), (0.0, 0.6, 0.0), 0.7)
@@ -64,7 +65,8 @@ def test_segments_have_ades_colours(pair):
     seen = {tuple(c) for c in np.asarray(control_maps.seg_map(pair)).reshape(-1, 3).tolist()}
     assert {(255, 0, 122), (0, 255, 20), (6, 230, 230), (4, 250, 7)} <= seen
     assert control_maps.SEGMENTS.shape == (len(words.CLASSES), 3)
-    assert not set(control_maps._OURS.values()) & set(control_maps._ADE.values())
+    alone = {noun.segment for noun in words.NOUNS.values()} - {tuple(colour) for colour in ade20k.COLOURS.tolist()}
+    assert len(alone) == 9  # of glasses, crown, balloon, bowl, mushroom, moustache, robot, dragon, teapot
 
 
 def test_lines_follow_the_boxes_and_only_them(pair):
