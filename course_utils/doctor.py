@@ -5,9 +5,7 @@ Looks at metadata and files only: it must still work where `import diffusers` do
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 import os
 import platform
 import shutil
@@ -17,27 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import env
+from .catalog.files import manifest, unlike
 
-# Held against pyproject.toml by a test: on Colab the course runs from a folder and has no metadata of its own.
-SUPPORTED = {
-    "torch": ">=2.11",
-    "diffusers": ">=0.39,<0.43",
-    "transformers": ">=5.15,<6",
-    "huggingface_hub": ">=1.27,<3",
-    "peft": ">=0.20,<0.22",
-    "accelerate": ">=1.14",
-    "safetensors": ">=0.7",
-    "numpy": ">=2.1,<3",
-    "pillow": ">=11.3",
-    "opencv-python-headless": ">=5.0",
-    "scikit-image": ">=0.25",
-    "scipy": ">=1.14",
-    "matplotlib": ">=3.10",
-    "numba": ">=0.60",
-    "ipywidgets": ">=7.7.1,<9",
-    "anywidget": ">=0.9.21",
-    "ipython": ">=7.34",
-}
 PYTHON = (3, 11)
 NEEDS_GB = {"clay": (1.5, 0.5), "sd15": (6.0, 10.0)}  # lane: free memory, free disk
 OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")  # any of them gives cv2
@@ -51,6 +30,17 @@ class Finding:
     ok: bool
     message: str  # what was found
     fix: str = ""  # what mends it; empty when ok
+
+
+def report(lane: str | None = None) -> list[Finding]:
+    """Examine this installation, print what is wrong with its fix, and return the findings.
+
+    Args:
+        lane: "clay" or "sd15", whose needs count; None asks `env.choose_lane`.
+    """
+    findings = examine(env.choose_lane(lane))
+    print(table(findings))
+    return findings
 
 
 def examine(lane: str = "clay") -> list[Finding]:
@@ -82,7 +72,7 @@ def ranges() -> Iterator[Finding]:
     """Is every package there, in the range that the course supports?"""
     from packaging.specifiers import SpecifierSet
 
-    for name, wanted in SUPPORTED.items():
+    for name, wanted in env.SUPPORTED.items():
         found = next(filter(None, map(env.installed, OPENCV if name in OPENCV else (name,))), None)
         if found is None:
             yield Finding(name, False, f"not installed (wanted {wanted})", _install(f"{name}{wanted}"))
@@ -153,32 +143,6 @@ def assets(folder: Path | None = None) -> Iterator[Finding]:
         yield Finding("assets", True, f"{len(files)} files, {megabytes:.0f} MB, hashes right")
 
 
-def manifest(folder: Path) -> dict[str, dict]:
-    """Return size and SHA-256 of each file that the course ships, as tools/assets.py wrote them.
-
-    Raises:
-        OSError: there is no such list.
-        ValueError: it cannot be read.
-    """
-    content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
-        raise ValueError(f"{folder / 'manifest.json'} has no table of files.")
-    return content["files"]
-
-
-def unlike(path: Path, entry: dict) -> str:
-    """Say how a file differs from the one that the course shipped; an empty string if it does not."""
-    if not path.is_file():
-        return "missing"
-    size = path.stat().st_size
-    if size != entry["bytes"]:
-        return f"not the file that the course shipped: {size:,} bytes instead of {entry['bytes']:,}"
-    found = sha256(path)
-    if found != entry["sha256"]:
-        return f"not the file that the course shipped: SHA-256 {found[:12]}... instead of {entry['sha256'][:12]}..."
-    return ""
-
-
 def numba_cache() -> Iterator[Finding]:
     """Can the compiled renderer be kept for the next start?"""
     places = [os.environ.get("NUMBA_CACHE_DIR"), Path(__file__).parent, Path.home() / ".cache"]
@@ -218,9 +182,3 @@ def _quarrels(package: str) -> Iterator[tuple[str, str, str]]:
 
 def _install(requirement: str) -> str:
     return f'Run `pip install "{requirement}"` before any import, then restart the kernel.'
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,8 +19,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from .doctor import Finding
-
+# Held against pyproject.toml by a test: on Colab the course runs from a folder and has no metadata of its own.
+SUPPORTED = {
+    "torch": ">=2.11",
+    "diffusers": ">=0.39,<0.43",
+    "transformers": ">=5.15,<6",
+    "huggingface_hub": ">=1.27,<3",
+    "peft": ">=0.20,<0.22",
+    "accelerate": ">=1.14",
+    "safetensors": ">=0.7",
+    "numpy": ">=2.1,<3",
+    "pillow": ">=11.3",
+    "opencv-python-headless": ">=5.0",
+    "scikit-image": ">=0.25",
+    "scipy": ">=1.14",
+    "matplotlib": ">=3.10",
+    "numba": ">=0.60",
+    "ipywidgets": ">=7.7.1,<9",
+    "anywidget": ">=0.9.21",
+    "ipython": ">=7.34",
+}
 LANES = ("clay", "sd15")
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / "assets"
@@ -31,7 +49,7 @@ _at_release: list[Callable[[], None]] = []
 
 
 @dataclass(frozen=True)
-class Room:
+class Runtime:
     """Where a lesson runs."""
 
     place: str  # "colab" or "local"
@@ -57,15 +75,15 @@ class Room:
         return f"{self.lane} lane on {place}: {device}, {self.memory_gb:.0f} GB, {dtype}; {versions}"
 
 
-def start(seed: int = 0, lane: str | None = None) -> Room:
+def start(seed: int = 0, lane: str | None = None) -> Runtime:
     """Look around and say in one line where this lesson runs.
 
     Args:
-        seed: what `room.generator()` starts from; the global generators are left alone.
+        seed: what `runtime.generator()` starts from; the global generators are left alone.
         lane: "clay" or "sd15"; None asks `choose_lane`.
 
     Returns:
-        The room; lessons pass its `device`, `dtype` and generators on.
+        The runtime; lessons pass its `device`, `dtype` and generators on.
     """
     import torch
 
@@ -73,7 +91,7 @@ def start(seed: int = 0, lane: str | None = None) -> Room:
     cuda = torch.cuda.is_available()
     lane = choose_lane(lane)
     properties = torch.cuda.get_device_properties(0) if cuda else None
-    room = Room(
+    runtime = Runtime(
         place=place(),
         lane=lane,
         device="cuda" if cuda else "cpu",
@@ -83,8 +101,8 @@ def start(seed: int = 0, lane: str | None = None) -> Room:
         seed=seed,
         versions=versions(),
     )
-    print(room)
-    return room
+    print(runtime)
+    return runtime
 
 
 def place() -> str:
@@ -162,8 +180,6 @@ def installed(package: str) -> str | None:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that the course builds on."""
-    from .doctor import SUPPORTED
-
     found = {name: installed(name) for name in SUPPORTED}
     return {"python": platform.python_version()} | {name: version for name, version in found.items() if version}
 
@@ -209,12 +225,3 @@ def release() -> None:
 def say(line: str) -> None:
     """Print a line at once: for a room that has to tell the learner something before a long wait."""
     print(line, flush=True)
-
-
-def doctor(lane: str | None = None) -> list[Finding]:
-    """Examine this installation, print what is wrong with its fix, and return the findings."""
-    from . import doctor
-
-    findings = doctor.examine(choose_lane(lane))
-    print(doctor.table(findings))
-    return findings

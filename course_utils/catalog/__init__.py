@@ -7,7 +7,7 @@ from .calls import check_call, check_size, defaults, prompt_notes, unknown_words
 from .checkpoints import CHECKPOINTS, CONTROLS, KINDS, Checkpoint, checkpoint
 from .files import check_model, weights_hash
 from .hub import announcement, fetch, fetch_pickles
-from .loading import dtype_keyword, load, quiet, release, source
+from .loading import dtype_keyword, lane_of, load, quiet, release, source
 from .samplers import schedulers, with_scheduler
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "dtype_keyword",
     "fetch",
     "fetch_pickles",
+    "lane_of",
     "load",
     "prompt_notes",
     "quiet",

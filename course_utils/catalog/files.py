@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from .. import doctor, env
+from .. import env
 
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 TRANSFORMERS = ("transformers", "stable_diffusion")  # libraries in a model_index.json that name weights "model"
@@ -38,7 +38,7 @@ def check_model(folder: Path, variant: str | None = None, restore: str = "Save t
     shipped = _shipped()
     for path in required(folder, variant, restore):
         _check_there(path, restore)
-        wrong = doctor.unlike(path, shipped[path]) if path in shipped else _broken(path)
+        wrong = unlike(path, shipped[path]) if path in shipped else _broken(path)
         if wrong:
             raise OSError(f"{shown(path)} is broken: {wrong}. {restore}")
 
@@ -56,6 +56,38 @@ def weights_hash(folder: Path) -> str:
     for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def manifest(folder: Path) -> dict[str, dict]:
+    """Return size and SHA-256 of each file that the course ships, as tools/assets.py wrote them.
+
+    Raises:
+        OSError: there is no such list.
+        ValueError: it cannot be read.
+    """
+    content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+        raise ValueError(f"{folder / 'manifest.json'} has no table of files.")
+    return content["files"]
+
+
+def unlike(path: Path, entry: dict) -> str:
+    """Say how a file differs from the one that the course shipped; an empty string if it does not."""
+    if not path.is_file():
+        return "missing"
+    size = path.stat().st_size
+    if size != entry["bytes"]:
+        return f"not the file that the course shipped: {size:,} bytes instead of {entry['bytes']:,}"
+    found = sha256(path)
+    if found != entry["sha256"]:
+        return f"not the file that the course shipped: SHA-256 {found[:12]}... instead of {entry['sha256'][:12]}..."
+    return ""
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def missing(folder: Path, variant: str | None = None) -> list[Path]:
@@ -132,7 +164,7 @@ def _check_there(path: Path, restore: str) -> None:
 def _shipped() -> dict[Path, dict]:
     """Return size and hash of the files that the course ships; the doctor says when that list itself is broken."""
     try:
-        return {env.ASSETS / name: entry for name, entry in doctor.manifest(env.ASSETS).items()}
+        return {env.ASSETS / name: entry for name, entry in manifest(env.ASSETS).items()}
     except (OSError, ValueError):
         return {}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import doctor, env
+from .. import env
 from .checkpoints import Checkpoint
-from .files import check_model, missing
+from .files import check_model, missing, sha256
 
 INDICES = ("model_index.json", "config.json")  # a pipeline has the first, a single model only the second
 
@@ -43,10 +43,10 @@ def fetch_pickles(entry: Checkpoint, *names: str) -> Path:
                 f"{pickle.name} of {entry.id} is not on this computer and could not be downloaded. "
                 "Go online and run this again, or work without it: COURSE_LANE=clay."
             )
-        sha256 = doctor.sha256(path)
-        if sha256 != pickle.sha256:
+        digest = sha256(path)
+        if digest != pickle.sha256:
             raise OSError(
-                f"{path} is refused: SHA-256 {sha256[:12]}... instead of {pickle.sha256[:12]}..., and a pickle can "
+                f"{path} is refused: SHA-256 {digest[:12]}... instead of {pickle.sha256[:12]}..., and a pickle can "
                 f"run any code when it is loaded. Delete {path.parents[2]} and run this again."
             )
     return found[0].parent

@@ -8,15 +8,16 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial, wraps
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .. import env
 from .checkpoints import Checkpoint, check_controls, checkpoint, class_of
 from .files import check_model, shown
 from .hub import fetch
-from .parts import WORKING_GB, controlnets, forget_controlnets, old_names, weights_gb
+from .parts import WORKING_GB, old_names, weights_gb
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, DiffusionPipeline
@@ -25,6 +26,8 @@ LENT = ("vae", "text_encoder", "tokenizer", "scheduler")  # what a folder withou
 EXPECTED_LINES = ("Expected types for vae", "were passed to AutoencoderTiny, but are not expected")
 
 _kept: dict[str, DiffusionPipeline] = {}  # by the id of its checkpoint; at most one
+_nets: WeakValueDictionary[Path, ControlNetModel] = WeakValueDictionary()  # by folder, while a pipeline has them
+_lanes: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # by autoencoder, which every pipeline on a base shares
 
 
 def load(
@@ -36,9 +39,8 @@ def load(
     """Return a diffusers pipeline, ready to call.
 
     One base stays in memory: the next kind that stands on it shares its weights and has a scheduler of its
-    own; another base takes its place. Weights are safetensors, checked; sd15 comes at its pinned revision,
-    in float16 on a GPU, with its safety checker. ControlNets are shared too; those that are not wanted again
-    leave the GPU before others come.
+    own; another base takes its place. ControlNets are shared for as long as a pipeline has them. Weights are
+    safetensors, checked; sd15 comes at its pinned revision, in float16 on a GPU, with its safety checker.
 
     Args:
         kind: a key of `KINDS`, such as "text2img".
@@ -62,17 +64,25 @@ def load(
     if kind != "controlnet":
         base = _read(_base_class(use), own, lane, **_lent(own, lane)) if own else _base(use, lane)
         return _place(_pipeline(name, base, {}), lane)
-    sources = [own] if own else [source(f"control {one}", lane) for one in controls]
+    folders = [source(f"control {name}", lane) for name in controls]
     base = _base(use, lane)
-    nets = controlnets(sources, partial(_net, lane=lane), anew=own is not None)
+    nets = [_net(own, lane)] if own else [_shared_net(folder, lane) for folder in folders]
     return _place(_pipeline(name, base, {"controlnet": nets if len(nets) > 1 else nets[0]}), lane)
+
+
+def lane_of(pipe: DiffusionPipeline) -> str:
+    """Return the lane of a pipeline: what `load` was given when it read the autoencoder.
+
+    Pipelines that diffusers makes of a loaded one (`from_pipe`) have it too; one that came from elsewhere is asked of
+    the environment, as in `env.choose_lane`.
+    """
+    return _lanes.get(pipe.vae) or env.choose_lane()
 
 
 @env.at_release
 def release() -> None:
-    """Forget the base and the ControlNets that are kept; `env.release` calls this too."""
+    """Forget the base that is kept; `env.release` calls this too."""
     _kept.clear()
-    forget_controlnets()
 
 
 def dtype_keyword() -> str:
@@ -146,6 +156,13 @@ def _base_class(use: str) -> str:
     return class_of("text2img" if use == "base" else use)[1]
 
 
+def _shared_net(folder: Path, lane: str) -> ControlNetModel:
+    net = _nets.get(folder)
+    if net is None:
+        net = _nets[folder] = _net(folder, lane)
+    return net
+
+
 def _net(folder: Path, lane: str) -> ControlNetModel:
     from .once import encode_once
 
@@ -158,7 +175,10 @@ def _read(name: str, folder: Path, lane: str, **lent) -> DiffusionPipeline | Con
 
     how = {dtype_keyword(): env.choose_dtype(lane), "variant": _variant(folder), "use_safetensors": True}
     with quiet(), old_names(folder):
-        return getattr(diffusers, name).from_pretrained(str(folder), **how, **lent)
+        model = getattr(diffusers, name).from_pretrained(str(folder), **how, **lent)
+    if hasattr(model, "vae"):
+        _lanes[model.vae] = lane
+    return model
 
 
 def _variant(folder: Path) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,38 +11,10 @@ from typing import TYPE_CHECKING
 from .. import env
 
 if TYPE_CHECKING:
-    from diffusers import ControlNetModel, DiffusionPipeline
+    from diffusers import DiffusionPipeline
 
 OLD, NEW = "FeatureExtractor", "ImageProcessor"  # how names of classes end
 WORKING_GB = 2.5  # what a call of an sd15 pipeline needs beside its weights, for one picture of 512 x 512
-
-_nets: dict[Path, ControlNetModel] = {}  # those of the last pipeline, by their folder
-
-
-def controlnets(
-    sources: Sequence[Path], read: Callable[[Path], ControlNetModel], anew: bool = False
-) -> list[ControlNetModel]:
-    """Return the ControlNets of some folders; those of the pipeline before are let go first.
-
-    Letting go moves them off the GPU, so that two sets never lie there together even if somebody still holds the
-    other pipeline: load that again before you call it.
-
-    Args:
-        sources: their folders.
-        read: reads one.
-        anew: do not share those that the pipeline before has.
-    """
-    for folder in [folder for folder in _nets if anew or folder not in sources]:
-        _nets.pop(folder).to("cpu")
-    for folder in sources:
-        if folder not in _nets:
-            _nets[folder] = read(folder)
-    return [_nets[folder] for folder in sources]
-
-
-def forget_controlnets() -> None:
-    """Keep no ControlNet."""
-    _nets.clear()
 
 
 @contextmanager

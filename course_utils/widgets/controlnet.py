@@ -81,7 +81,7 @@ def _one(values: list) -> Any:
 
 def controlnet_panel(
     pipe: DiffusionPipeline,
-    room: env.Room | None = None,
+    room: env.Runtime | None = None,
     control: str = "canny",
     prompt: str = "a red clock and a blue bench",
     negative_prompt: str = "",
@@ -111,7 +111,7 @@ def controlnet_panel(
 
 def multi_controlnet_panel(
     pipe: DiffusionPipeline,
-    room: env.Room | None = None,
+    room: env.Runtime | None = None,
     controls: Sequence[str] = ("openpose", "depth"),
     prompt: str = "a man and a red bench",
     negative_prompt: str = "",
@@ -149,7 +149,6 @@ def _panel(pipe: DiffusionPipeline, start: dict[str, Any], units: list[Unit], fo
     def pipe_for(settings: ControlSettings) -> DiffusionPipeline:
         if settings.controls != controls:
             return catalog.load("controlnet", lane=settings.lane, control=settings.controls)
-        pipe.controlnet.to(pipe.unet.device)  # loading others may have moved them off the card
         return pipe
 
     knobs = {**sets.prompts(start), "units": knob, "guess": guess, **sets.sampling(pipe, start)}

@@ -50,7 +50,7 @@ class Depth2ImgSettings(Img2ImgSettings):
 
 def depth2img_panel(
     pipe: DiffusionPipeline,
-    room: env.Room | None = None,
+    room: env.Runtime | None = None,
     prompt: str = "a red clock on the beach",
     negative_prompt: str = "",
     picture: Given | Path | str = "a gray clock in a room",

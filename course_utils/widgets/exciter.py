@@ -176,7 +176,7 @@ def own_unet(unet: UNet2DConditionModel) -> UNet2DConditionModel:
 
 def exciter_panel(
     pipe: DiffusionPipeline,
-    room: env.Room | None = None,
+    room: env.Runtime | None = None,
     prompt: str = "a lion with a crown",
     negative_prompt: str = "",
     words: Chosen | None = None,

@@ -152,7 +152,7 @@ class ExplorerPanel(Panel):
 
 def explorer_panel(
     pipe: DiffusionPipeline,
-    room: env.Room | None = None,
+    room: env.Runtime | None = None,
     prompt: str = "a lion with a crown in the garden",
     negative_prompt: str = "",
     folder: str | Path = "pictures",

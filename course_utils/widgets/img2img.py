@@ -55,7 +55,7 @@ class Img2ImgSettings(Settings):
 
 def img2img_panel(
     pipe: DiffusionPipeline,
-    room: env.Room | None = None,
+    room: env.Runtime | None = None,
     prompt: str = "a portrait of a man with a moustache",
     negative_prompt: str = "",
     picture: Given | Path | str = "a portrait of a man",

@@ -17,7 +17,9 @@ SEEDS = 10_000  # the dice throw small numbers: easy to read out and to write do
 LARGEST_SEED = 2**32 - 1
 
 
-def first_call(room: env.Room | None, prompt: str, negative_prompt: str, defaults: dict[str, float]) -> dict[str, Any]:
+def first_call(
+    room: env.Runtime | None, prompt: str, negative_prompt: str, defaults: dict[str, float]
+) -> dict[str, Any]:
     """Return what a panel stands at first: lane, prompts, and `catalog.defaults` with the caller's in their place.
 
     Raises:

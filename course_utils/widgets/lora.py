@@ -166,7 +166,7 @@ class LoraPanel(Panel):
 
 def lora_panel(
     pipe: DiffusionPipeline,
-    room: env.Room | None = None,
+    room: env.Runtime | None = None,
     prompt: str = "",
     negative_prompt: str = "",
     subject: str = "robot",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def text2img_panel(
     pipe: DiffusionPipeline,
-    room: env.Room | None = None,
+    room: env.Runtime | None = None,
     prompt: str = "a red clock and a blue bench",
     negative_prompt: str = "",
     folder: str | Path = "pictures",

@@ -28,7 +28,7 @@
 # %% tags=["nbval-ignore-output"]
 import numpy as np
 
-from course_utils import catalog, checks, clay, env, judge, plots, widgets
+from course_utils import catalog, checks, clay, doctor, env, judge, plots, widgets
 
 room = env.start(seed=0, lane="clay")
 
@@ -94,7 +94,7 @@ assert not np.array_equal(seeds[2], seeds[3])
 # behaves strangely, come back here and ask.
 
 # %% tags=["check", "nbval-ignore-output"]
-findings = env.doctor(room.lane)
+findings = doctor.report(room.lane)
 assert all(finding.ok or finding.fix for finding in findings)
 
 # %% [markdown]

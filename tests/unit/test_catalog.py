@@ -170,6 +170,17 @@ def test_one_base_in_memory(clay, sd15):
     assert not loading._kept
 
 
+def test_a_pipeline_knows_its_lane(clay, sd15, monkeypatch):
+    monkeypatch.setenv("COURSE_LANE", "sd15")
+    for arguments in ({}, {"kind": "img2img"}, {"kind": "controlnet", "control": "canny"}):
+        assert catalog.lane_of(catalog.load(**arguments, lane="clay")) == "clay"
+    own = catalog.load(lane="clay", folder=clay / "models/clay-base")
+    assert catalog.lane_of(own) == catalog.lane_of(type(own).from_pipe(own, vae=own.vae)) == "clay"
+    assert catalog.lane_of(catalog.load()) == "sd15"
+    elsewhere = type(own).from_pretrained(clay / "models/clay-base")
+    assert catalog.lane_of(elsewhere) == "sd15"
+
+
 def test_own_folder_is_read_anew(clay, tmp_path):
     folder = shutil.copytree(clay / "models/clay-base", tmp_path / "mine")
     assert catalog.load(folder=folder).unet is not catalog.load(folder=folder).unet

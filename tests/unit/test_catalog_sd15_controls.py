@@ -190,28 +190,21 @@ def test_controlnets_go_before_others_are_read(sd15, monkeypatch):
     assert seen == [("ControlNetModel", None)]
 
 
-def test_controlnets_that_somebody_still_holds_leave_the_gpu(tmp_path):
-    class Net(torch.nn.Module):
-        place = "cuda"
-
-        def to(self, place):
-            self.place = place
-            return self
-
-    first, second, third = (tmp_path / name for name in "abc")
-    one, two = parts.controlnets([first, second], lambda folder: Net())
-    again, other = parts.controlnets([second, third], lambda folder: Net())
-    assert again is two and (one.place, two.place, other.place) == ("cpu", "cuda", "cuda")
-    (fresh,) = parts.controlnets([third], lambda folder: Net(), anew=True)
-    assert fresh is not other and other.place == two.place == "cpu"
-    parts.forget_controlnets()
+def test_controlnets_that_somebody_holds_stay_as_they_are(sd15):
+    held = catalog.load("controlnet", control=["canny", "depth"])
+    canny, depth = held.controlnet.nets
+    depth.to(torch.float64)  # as a move to another device would
+    other = catalog.load("controlnet", control=["depth", "seg"])
+    assert other.controlnet.nets[0] is depth and depth.dtype == torch.float64
+    catalog.load("controlnet", control="seg")
+    assert held.controlnet.nets[0] is canny is catalog.load("controlnet", control="canny").controlnet
 
 
 def test_release_forgets_controlnets(sd15):
     gone = weakref.ref(catalog.load("controlnet", control=["canny", "seg"]).controlnet.nets[1])
     assert gone() is not None
     env.release()
-    assert gone() is None and not parts._nets
+    assert gone() is None
 
 
 def test_weights_are_counted_once(sd15):

@@ -26,10 +26,10 @@ except OSError as error:
     assert error.errno == 101, f"the network is not cut: {error}"
 else:
     raise AssertionError("the network is not cut")
-from course_utils import clay, env
+from course_utils import clay, doctor, env
 assert env.__file__.startswith(os.getcwd()), env.__file__
 env.start(lane="clay")
-wrong = [f for f in env.doctor("clay") if not f.ok and f.name not in ("writing", "memory", "disk")]
+wrong = [f for f in doctor.report("clay") if not f.ok and f.name not in ("writing", "memory", "disk")]
 assert not wrong, wrong
 assert clay.render
 """

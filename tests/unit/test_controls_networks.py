@@ -12,10 +12,10 @@ from PIL import Image
 
 from course_utils import catalog, controls, env
 from course_utils.catalog.checkpoints import Pickle
+from course_utils.catalog.files import sha256
 from course_utils.clay.control_maps import SEGMENTS
 from course_utils.controls import networks, on_clay, on_sd15
 from course_utils.controls.reader import Reader
-from course_utils.doctor import sha256
 from course_utils.judge.network import ready
 from tests.tiny import annotators, models
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from course_utils import doctor, env
+from course_utils.catalog import files
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_importing_is_light():
 
 
 def test_doctor_prints_a_table_and_returns_findings(no_gpu, capsys):
-    findings = env.doctor()
+    findings = doctor.report()
     said = capsys.readouterr().out
     assert all(isinstance(finding, doctor.Finding) for finding in findings)
     assert {"python", "torch", "versions", "torchvision", "numba cache"} <= {finding.name for finding in findings}
@@ -191,7 +192,7 @@ def test_doctor_sees_a_widget_page_of_another_major(monkeypatch):
 def shipped(tmp_path):
     """A folder of assets with one file and a right manifest."""
     (tmp_path / "a.bin").write_bytes(b"clay")
-    entry = {"bytes": 4, "sha256": doctor.sha256(tmp_path / "a.bin")}
+    entry = {"bytes": 4, "sha256": files.sha256(tmp_path / "a.bin")}
     (tmp_path / "manifest.json").write_text(json.dumps({"files": {"a.bin": entry}}))
     return tmp_path
 

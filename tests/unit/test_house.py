@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from course_utils import __version__, doctor
+from course_utils import __version__, doctor, env
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "course_utils").rglob("*.py"))
 # A room imports from itself and from what stands before it. A new room takes its place in this list.
 FLOORS = [
-    "doctor", "env", "training", "objectives", "clay", "judge", "metrics", "adherence", "catalog", "controls",
+    "env", "clay", "training", "objectives", "metrics", "catalog", "doctor", "judge", "adherence", "controls",
     "editing", "attention", "excite", "controlnet", "personalize", "plots", "results", "checks", "widgets", "recipe",
 ]  # fmt: skip
-TWINS = {"doctor": "env", "env": "doctor"}  # one room in two files
-MAX_MODULE, MAX_FUNCTION, MAX_KERNEL = 250, 40, 70  # lines; a compiled kernel is one piece, its docstring not counted
+MAX_MODULE, MAX_FUNCTION, MAX_KERNEL = 300, 40, 70  # lines; a compiled kernel is one piece, its docstring not counted
 FORBIDDEN = {
     r"\.cuda\(": "pass the device on",
     r"trust_remote_code\s*=\s*True": "no code from a hub",
@@ -95,13 +94,12 @@ def test_rooms_import_downwards_only(path):
     for module in imported(path):
         other = room(module)
         assert other in FLOORS, f"{name(path)} imports {module}, which is no room."
-        assert FLOORS.index(other) <= FLOORS.index(own) or TWINS.get(own) == other, f"{name(path)} imports {other}."
+        assert FLOORS.index(other) <= FLOORS.index(own), f"{name(path)} imports {other}."
 
 
 def test_imported_names_are_resolved():
-    found = set(imported(ROOT / "course_utils/env.py"))
-    assert found == {"doctor", "doctor.Finding", "doctor.SUPPORTED"}
-    assert "env" in set(imported(ROOT / "course_utils/doctor.py"))
+    assert not set(imported(ROOT / "course_utils/env.py"))
+    assert set(imported(ROOT / "course_utils/doctor.py")) == {"env", "catalog.files.manifest", "catalog.files.unlike"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
@@ -128,7 +126,7 @@ def test_prints_only_where_it_is_the_job(path):
 
 def test_doctor_and_pyproject_name_the_same_ranges():
     ranges = dict(re.match(r"([\w-]+)(.*)", line).groups() for line in pyproject()["project"]["dependencies"])
-    assert {package: ranges.get(package) for package in doctor.SUPPORTED} == doctor.SUPPORTED
+    assert {package: ranges.get(package) for package in env.SUPPORTED} == env.SUPPORTED
     assert pyproject()["project"]["requires-python"] == ">=" + ".".join(map(str, doctor.PYTHON))
 
 
