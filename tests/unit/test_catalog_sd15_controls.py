@@ -200,10 +200,13 @@ def test_controlnets_that_somebody_holds_stay_as_they_are(sd15):
     assert held.controlnet.nets[0] is canny is catalog.load("controlnet", control="canny").controlnet
 
 
-def test_release_forgets_controlnets(sd15):
-    gone = weakref.ref(catalog.load("controlnet", control=["canny", "seg"]).controlnet.nets[1])
-    assert gone() is not None
+def test_controlnets_live_as_long_as_their_pipeline(sd15):
+    pipe = catalog.load("controlnet", control=["canny", "seg"])
+    gone = weakref.ref(pipe.controlnet.nets[1])
     env.release()
+    assert gone() is pipe.controlnet.nets[1]
+    del pipe
+    gc.collect()
     assert gone() is None
 
 
