@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw, ImageOps
 
+from .pictures import as_mask, as_picture
+
 if TYPE_CHECKING:
     import torch
     from diffusers import DiffusionPipeline
@@ -35,7 +37,7 @@ def paint(picture: Image.Image, strokes: Sequence[Stroke]) -> Image.Image:
     """Draw the coloured strokes over a picture; erasing brings the picture back.
 
     Args:
-        picture: PIL, RGB.
+        picture: whatever `as_picture` takes.
         strokes: in the order in which they were drawn; marks are left out.
 
     Returns:
@@ -49,7 +51,8 @@ def paint(picture: Image.Image, strokes: Sequence[Stroke]) -> Image.Image:
         >>> paint(Image.new("RGB", (32, 16)), [("#ff0000", 8, [0, 8, 32, 8])]).getpixel((16, 8))
         (255, 0, 0)
     """
-    return _draw(picture.convert("RGB"), [stroke for stroke in strokes if stroke[0] != MARK])
+    coloured = [stroke for stroke in strokes if stroke[0] != MARK]
+    return _draw(as_picture(picture, "picture", smallest=1, largest=None), coloured)
 
 
 def scribble(strokes: Sequence[Stroke], height: int, width: int) -> Image.Image:
@@ -72,7 +75,7 @@ def keep_outside(mask: Image.Image, picture: Image.Image, seed: int = 0) -> Call
     autoencoder paints it.
 
     Args:
-        mask: PIL, L, of the picture's size; white is what may change.
+        mask: of the picture's size; white is what may change, black or transparent what may not.
         picture: the one that the pipeline is given.
         seed: of the noise outside.
 
@@ -81,7 +84,8 @@ def keep_outside(mask: Image.Image, picture: Image.Image, seed: int = 0) -> Call
     """
     import torch
 
-    free = _free(mask, picture)
+    picture = as_picture(picture, "picture", smallest=1, largest=None)
+    free = _free(as_mask(mask), picture)
     clean = noise = inside = None
 
     def blend(pipe: DiffusionPipeline, step: int, timestep: Any, kept: dict) -> dict:
@@ -103,10 +107,10 @@ def encode(pipe: DiffusionPipeline, picture: Image.Image) -> torch.Tensor:
     """Return the latents [batch, channel, latent_h, latent_w] of a picture, as the pipeline's UNet knows them."""
     import torch
 
-    pixels = pipe.image_processor.preprocess(picture).to(pipe.vae.device, pipe.vae.dtype)
+    pixels = pipe.image_processor.preprocess(as_picture(picture, "picture", smallest=1, largest=None))
     with torch.no_grad():
-        said = pipe.vae.encode(pixels)
-    latents = said.latent_dist.mode() if hasattr(said, "latent_dist") else said.latents
+        encoded = pipe.vae.encode(pixels.to(pipe.vae.device, pipe.vae.dtype))
+    latents = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
     return latents * pipe.vae.config.scaling_factor
 
 
@@ -127,7 +131,7 @@ def _free(mask: Image.Image, picture: Image.Image) -> torch.Tensor:
     if mask.size != picture.size:
         sizes = [f"{image.height} x {image.width}" for image in (mask, picture)]
         raise ValueError(f"mask has {sizes[0]} pixels and picture {sizes[1]}; they must have one size.")
-    values = np.asarray(mask.convert("L"), dtype=np.float32) / 255
+    values = np.asarray(mask, dtype=np.float32) / 255
     if not values.any():
         raise ValueError("mask is black everywhere: nothing may change. Paint white what shall.")
     return torch.from_numpy(values)[None, None]

@@ -11,9 +11,9 @@ from PIL import Image
 
 from .. import env
 from ..clay import Render, control_maps
+from ..pictures import as_picture, notes, with_notes
 from . import edges
 from .pairs import check_control
-from .pictures import as_picture, notes, with_notes
 
 DRAWN_FROM_TRUTH = {"mlsd": "line", "openpose": "pose"}  # the rest is called alike
 NOTHING = {

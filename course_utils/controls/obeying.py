@@ -11,10 +11,10 @@ from PIL import Image
 from .. import adherence
 from ..clay import Render, control_maps, truth
 from ..clay.straight import straight_edges
+from ..pictures import as_picture
 from . import edges, networks
 from .making import from_truth
 from .pairs import check_control
-from .pictures import as_picture
 
 MEASURES = {
     "canny": "F1 of edges, 2 pixels off allowed", "mlsd": "F1 of drawn lines, 2 pixels off allowed",

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from ..clay.control_maps import SEGMENTS, draw_depth, draw_lines, draw_normals, draw_pose
+from ..pictures import with_notes
 from . import networks
 from .edges import outlines, straight_lines
-from .pictures import with_notes
 
 DOUBT = 0.5  # from here on a picture is less like clay than 99 in 100 renders
 UNLIKE = (

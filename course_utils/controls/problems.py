@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
+from ..pictures import as_picture, notes
 from . import looks
 from .pairs import PAIRS, check_control
-from .pictures import as_picture, notes
 
 DRAWN = ("canny", "mlsd", "scribble")  # white on black
 COUSINS = ("canny", "mlsd")  # the edges of a box are straight lines

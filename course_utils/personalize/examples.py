@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from .. import catalog, env
 from ..editing import fit
+from ..pictures import as_picture
 
 if TYPE_CHECKING:
     from PIL import Image
 
     Picture = Image.Image | str | Path | bytes
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 MOST = 200  # pictures; more is no longer personalisation
 SMALLEST = 0.5  # of the size that is trained on: below, a picture holds too little
@@ -26,7 +25,7 @@ GOOD = (3, 30)  # pictures that are enough, and not too many
 
 @dataclass(frozen=True)
 class Example:
-    """A picture (PIL, RGB) and what is said of it; "{}" in the caption stands for the trigger."""
+    """A picture and what is said of it; "{}" in the caption stands for the trigger."""
 
     picture: Image.Image
     caption: str = "a {}"
@@ -48,6 +47,7 @@ def gather(
 
     Raises:
         FileNotFoundError: a path leads nowhere.
+        TypeError: something that is no picture.
         ValueError: no trigger, or a caption without it; no pictures, too many, unreadable, too small or too long ones.
     """
     check_trigger(trigger)
@@ -95,22 +95,8 @@ def _listed(pictures) -> list:
 
 def _opened(number: int, one: Example | Picture) -> tuple[Image.Image, str]:
     """Give a picture as PIL, RGB, upright, on white where it is transparent; and its caption."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    if isinstance(one, Example):
-        return one.picture.convert("RGB"), one.caption
-    name = f"pictures[{number}]" + (f" ({Path(one).name})" if isinstance(one, str | Path) else "")
-    try:
-        if not isinstance(one, Image.Image):
-            one = Image.open(io.BytesIO(one) if isinstance(one, bytes) else one, formats=FORMATS)
-        picture = ImageOps.exif_transpose(one)
-        if picture.has_transparency_data:
-            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
-        return picture.convert("RGB"), Example.caption
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{name} is missing.") from error
-    except (UnidentifiedImageError, OSError, TypeError, AttributeError) as error:
-        raise ValueError(f"{name} cannot be read as a picture: use {', '.join(FORMATS)}. ({error})") from error
+    picture, caption = (one.picture, one.caption) if isinstance(one, Example) else (one, Example.caption)
+    return as_picture(picture, f"pictures[{number}]", smallest=1), caption
 
 
 def _ready(number: int, one: Example | Picture, trigger: str, height: int, width: int) -> Example:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from .. import pictures
 from .style import PAPER, QUALITY
 
 if TYPE_CHECKING:
@@ -23,22 +24,15 @@ def as_picture(picture: Picture | Figure) -> Image.Image:
     """Return anything that this room takes or gives as a PIL picture in RGB.
 
     Raises:
-        ValueError: an array with other axes, or floats outside 0-1.
+        TypeError, ValueError: as `pictures.as_picture`.
     """
-    if isinstance(picture, Image.Image):
-        return picture.convert("RGB")
     if hasattr(picture, "savefig"):
         buffer = io.BytesIO()
         picture.savefig(buffer, format="png", dpi=DPI, facecolor=PAPER)
-        return Image.open(buffer).convert("RGB")
-    array = np.asarray(picture)
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
-        raise ValueError(f"A picture has shape {array.shape}; give [height, width] or [height, width, 3].")
-    if array.dtype != np.uint8:
-        if not (array.min() >= 0 and array.max() <= 1):
-            raise ValueError(f"A picture of {array.dtype} lies in {array.min()} to {array.max()}; give 0-1, or uint8.")
-        array = (array * 255).round().astype(np.uint8)
-    return Image.fromarray(array).convert("RGB")
+        picture = buffer.getvalue()
+    elif not isinstance(picture, Image.Image):
+        picture = np.asarray(picture)
+    return pictures.as_picture(picture, "picture", smallest=1, largest=None)
 
 
 def overlay(image: Picture, heat: np.ndarray, strength: float = 0.8, colours: str = "inferno") -> Image.Image:

@@ -36,6 +36,21 @@ def test_pictures_of_every_kind_come_to_one_size(tmp_path):
     assert len(folder) == 2
 
 
+def test_a_picture_inside_an_example_is_treated_as_any_other():
+    cut = np.zeros((64, 64, 4), np.uint8)
+    cut[16:48, 16:48] = 255, 128, 0, 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photograph, file = Image.linear_gradient("L").resize((64, 64)).convert("RGB"), io.BytesIO()
+    photograph.save(file, "JPEG", exif=exif)
+    for picture in (Image.fromarray(cut), Image.open(file)):
+        plain, captioned = (
+            personalize.gather([one], TRIGGER, 64, 64)[0].picture
+            for one in (picture, personalize.Example(picture, "a {} in a room"))
+        )
+        assert np.array_equal(np.asarray(plain), np.asarray(captioned)) and plain != photograph
+
+
 def test_nothing_is_squeezed():
     disc = pictures(1, 100, 200)[0]
     (one,) = personalize.gather([disc], TRIGGER, 100, 100)
@@ -46,8 +61,8 @@ def test_nothing_is_squeezed():
     ("given", "said"),
     [
         ([], "pictures has 0 pictures; give 1 to 200"),
-        ([b"no picture"], r"pictures\[0\] cannot be read as a picture: use PNG, JPEG"),
-        ([Image.new("RGB", (64, 64)), 7], r"pictures\[1\] cannot be read"),
+        ([b"no picture"], r"pictures\[0\] is no picture that can be read; give a PNG"),
+        ([Image.new("RGB", (64, 64)), 7], r"pictures\[1\] is of type int"),
         ([Image.new("RGB", (20, 20))], r"pictures\[0\] has 20 x 20 pixels, too few for 64 x 64.*at least 32 x 32"),
         ([Image.new("RGB", (600, 64))], "64 x 600 pixels: the middle of so long a picture"),
         (
@@ -58,12 +73,12 @@ def test_nothing_is_squeezed():
     ids=["none", "text", "number", "small", "long", "untold"],
 )
 def test_pictures_that_will_not_do(given, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises((ValueError, TypeError), match=said):
         personalize.gather(given, TRIGGER, **LITTLE)
 
 
 def test_paths_that_lead_nowhere(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"pictures\[0\] \(no.png\) is missing"):
+    with pytest.raises(FileNotFoundError, match=r"pictures\[0\]=.*no.png' is no file"):
         personalize.gather([tmp_path / "no.png"], TRIGGER)
     with pytest.raises(FileNotFoundError, match="is no folder"):
         personalize.gather(tmp_path / "no", TRIGGER)
