@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from . import metrics
@@ -17,6 +18,11 @@ TOLERANCE = 2.0  # pixels by which an edge may be off: one is the detector's, on
 REACH = 0.1  # the 0.1 of PCK@0.1
 FEWEST = 3  # points that make a body or hand: fewer have no box to speak of
 ANGLE = 22.5  # degrees by which a normal may be off
+BEACH = 0.3  # from here on a picture counts as a beach: half of what is looked at may be hidden
+# Paints of the clay beach: hue in degrees, saturation and value 0-1, each from, to; read off renders.
+SKY = ((180, 225), (0.12, 1.0), (0.40, 1.0))  # and the sea before it
+SEA = ((180, 215), (0.35, 1.0), (0.30, 1.0))
+SAND = ((28, 52), (0.18, 0.50), (0.40, 1.0))  # in the sun and in a shadow
 
 
 def edge_f1(truth: np.ndarray, found: np.ndarray, tolerance: float = TOLERANCE) -> float:
@@ -139,6 +145,41 @@ def normal_share(truth: np.ndarray, found: np.ndarray, degrees: float = ANGLE) -
     along = (truth * found).sum(-1)
     length = np.linalg.norm(truth, axis=-1) * np.linalg.norm(found, axis=-1)
     return float(((along >= math.cos(math.radians(degrees)) * length - 1e-9) & (length > 0)).mean())
+
+
+def beach(image) -> float:
+    """Give how much of a picture looks like a beach of the clay world, by its colours alone.
+
+    Of its seven places only the beach has blue above and sand or sea below. What stands in the middle hides the
+    place, so only the outer quarters are looked at. Of a photograph this says little: skies can be overcast.
+
+    Args:
+        image: PIL picture or uint8 array [height, width, 3], RGB.
+
+    Returns:
+        The share of blue in the upper third or that of sand and sea in the lower third, whichever is smaller: 0-1.
+
+    Raises:
+        ValueError: if the picture is no RGB picture.
+    """
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8 or pixels.shape[2:] != (3,) or min(pixels.shape[:2]) < 16:
+        raise ValueError(f"image is {pixels.dtype} {list(pixels.shape)}; give RGB, uint8 [height, width, 3].")
+    third, quarter = len(pixels) // 3, pixels.shape[1] // 4
+    sides = np.concatenate([pixels[:, :quarter], pixels[:, -quarter:]], axis=1)
+    return min(_painted(sides[:third], SKY), _painted(sides[-third:], SEA, SAND))
+
+
+def is_beach(image) -> bool:
+    """Tell whether a picture counts as a beach of the clay world."""
+    return beach(image) >= BEACH
+
+
+def _painted(pixels: np.ndarray, *paints: tuple[tuple[float, float], ...]) -> float:
+    """Give the share of pixels uint8 [height, width, 3] that lie within the bounds of any paint."""
+    hsv = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
+    bounds = (np.array(paint).T for paint in paints)
+    return float(np.any([((hsv >= low) & (hsv <= high)).all(-1) for low, high in bounds], axis=0).mean())
 
 
 def score(reached, floor, ceiling, level: float = 0.95, seed: int = 0) -> metrics.Interval:

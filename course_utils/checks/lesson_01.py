@@ -109,9 +109,9 @@ def _noise(seed: int):
 
 
 def _sight(seen: list[tuple[str, str]]):
-    from ..judge import Seen, Sight
+    from ..judge import Detection, Detections
 
-    return Sight(tuple(Seen(word, colour, share=0.1, confidence=0.9) for word, colour in seen))
+    return Detections(tuple(Detection(word, colour, share=0.1, confidence=0.9) for word, colour in seen))
 
 
 EXERCISES: dict[str, Exercise] = {

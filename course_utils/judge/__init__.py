@@ -15,14 +15,14 @@ import torch
 
 from .. import env
 from ..clay import vocabulary as words
-from .network import COLOURS, NOTHING, RAISED, UNCOUNTABLE, Judge, label_of, prepare, restore, shrink, window
+from . import network
+from .network import COLOURS, LABELLED, RAISED_HAND, Judge, label_of, prepare
 
-RAISED_HAND = "raised hand"  # a person's; no thing of its own, but its fingers are counted
 FOLDER = env.ASSETS / "models" / "clay-judge"
 
 
 @dataclass(frozen=True)
-class Seen:
+class Detection:
     """A thing in a picture. ``share`` of the picture and ``confidence`` are 0-1."""
 
     word: str
@@ -32,17 +32,25 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What the judge sees: the largest thing first; ``fingers`` is None where no hand can be counted."""
+class Detections:
+    """What the judge finds: the largest thing first; ``fingers`` is None where no hand can be counted.
 
-    things: tuple[Seen, ...]
+    known: the words that it was trained to find.
+    """
+
+    things: tuple[Detection, ...]
     fingers: int | None = None
+    known: tuple[str, ...] = words.THINGS
 
-    def get(self, word: str) -> Seen | None:
-        """Give what is seen of a word, or None."""
-        if word not in words.THINGS:
-            raise ValueError(f"word={word!r} is unknown to the judge; it knows {', '.join(words.THINGS)}.")
-        return next((seen for seen in self.things if seen.word == word), None)
+    def get(self, word: str) -> Detection | None:
+        """Give what is found of a word, or None.
+
+        Raises:
+            ValueError: if the judge does not know the word.
+        """
+        if word not in self.known:
+            raise ValueError(f"word={word!r} is unknown to the judge; it knows {', '.join(self.known)}.")
+        return next((thing for thing in self.things if thing.word == word), None)
 
     def has(self, word: str, colour: str | None = None) -> bool:
         """Tell whether a thing is there, and in this colour if one is asked for.
@@ -52,28 +60,28 @@ class Sight:
         """
         if colour is not None and colour not in COLOURS:
             raise ValueError(f"colour={colour!r} is unknown to the judge; it knows {', '.join(COLOURS)}.")
-        seen = self.get(word)
-        return seen is not None and colour in (None, seen.colour)
+        thing = self.get(word)
+        return thing is not None and colour in (None, thing.colour)
 
 
 @dataclass(frozen=True)
-class Bar:
+class Threshold:
     """What a thing must pass to count as there: least ``share`` of the picture, least mean ``confidence``."""
 
     share: float
     confidence: float
 
-    def passes(self, seen: Seen) -> bool:
-        """Tell whether what is seen is enough."""
-        return seen.share >= self.share and seen.confidence >= self.confidence
+    def passes(self, thing: Detection) -> bool:
+        """Tell whether what is found is enough."""
+        return thing.share >= self.share and thing.confidence >= self.confidence
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The judge's network and what each thing must pass to count as there."""
+    """The judge's network, and by word (one of ``network.LABELLED``) what must be passed to count as there."""
 
     model: Judge
-    bars: dict[str, Bar]
+    thresholds: dict[str, Threshold]
 
 
 @lru_cache(maxsize=2)
@@ -85,46 +93,44 @@ def load(folder: Path = FOLDER) -> Trained:
         ValueError: if the weights are damaged or were trained for another vocabulary.
     """
     model = Judge()
-    config = restore(model, Path(folder), "judge", {"things": list(words.THINGS), "colours": list(COLOURS)})
-    return Trained(model, {word: Bar(*bar) for word, bar in config["bars"].items()})
+    config = network.restore(model, Path(folder), "judge", {"things": list(words.THINGS), "colours": list(COLOURS)})
+    return Trained(model, {word: Threshold(*least) for word, least in config["bars"].items()})
 
 
-def look(image, judge: Trained | None = None) -> Sight:
+def look(image, judge: Trained | None = None) -> Detections:
     """Say what a picture shows.
 
     Args:
         image: PIL picture or uint8 array [height, width, 3], RGB; any size, made for 256 x 256.
         judge: None takes the one that ships.
 
-    Returns:
-        What is seen.
-
     Raises:
         ValueError: if the picture is no RGB picture.
     """
     judge, pixels = judge or load(), _pixels(image)
-    reading = read(judge.model, shrink(pixels))
-    passed = [seen for seen in candidates(reading) if judge.bars[seen.word].passes(seen)]
-    passed.sort(key=lambda seen: -seen.share)
-    things = tuple(seen for seen in passed if seen.word != RAISED_HAND)
-    return Sight(things, _count(judge, reading, pixels, passed))
+    cells = classify(judge.model, network.shrink(pixels))
+    there = [thing for thing in candidates(cells) if judge.thresholds[thing.word].passes(thing)]
+    there.sort(key=lambda thing: -thing.share)
+    things = tuple(thing for thing in there if thing.word != RAISED_HAND)
+    known = tuple(word for word in judge.thresholds if word != RAISED_HAND)
+    return Detections(things, _count(judge.model, cells, pixels, there), known)
 
 
 @dataclass(frozen=True)
-class Reading:
+class Cells:
     """Of each cell: its label, the probability of that, and of each colour [colour, height, width]."""
 
     label: np.ndarray
-    sure: np.ndarray
+    probability: np.ndarray
     colours: np.ndarray
 
 
 @torch.inference_mode()
-def read(model: Judge, pixels: np.ndarray) -> Reading:
-    """Read a picture uint8 [height, width, 3] whose sides are multiples of 32."""
-    klass, colour, _ = model(prepare(pixels[None]))
-    sure, label = klass[0].softmax(0).max(0)
-    return Reading(label.numpy(), sure.numpy(), colour[0].softmax(0).numpy())
+def classify(model: Judge, pixels: np.ndarray) -> Cells:
+    """Label the cells of a picture uint8 [height, width, 3] whose sides are multiples of 32."""
+    label_logits, colour_logits, _ = model(prepare(pixels[None]))
+    probability, label = label_logits[0].softmax(0).max(0)
+    return Cells(label.numpy(), probability.numpy(), colour_logits[0].softmax(0).numpy())
 
 
 def _pixels(image) -> np.ndarray:
@@ -136,24 +142,23 @@ def _pixels(image) -> np.ndarray:
     return pixels
 
 
-def candidates(reading: Reading) -> list[Seen]:
-    """List everything that has a cell, whether or not it passes its bar; a raised hand is called so."""
-    return [_seen(reading, label) for label in np.unique(reading.label) if label != NOTHING]
+def candidates(cells: Cells) -> list[Detection]:
+    """List everything that has a cell, whether or not it is enough; a raised hand is called so."""
+    return [_detection(cells, label) for label in np.unique(cells.label) if label != network.NOTHING]
 
 
-def _seen(reading: Reading, label: int) -> Seen:
-    mask = reading.label == label
-    vote = (reading.colours[:, mask] * reading.sure[mask]).sum(1)
-    word = RAISED_HAND if label == RAISED else words.THINGS[label - 1]
-    return Seen(word, COLOURS[vote.argmax()], float(mask.mean()), float(reading.sure[mask].mean()))
+def _detection(cells: Cells, label: int) -> Detection:
+    mask = cells.label == label
+    votes = (cells.colours[:, mask] * cells.probability[mask]).sum(1)
+    share, confidence = float(mask.mean()), float(cells.probability[mask].mean())
+    return Detection(LABELLED[label - 1], COLOURS[votes.argmax()], share, confidence)
 
 
-def _count(judge: Trained, reading: Reading, pixels: np.ndarray, passed: list[Seen]) -> int | None:
+def _count(model: Judge, cells: Cells, pixels: np.ndarray, there: list[Detection]) -> int | None:
     """Look at the hand again, larger, and count; None where no hand is seen or it cannot be counted."""
-    hand = next((seen.word for seen in passed if seen.word in ("hand", RAISED_HAND)), None)
+    hand = next((thing.word for thing in there if thing.word in ("hand", RAISED_HAND)), None)
     if hand is None:
         return None
-    mask = reading.label == (RAISED if hand == RAISED_HAND else label_of("hand"))
     with torch.inference_mode():
-        answer = judge.model(prepare(window(mask, pixels)[None]))[2].argmax().item()
-    return answer if answer != UNCOUNTABLE else None
+        answer = model(prepare(network.window(cells.label == label_of(hand), pixels)[None]))[2].argmax().item()
+    return answer if answer != network.UNCOUNTABLE else None

@@ -16,8 +16,12 @@ from ..clay import vocabulary as words
 SIZE = 256  # pixels of the shorter side that the network sees
 CELL = 4  # pixels of it that share an answer: their labels are a grid of SIZE / CELL
 COLOURS = (*words.COLOURS, *words.TONES)
-NOTHING, RAISED = 0, len(words.THINGS) + 1  # labels of a cell: 0, then the things, then a person's raised hand
-LABELS = RAISED + 1
+NOTHING, RAISED_HAND = 0, "raised hand"  # a person's: no thing of its own, but its fingers are counted
+# Of the labels 1, 2, ... of a cell. The raised hand follows the things that the first judge knew: later ones go after
+# it, so that no number of a trained network ever changes.
+LABELLED: tuple[str, ...] = (*words.THINGS[:38], RAISED_HAND, *words.THINGS[38:])
+LABELS = 1 + len(LABELLED)
+NEVER = -1e4  # the bias of an output for a word that came after the training
 UNCOUNTABLE = 6  # what the finger head may answer beside 0-5
 FINE = 16  # channels at half of SIZE, which only gather what is small: glasses, a moustache
 WIDTHS = (32, 64, 128, 240)  # channels at 1/4, 1/8, 1/16, 1/32 of SIZE
@@ -31,7 +35,8 @@ def restore(model: nn.Module, folder: Path, name: str, known: dict[str, list[str
         model: untrained, of the right shape.
         folder: holds both files.
         name: of the recipe's stage, for messages.
-        known: what the config must say of the vocabulary.
+        known: the vocabulary, by key of the config. The network may know its beginning alone: it was trained before
+            the last words were added, and never says them.
 
     Raises:
         FileNotFoundError: if a file is missing, with the command that makes it.
@@ -44,16 +49,27 @@ def restore(model: nn.Module, folder: Path, name: str, known: dict[str, list[str
     if missing:
         raise FileNotFoundError(f"folder={str(folder)!r} has no {missing[0]}; `make models STAGE={name}` makes it.")
     config = json.loads((folder / "config.json").read_text())
-    if any(config[key] != value for key, value in known.items()):
+    if any(value[: len(config[key])] != config[key] for key, value in known.items()):
         raise ValueError(
             f"folder={str(folder)!r} holds a {name} of other words; `make models STAGE={name}` trains anew."
         )
     try:
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        state = load_file(folder / "model.safetensors")
+        newer = any(len(value) > len(config[key]) for key, value in known.items())
+        model.load_state_dict(_widened(state, model) if newer else state)
     except (SafetensorError, RuntimeError) as error:
         raise ValueError(f"folder={str(folder)!r} holds a damaged model.safetensors: {error}") from error
     ready(model)
     return config
+
+
+def _widened(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
+    """Give weights outputs for the words that came after the training: they never win."""
+    for name, wanted in model.state_dict().items():
+        if wanted.ndim and name in state and (more := len(wanted) - len(state[name])) > 0:
+            fill = torch.full((more, *wanted.shape[1:]), NEVER if name.endswith("bias") else 0.0)
+            state[name] = torch.cat([state[name], fill.to(state[name])])
+    return state
 
 
 def ready(model: nn.Module) -> nn.Module:
@@ -62,8 +78,8 @@ def ready(model: nn.Module) -> nn.Module:
 
 
 def label_of(word: str) -> int:
-    """Give the pixel label of a thing."""
-    return words.THINGS.index(word) + 1
+    """Give the label of a thing's cells, or of a raised hand's."""
+    return LABELLED.index(word) + 1
 
 
 class Block(nn.Module):

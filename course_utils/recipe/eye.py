@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from .. import metrics
 from ..clay import vocabulary as words
 from ..env import ASSETS
-from ..judge import Sight, Trained, look
+from ..judge import Detections, Trained, look
 from ..judge.network import COLOURS
 from . import data, exam, ship
 
@@ -111,7 +111,7 @@ def measure(judge: Trained, folder: Path = data.SHIPPED, path: Path = LABELS) ->
     return answers(labels, list(sights))
 
 
-def answers(labels: list[Label], sights: list[Sight]) -> dict[str, list[bool]]:
+def answers(labels: list[Label], sights: list[Detections]) -> dict[str, list[bool]]:
     """Compare eye and judge, question by question.
 
     Returns:

@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 
 from .. import metrics
 from ..clay import vocabulary as words
-from ..judge import Sight, Trained, candidates, load, look, read
-from ..judge.network import COLOURS, Judge
+from ..judge import Detections, Trained, candidates, classify, load, look
+from ..judge.network import COLOURS, LABELLED, Judge, label_of
 from . import autoencoder, data, eye
-from .judge_truth import UNKNOWN, WORDS, Kept, Truth, join, least, there, trip
+from .judge_truth import UNKNOWN, Kept, Truth, join, least, there, trip
 
 SHARES = (0.25, 0.5, 0.75, 1.0)  # bars tried for the share, in parts of the least that counts
 SURE = np.arange(0.30, 0.96, 0.05)  # bars tried for the confidence
@@ -31,13 +31,14 @@ def set_bars(model: Judge, kept: Kept, lessons) -> dict[str, tuple[float, float]
     truth = np.stack([there(label) for label in labels])
     share, sure = np.zeros(truth.shape), np.zeros(truth.shape)
     for row, picture in enumerate(pictures):
-        for seen in candidates(read(model, picture)):
-            share[row, WORDS.index(seen.word)], sure[row, WORDS.index(seen.word)] = seen.share, seen.confidence
-    scores = np.stack([_scores(truth[:, k], share[:, k] / least(w), sure[:, k]) for k, w in enumerate(WORDS)])
+        for thing in candidates(classify(model, picture)):
+            column = label_of(thing.word) - 1
+            share[row, column], sure[row, column] = thing.share, thing.confidence
+    scores = np.stack([_scores(truth[:, k], share[:, k] / least(w), sure[:, k]) for k, w in enumerate(LABELLED)])
     common = SURE[np.nanmean(scores, axis=(0, 1)).argmax()]
     pulled = np.nan_to_num(scores) - PULL * abs(SURE - common) - 0.01 * abs(np.array(SHARES) - 0.5)[:, None]
     best = [np.unravel_index(p.argmax(), p.shape) for p in pulled]
-    return {w: (SHARES[i] * least(w), round(float(SURE[j]), 2)) for w, (i, j) in zip(WORDS, best, strict=True)}
+    return {w: (SHARES[i] * least(w), round(float(SURE[j]), 2)) for w, (i, j) in zip(LABELLED, best, strict=True)}
 
 
 def _scores(truth: np.ndarray, share: np.ndarray, sure: np.ndarray) -> np.ndarray:
@@ -70,9 +71,12 @@ def measure(judge: Trained, truth: Truth, pictures: np.ndarray) -> dict:
         is raised).
     """
     sights = [look(picture, judge) for picture in pictures]
-    known = np.stack([there(label) for label in truth.label])[:, : len(words.THINGS)]
+    shown = np.stack([there(label) for label in truth.label])
     found = np.array([[sight.get(word) is not None for word in words.THINGS] for sight in sights])
-    columns = {w: (known[:, k][(c := known[:, k] >= 0)] == 1, found[c, k]) for k, w in enumerate(words.THINGS)}
+    columns = {}
+    for k, word in enumerate(words.THINGS):
+        of_word = shown[:, label_of(word) - 1]
+        columns[word] = (of_word[of_word >= 0] == 1, found[of_word >= 0, k])
     maps = zip(sights, truth.label, truth.colour, strict=True)
     return {
         "pictures": len(pictures),
@@ -84,12 +88,12 @@ def measure(judge: Trained, truth: Truth, pictures: np.ndarray) -> dict:
     }
 
 
-def _colours(sight: Sight, label: np.ndarray, colour: np.ndarray) -> list[bool]:
+def _colours(sight: Detections, label: np.ndarray, colour: np.ndarray) -> list[bool]:
     right, shown = [], there(label)
     for seen in sight.things:
-        k = words.THINGS.index(seen.word)
-        true = np.unique(colour[label == k + 1])
-        if shown[k] == 1 and len(true) == 1 and true[0] != UNKNOWN:
+        number = label_of(seen.word)
+        true = np.unique(colour[label == number])
+        if shown[number - 1] == 1 and len(true) == 1 and true[0] != UNKNOWN:
             right.append(seen.colour == COLOURS[true[0]])
     return right
 

@@ -13,8 +13,7 @@ from ..clay.compose import compose
 from ..clay.scenes import Scene
 from ..clay.things import colour_of
 from ..clay.view import View
-from ..judge import RAISED_HAND
-from ..judge.network import COLOURS, HAND_ROOM, NOTHING, RAISED, SIZE, label_of, window
+from ..judge.network import COLOURS, HAND_ROOM, LABELLED, NOTHING, RAISED_HAND, SIZE, label_of, window
 from . import autoencoder, data
 
 UNKNOWN = 255  # of a label or colour: no answer is wrong there
@@ -22,7 +21,6 @@ COUNTABLE = 40  # least height or width, in pixels at 256, of a hand whose finge
 HAND_WIDTH, SPARE = 256, 1.3  # kept pictures of hands: pixels a side, and room beyond HAND_ROOM for shifts
 LEAST, LEAST_WORN, LEAST_RAISED = 0.004, 0.0015, 0.008  # shares of the picture from which on a thing counts as there
 COLOURLESS = ("blueprint", "pencil")
-WORDS = (*words.THINGS, RAISED_HAND)  # in the order of the labels 1, 2, ...
 TRIP_NOISE = 0.3  # largest deviation of the noise added to latents on a trip
 
 
@@ -62,7 +60,7 @@ def _answers(scene: Scene, instance: np.ndarray) -> tuple:
         elif one.pose and (one.pose.left or one.pose.right):
             mask, whole = raised_hand(scene, k, thing)
             wide = max(np.ptp(np.nonzero(mask), axis=1)) + 1 if mask.any() else 0
-            label[mask & (label == label_of(one.word))] = RAISED if whole and wide >= 4 else UNKNOWN
+            label[mask & (label == label_of(one.word))] = label_of(RAISED_HAND) if whole and wide >= 4 else UNKNOWN
             if whole and wide >= COUNTABLE / 4:
                 hand, fingers = mask, (one.pose.left or one.pose.right).fingers
             elif wide >= 4:
@@ -89,9 +87,9 @@ def least(word: str) -> float:
 
 
 def there(label: np.ndarray) -> np.ndarray:
-    """Tell for each word of ``WORDS`` whether a label map shows it: 1, 0, or -1 where it is too small to say."""
-    share = np.bincount(label.ravel(), minlength=256)[1 : 1 + len(WORDS)] / label.size
-    enough = share >= [least(word) for word in WORDS]
+    """Tell for each word of ``LABELLED`` whether a label map shows it: 1, 0, or -1 where it is too small to say."""
+    share = np.bincount(label.ravel(), minlength=256)[1 : 1 + len(LABELLED)] / label.size
+    enough = share >= [least(word) for word in LABELLED]
     return np.where(enough, 1, np.where(share > 0, -1, 0))
 
 

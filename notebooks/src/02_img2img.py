@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from course_utils import adherence, catalog, checks, clay, controls, editing, env, metrics, plots, widgets
-from course_utils.judge import look, places
+from course_utils.judge import look
 
 room = env.start(seed=0)
 
@@ -219,7 +219,7 @@ plots.described(
 #
 # - **Pose kept**: the share of his outline that is found as an edge in the new picture, at most two pixels off (of
 #   256). We know the outline exactly: it is a render.
-# - **Beach**: is there blue above, and sand or sea below? `places.beach` looks at the outer quarters of the picture
+# - **Beach**: is there blue above, and sand or sea below? `adherence.beach` looks at the outer quarters of the picture
 #   and gives the share of such pixels, the smaller of the two. No network, only colours. Renders of beaches reach
 #   0.45 to 1, those of all other places at most 0.12.
 
@@ -236,7 +236,7 @@ stranger = photograph("a man on the beach", seed=3)[1]  # another pose
 passed = editing.decode(pipe, editing.encode(pipe, grey))
 for name, picture in {"the grey picture": grey, "after one trip through the autoencoder": passed,
                       "another man, on a beach": stranger}.items():  # fmt: skip
-    print(f"{name}: pose kept {kept(picture):.2f}, beach {places.beach(picture):.2f}")
+    print(f"{name}: pose kept {kept(picture):.2f}, beach {adherence.beach(picture):.2f}")
 
 # %% [markdown]
 # So 1 and 0 is where we are, and we want a high first number beside a high second. More than the autoencoder lets pass
@@ -247,7 +247,7 @@ for name, picture in {"the grey picture": grey, "after one trip through the auto
 def over_levels(measure):
     return [metrics.mean([measure(tries[seed, level]) for seed in seeds]) for level in levels]
 
-found = {"pose kept": over_levels(kept), "beach": over_levels(places.beach)}
+found = {"pose kept": over_levels(kept), "beach": over_levels(adherence.beach)}
 lines = {name: [point.value for point in points] for name, points in found.items()}
 bands = {name: ([point.low for point in points], [point.high for point in points]) for name, points in found.items()}
 rows = zip(levels, *lines.values(), strict=True)
@@ -263,12 +263,12 @@ plots.described(
 
 # %% tags=["check", "nbval-ignore-output"]
 stands = {one: kept(image) >= 0.5 for one, image in tries.items()}
-there = {one: places.is_beach(image) for one, image in tries.items()}
+there = {one: adherence.is_beach(image) for one, image in tries.items()}
 both = [stands[one] and there[one] for one in tries]
 print(f"of {len(tries)} pictures {sum(stands.values())} keep the pose, {sum(there.values())} are beaches, ", end="")
 print(sum(both), "are both")
 assert kept(grey) > 0.9 and kept(passed) > 0.5 > kept(stranger)
-assert places.is_beach(stranger) and not places.is_beach(grey)
+assert adherence.is_beach(stranger) and not adherence.is_beach(grey)
 if room.lane == "clay":
     assert lines["pose kept"][0] > lines["pose kept"][-1] and lines["beach"][-1] > lines["beach"][0]
     assert min(sum(stands.values()), sum(there.values())) >= 4, "either alone is easy"
@@ -282,7 +282,7 @@ if room.lane == "clay":
 # large, and show through the noise for longest. The strength that at last lets the street go has long freed the arms.
 #
 # Four seeds are few, but the direction is clear: what one knob gives to one wish, it takes from the other. (On `sd15`
-# use your own eyes: `places.beach` knows clay beaches only.) What would help is a picture without light and colour,
+# use your own eyes: `adherence.beach` knows clay beaches only.) What would help is a picture without light and colour,
 # one that says *where* things are and not how bright. That is lesson 03.
 
 # %% [markdown]

@@ -254,15 +254,13 @@ assert room.lane != "clay" or min(lead.low for lead in leads) > 0, "each depth b
 # two know nothing of it. Beaches and bars are those of clay, so on `sd15` nothing is printed.)
 
 # %% tags=["check", "nbval-ignore-output"]
-from course_utils.judge import places
-
-measures = {"beach": places.beach, "outline": lambda one: kept(one, made), "depth": lambda one: order(made, one)}
+measures = {"beach": adherence.beach, "outline": lambda one: kept(one, made), "depth": lambda one: order(made, one)}
 found = {name: [[measure(one) for one in images] for images in (before, after)] for name, measure in measures.items()}
 gained = {name: metrics.difference(*both) for name, both in found.items()}
 for name, both in found.items() if room.lane == "clay" else ():
     print("{}: {:.2f} and {:.2f};".format(name, *map(np.mean, both)), "gained", gained[name])
 if room.lane == "clay":
-    assert min(map(min, found["beach"])) >= places.BAR, "both reach the beach, with every seed"
+    assert min(map(min, found["beach"])) >= adherence.BEACH, "both reach the beach, with every seed"
     assert gained["outline"].low > 0 and gained["depth"].low > 0
 
 # %% [markdown]
@@ -282,7 +280,7 @@ strengths = sorted({row["strength"] for row in story.where(way="img2img")})
 
 def reached(column, **which):
     values = story.column(column, **which)
-    return (values >= places.BAR).astype(float) if column == "beach" else values
+    return (values >= adherence.BEACH).astype(float) if column == "beach" else values
 
 print(f"by words alone: pose {reached('pose', way='text2img').mean():.2f}")
 for matched, compared in (("beach", "pose"), ("pose", "beach")):
@@ -351,9 +349,9 @@ if room.lane == "clay":
     free = catalog.load("text2img", lane=room.lane)
     driven = [free("a car on the beach", generator=room.generator(seed), **settings).images[0] for seed in range(4)]
     seen_cars = [sum(judge.look(one).has("car") for one in images) for images in (driven, cars)]
-    print(f"before a wall: beach {places.beach(walled):.2f}")
+    print(f"before a wall: beach {adherence.beach(walled):.2f}")
     print(f"cars: {seen_cars[0]} of 4 by the words alone, {seen_cars[1]} of 4 with a man's depth")
-    assert indoors.depth.max() < made.depth.max() and places.beach(walled) > places.BAR and seen_cars[1] < seen_cars[0]
+    assert indoors.depth.max() < made.depth.max() and adherence.is_beach(walled) and seen_cars[1] < seen_cars[0]
 named = ["given", "its depth", "a beach", "a car", "a car"]
 sheet = plots.strip([room_grey, wall, walled, *cars[:2]], named, size=(150, 150))
 plots.described(sheet, "The man in a room; his depth and the wall's; asked for a beach; twice asked for a car.")

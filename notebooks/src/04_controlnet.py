@@ -28,7 +28,6 @@ from PIL import Image, ImageOps
 
 from course_utils import adherence, catalog, checks, clay, controlnet, controls, editing, env, judge, metrics, plots
 from course_utils import results, widgets
-from course_utils.judge import places
 
 room = env.start(seed=0)
 
@@ -417,7 +416,7 @@ ways |= {"depth2img": {"way": "depth2img"}, "skeleton": {"way": "openpose"}}
 
 def summed_up(way):
     pose, beach = grey.column("pose", **way), grey.column("beach", **way)
-    return np.mean(pose), np.mean(beach), np.mean((pose >= 0.8) & (beach >= places.BAR))
+    return np.mean(pose), np.mean(beach), np.mean((pose >= 0.8) & (beach >= adherence.BEACH))
 
 table = {name: summed_up(way) for name, way in ways.items()}
 plain_img2img = max(both for name, (*_, both) in table.items() if name.startswith("img2img"))

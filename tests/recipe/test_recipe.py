@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderTiny
 
 from course_utils.attention.layers import Explicit
-from course_utils.judge import Seen, Sight
+from course_utils.judge import Detection, Detections
 from course_utils.judge import load as load_judge
 from course_utils.recipe import (
     autoencoder,
@@ -329,8 +329,8 @@ def test_eye_and_judge_are_compared_question_by_question():
         eye.Label("a hand showing two fingers", 2, {"hand": "pink"}, 2),
     ]
     sights = [
-        Sight((Seen("cat", "gray", 0.2, 0.9), Seen("crown", "yellow", 0.1, 0.9))),
-        Sight((Seen("hand", "pink", 0.3, 0.9),), fingers=3),
+        Detections((Detection("cat", "gray", 0.2, 0.9), Detection("crown", "yellow", 0.1, 0.9))),
+        Detections((Detection("hand", "pink", 0.3, 0.9),), fingers=3),
     ]
     told = eye.answers(labels, sights)
     assert told == {"there": [True, False, True, True], "colour": [False, True], "fingers": [False]}

@@ -123,15 +123,12 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setitem(catalog.calls.DEFAULTS, "clay", small)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        lenient = judge.Trained(network.ready(network.Judge()), dict.fromkeys(judge_words(), judge.Bar(0.0, 0.0)))
+        every = dict.fromkeys(network.LABELLED, judge.Threshold(0.0, 0.0))
+        lenient = judge.Trained(network.ready(network.Judge()), every)
     monkeypatch.setattr(judge, "load", lambda: lenient)
     catalog.release()
     yield tmp_path
     catalog.release()
-
-
-def judge_words():
-    return (*judge.words.THINGS, judge.RAISED_HAND)
 
 
 def test_a_job_gives_a_row_for_each_way(place):

@@ -17,7 +17,7 @@ from course_utils.clay.sample import hand_pose
 from course_utils.clay.scenes import Scene, Thing, Wear
 from course_utils.clay.things.poses import random_pose
 from course_utils.judge import network
-from course_utils.judge.network import COLOURS, LABELS, RAISED, label_of
+from course_utils.judge.network import COLOURS, LABELS, label_of
 from course_utils.recipe import data, judge_card, judge_spoil, judge_truth
 from course_utils.recipe.judge import Lessons, loss_of, settle
 
@@ -33,7 +33,7 @@ def model():
 @pytest.fixture(scope="module")
 def lenient(model):
     """A judge whom a single pixel convinces."""
-    return judge.Trained(model, dict.fromkeys(judge_truth.WORDS, judge.Bar(0.0, 0.0)))
+    return judge.Trained(model, dict.fromkeys(network.LABELLED, judge.Threshold(0.0, 0.0)))
 
 
 def framed(*things, **more):
@@ -121,7 +121,9 @@ def test_no_picture_is_an_error(lenient, bad):
 
 
 def test_has_and_get():
-    sight = judge.Sight((judge.Seen("cat", "red", 0.2, 0.9), judge.Seen("hat", "blue", 0.01, 0.8)), None)
+    sight = judge.Detections(
+        (judge.Detection("cat", "red", 0.2, 0.9), judge.Detection("hat", "blue", 0.01, 0.8)), None
+    )
     assert sight.has("cat") and sight.has("cat", "red") and not sight.has("cat", "blue") and not sight.has("dog")
     assert sight.get("hat").share == 0.01 and sight.get("bow") is None
     with pytest.raises(ValueError, match="wolf"):
@@ -138,18 +140,18 @@ def test_colour_is_voted_by_the_sure_pixels():
     colours = np.zeros((len(COLOURS), 2, 4))
     colours[COLOURS.index("red"), 0, :2] = 1
     colours[COLOURS.index("blue"), 0, 2:] = colours[COLOURS.index("blue"), 1] = 1
-    (seen,) = judge.candidates(judge.Reading(label, sure, colours))
+    (seen,) = judge.candidates(judge.Cells(label, sure, colours))
     assert (seen.word, seen.colour, seen.share) == ("cat", "red", 5 / 8)
     assert seen.confidence == pytest.approx((0.9 + 0.9 + 0.3 * 3) / 5)
-    assert judge.Bar(0.6, 0.5).passes(seen) and not judge.Bar(0.7, 0.5).passes(seen)
-    assert not judge.Bar(0.6, 0.6).passes(seen)
+    assert judge.Threshold(0.6, 0.5).passes(seen) and not judge.Threshold(0.7, 0.5).passes(seen)
+    assert not judge.Threshold(0.6, 0.6).passes(seen)
 
 
 def test_saved_judge_reads_back(model, tmp_path):
-    bars = {word: (0.002, 0.5) for word in judge_truth.WORDS}
+    bars = {word: (0.002, 0.5) for word in network.LABELLED}
     judge_card.save(model, bars, tmp_path)
     back = judge.load(tmp_path)
-    assert back.bars["cat"] == judge.Bar(0.002, 0.5) and set(back.bars) == set(judge_truth.WORDS)
+    assert back.thresholds["cat"] == judge.Threshold(0.002, 0.5) and set(back.thresholds) == set(network.LABELLED)
     x = torch.zeros(1, 3, 256, 256)
     assert torch.allclose(back.model(x)[0], model(x)[0], atol=2e-2)
     assert (tmp_path / "model.safetensors").stat().st_size < 8.5e6
@@ -192,7 +194,8 @@ def test_truth_counts_fingers_and_marks_the_hand(truth):
     assert truth.fingers.tolist() == [-1, 2, 3, -1]
     assert (truth.label[1][truth.hand[1]] == label_of("hand")).all() and truth.hand[1].any()
     hand = truth.hand[2]
-    assert (truth.label[2][hand] == RAISED).all() and 20 < hand.sum() < 0.3 * (truth.thing[2] == 0).sum()
+    assert (truth.label[2][hand] == label_of(judge.RAISED_HAND)).all()
+    assert 20 < hand.sum() < 0.3 * (truth.thing[2] == 0).sum()
     assert not truth.hand[0].any()
 
 
@@ -205,7 +208,7 @@ def test_a_small_thing_counts_neither_way():
     label[:1, :10], label[5:15] = label_of("cat"), label_of("dog")
     label[20, :7] = label_of("glasses")
     shown = judge_truth.there(label)
-    told = {word: int(n) for word, n in zip(judge_truth.WORDS, shown, strict=True) if n}
+    told = {word: int(n) for word, n in zip(network.LABELLED, shown, strict=True) if n}
     assert told == {"cat": -1, "dog": 1, "glasses": 1}
 
 
@@ -306,7 +309,7 @@ def test_bars_reject_what_is_unsure():
 
 def test_measure_and_card(lenient, shard, truth):
     """A judge that sees nothing scores nothing; the card has a line for each thing."""
-    blind = dataclasses.replace(lenient, bars=dict.fromkeys(judge_truth.WORDS, judge.Bar(2.0, 2.0)))
+    blind = dataclasses.replace(lenient, thresholds=dict.fromkeys(network.LABELLED, judge.Threshold(2.0, 2.0)))
     found = judge_card.measure(blind, truth, shard.pictures())
     assert found["count"]["cat"] == found["count"]["hat"] == 1 and found["f1"]["cat"] == 0
     assert found["fingers"] == [False, False] and found["colour"] == [] and not any(found["invented"])

@@ -83,7 +83,7 @@ def test_the_beach_is_asked_for_in_every_way(place):
 
 
 def test_fingers_are_asked_for_with_and_without(place, monkeypatch):
-    seen = judge.Trained(ready(Judge()), {word: judge.Bar(0.0, 0.0) for word in (*words.THINGS, "raised hand")})
+    seen = judge.Trained(ready(Judge()), {word: judge.Threshold(0.0, 0.0) for word in (*words.THINGS, "raised hand")})
     monkeypatch.setattr(judge, "load", lambda folder=None: seen)
     table = made(place, "fingers")
     assert len(table.rows) == len(stories.SUBJECTS) * 1 * 2 * 2

@@ -49,7 +49,7 @@ def place(tmp_path_factory):
         patch.setattr(module, name, value)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        bars = dict.fromkeys((*words.THINGS, judge.RAISED_HAND), judge.Bar(0.0, 0.0))
+        bars = dict.fromkeys((*words.THINGS, judge.RAISED_HAND), judge.Threshold(0.0, 0.0))
         lenient = judge.Trained(network.ready(network.Judge()), bars)
     patch.setattr(judge, "load", lambda: lenient)
     catalog.release()

@@ -12,7 +12,6 @@ from ...clay import Render
 from ...clay.captions import NUMBERS
 from ...clay.regions import borders
 from ...controls import edges
-from ...judge import places
 from ..trials import Trial, generate, plain
 from .making import Table
 from .together import maps_of
@@ -61,7 +60,7 @@ def _beach(job: tuple[str, float | None, int]) -> list[dict]:
     return [
         {"way": way, "strength": strength, "seed": trial.number}
         | {"pose": plain(controls.obeys_joints(trial.made, picture)["body"])}
-        | {"outline": plain(outline_kept(trial.made, picture)), "beach": plain(places.beach(picture))}
+        | {"outline": plain(outline_kept(trial.made, picture)), "beach": plain(adherence.beach(picture))}
         for trial, picture in zip(chosen, pictures, strict=True)
     ]
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from course_utils import clay
+from course_utils import adherence, clay
 from course_utils.clay import vocabulary as words
-from course_utils.judge import places
 
 HEIGHT, WIDTH = 48, 64
 SCENES = [scene for scene in (clay.scene(900, index) for index in range(12)) if scene.style == "clay"]
@@ -20,22 +19,26 @@ def picture(scene, place="beach", height=HEIGHT, width=WIDTH):
 
 @pytest.mark.parametrize("place", words.PLACES)
 def test_the_beach_is_told_from_all_other_places(place):
-    found = [places.beach(picture(scene, place)) for scene in SCENES]
+    found = [adherence.beach(picture(scene, place)) for scene in SCENES]
     if place == "beach":
         assert min(found) >= 0.4
     else:
         assert max(found) <= 0.15
-    assert [places.is_beach(picture(scene, place)) for scene in SCENES[:2]] == [place == "beach"] * 2
+    assert [adherence.is_beach(picture(scene, place)) for scene in SCENES[:2]] == [place == "beach"] * 2
 
 
 def test_without_colour_there_is_no_beach():
     grey = Image.fromarray(picture(SCENES[0])).convert("L").convert("RGB")
-    assert places.beach(grey) == 0 and not places.is_beach(grey)
+    assert adherence.beach(grey) == 0 and not adherence.is_beach(grey)
 
 
 def test_size_and_kind_of_picture_hardly_matter():
     small, large = picture(SCENES[0]), picture(SCENES[0], height=2 * HEIGHT, width=2 * WIDTH)
-    assert places.beach(small) == places.beach(Image.fromarray(small)) == pytest.approx(places.beach(large), abs=0.05)
+    assert (
+        adherence.beach(small)
+        == adherence.beach(Image.fromarray(small))
+        == pytest.approx(adherence.beach(large), abs=0.05)
+    )
 
 
 def test_both_halves_must_be_there_and_the_middle_is_not_looked_at():
@@ -43,9 +46,9 @@ def test_both_halves_must_be_there_and_the_middle_is_not_looked_at():
     upper, lower, middle = beach.copy(), beach.copy(), beach.copy()
     upper[: HEIGHT // 2], lower[HEIGHT // 2 :] = 128, 128
     middle[:, WIDTH // 4 : -(WIDTH // 4)] = (255, 0, 0)
-    assert places.beach(upper) == places.beach(lower) == 0
-    assert places.beach(middle) == places.beach(beach)
-    assert places.beach(beach[::-1]) < places.BAR, "upside down the sky is below"
+    assert adherence.beach(upper) == adherence.beach(lower) == 0
+    assert adherence.beach(middle) == adherence.beach(beach)
+    assert adherence.beach(beach[::-1]) < adherence.BEACH, "upside down the sky is below"
 
 
 @pytest.mark.parametrize(
@@ -53,4 +56,4 @@ def test_both_halves_must_be_there_and_the_middle_is_not_looked_at():
 )
 def test_what_is_no_picture_is_refused(nothing):
     with pytest.raises(ValueError, match="image is .* give RGB"):
-        places.beach(nothing)
+        adherence.beach(nothing)
