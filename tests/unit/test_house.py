@@ -98,6 +98,27 @@ def test_rooms_import_downwards_only(path):
         assert FLOORS.index(other) <= FLOORS.index(own), f"{name(path)} imports {other}."
 
 
+def test_no_module_imports_itself_through_others():
+    """Imports inside functions count: what must be imported late is often a circle."""
+    parts = {path: path.relative_to(ROOT / "course_utils").with_suffix("").parts for path in MODULES}
+    modules = {".".join(part for part in parts[path] if part != "__init__"): path for path in MODULES}
+    needs = {
+        module: {target(imports, modules) for imports in imported(path)} - {module, ""}
+        for module, path in modules.items()
+    }
+    while free := [module for module, others in needs.items() if not others & needs.keys()]:
+        needs = {module: others for module, others in needs.items() if module not in free}
+    needs = {module: others & needs.keys() for module, others in needs.items() if room(module) != "widgets"}
+    assert not needs, f"circles among, or on the way to, {needs}"
+
+
+def target(name, modules):
+    """Return the module that a dotted name is, or stands in."""
+    while name not in modules:
+        name = name.rpartition(".")[0]
+    return name
+
+
 def test_imported_names_are_resolved():
     assert not set(imported(ROOT / "course_utils/env.py"))
     assert set(imported(ROOT / "course_utils/doctor.py")) == {"env", "catalog.files.manifest", "catalog.files.unlike"}
