@@ -17,7 +17,7 @@ not the launcher's `--mixed_precision`.
 """
 
 from . import shelf
-from .algebra import Merged, add, changes, interference, matrix, merge, norm, unmerge
+from .algebra import Merged, add, changes, merge, norm, unmerge
 from .examples import Example, gather, notes
 from .layers import attached, eject, injected, numbers_per_rank, sd15_unet
 from .memory import Estimate, estimate
@@ -57,9 +57,7 @@ __all__ = [
     "gather",
     "good_start",
     "injected",
-    "interference",
     "lora",
-    "matrix",
     "merge",
     "norm",
     "notes",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from .layers import attached, check_free
+from .layers import check_free
 from .weights import Lora, check_base
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
-    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -112,48 +110,3 @@ def _nothing(parts: list, name: str, rank: int) -> tuple[torch.Tensor, torch.Ten
 def _weight(pipe: DiffusionPipeline, name: str) -> torch.Tensor:
     part, _, layer = name.partition(".")
     return getattr(pipe, part).get_submodule(layer).weight
-
-
-def interference(
-    pipe: DiffusionPipeline,
-    loras: Mapping[str, Lora],
-    score: Callable[[Image.Image, str], float],
-    prompts: Sequence[str],
-    seeds: Sequence[int] = range(8),
-    weight: float = 1.0,
-    **settings,
-) -> list[dict]:
-    """Paint each prompt with no LoRA, with each alone, and with both: do they leave each other alone?
-
-    Args:
-        pipe: stands on their base.
-        loras: two, by name.
-        score: from a picture and its prompt to how well it came out, for example by the judge.
-        prompts: such as one for each LoRA's subject, one for both, and one for neither.
-        seeds: the same for every cell.
-        weight: how strongly each LoRA counts.
-        settings: arguments of the pipeline call.
-
-    Returns:
-        Raw rows: on ("none", a name, "both"), prompt, seed, score. `matrix` sums them up.
-    """
-    if len(loras) != 2:
-        raise ValueError(f"loras has {len(loras)} LoRAs; give two, by name.")
-    cells = {"none": [], **{name: [lora] for name, lora in loras.items()}, "both": list(loras.values())}
-    rows = []
-    for on, chosen in cells.items():
-        with attached(pipe, *chosen, weights=weight) if chosen else nullcontext():
-            for prompt in prompts:
-                for seed in seeds:
-                    chance = torch.Generator().manual_seed(seed)
-                    picture = pipe(prompt, generator=chance, **settings).images[0]
-                    rows.append({"on": on, "prompt": prompt, "seed": seed, "score": float(score(picture, prompt))})
-    return rows
-
-
-def matrix(rows: Sequence[dict]) -> dict[str, dict[str, float]]:
-    """Sum the rows of `interference` up: mean score by what is on, then by prompt."""
-    scores: dict[str, dict[str, list[float]]] = {}
-    for row in rows:
-        scores.setdefault(row["on"], {}).setdefault(row["prompt"], []).append(row["score"])
-    return {on: {prompt: sum(got) / len(got) for prompt, got in line.items()} for on, line in scores.items()}

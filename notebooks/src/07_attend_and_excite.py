@@ -27,7 +27,7 @@ from dataclasses import replace
 import torch
 
 from course_utils import attention, catalog, checks, editing, env, excite, judge, metrics, plots, results, widgets
-from course_utils.recipe.tables import audit
+from course_utils.clay.vocabulary import THINGS
 from course_utils.results import counting
 
 room = env.start(seed=0)
@@ -385,7 +385,7 @@ print(counting.report_parts(table.rows, results.read("excite_parts").rows))
 print(f"\na picture takes {counting.cost(bare, pushed)} times as long with it")
 missing = counting.compare(bare, pushed, "missing", bars)
 own = counting.compare(true, true, "missing", bars).before
-tuned = {ask.prompt for ask in audit.asks(every=audit.CHOICE_EVERY)}
+tuned = {row["prompt"] for row in results.read("excite_knobs").rows}
 strange = counting.compare(bare, [row for row in pushed if row["prompt"] not in tuned], "missing", bars)
 print(f"missing, with / without, on the {strange.prompts} prompts that the knobs were not chosen on: {strange.ratio}")
 assert len(bare) == len(pushed) == len(true) == 276 * 4
@@ -402,17 +402,18 @@ assert missing.ratio.value <= 0.5 and missing.ratio.high < 0.7, f"missing things
 # sd15 look for yourself: the table is clay's.)
 
 # %% tags=["check", "nbval-ignore-output"]
-asks = audit.asks(every=35)
-sample = {"without": [paint(ask.prompt, seed=0) for ask in asks]}
-sample["with"] = [exciting(ask.prompt, [word for word, _ in ask.wanted], seed=0)[0] for ask in asks]
+listed = list(dict.fromkeys(row["prompt"] for row in bare))
+nouns = {prompt: [word for word in prompt.split() if word in THINGS] for prompt in listed[::35]}
+sample = {"without": [paint(prompt, seed=0) for prompt in nouns]}
+sample["with"] = [exciting(prompt, words, seed=0)[0] for prompt, words in nouns.items()]
 if room.lane == "clay":
     kept = {(row["way"], row["prompt"]): row["present"] for row in bare + pushed if row["seed"] == 0}
-    again = [audit.judged(ask, 0, image)["present"] == kept[way, ask.prompt]
-             for way, images in sample.items() for ask, image in zip(asks, images, strict=True)]  # fmt: skip
+    again = [[judge.look(image).has(word) for word in nouns[prompt]] == kept[way, prompt]
+             for way, images in sample.items() for prompt, image in zip(nouns, images, strict=True)]  # fmt: skip
     print(f"{sum(again)} of {len(again)} pictures show what their rows say")
     assert sum(again) >= 14, "this computer's table would not be the one that ships"
 plots.described(
-    plots.sweep(list(sample.values()), list(sample), [" + ".join(word for word, _ in ask.wanted) for ask in asks],
+    plots.sweep(list(sample.values()), list(sample), [" + ".join(words) for words in nouns.values()],
                 size=(100, 100)),
     "Eight of the paper's prompts with seed 0, above without, below with Attend-and-Excite.",
 )  # fmt: skip

@@ -31,7 +31,7 @@ from course_utils import (
     widgets,
 )
 from course_utils.personalize import shelf
-from course_utils.recipe.tables import personal
+from course_utils.results import personal
 
 room = env.start(seed=0)
 
@@ -308,9 +308,10 @@ assert ways["10 steps"].rates[personal.OTHER].high < ways["10 steps, no start"].
 
 # %% tags=["check", "nbval-ignore-output"]
 if room.lane == "clay":
-    start, few = shelf.ready("start-robot", pipe), personal.knobs_of("10 steps")
+    start, few = shelf.ready("start-robot", pipe), personalize.preset("few_step", "clay", steps=10)
+    plain = personalize.preset("lora", "clay", rank=shelf.RANK, **vars(few))
     quick = {"with the start": personalize.few_step(pipe, robot.train, trigger, start, few)}
-    quick["without"] = personalize.lora(pipe, robot.train, trigger, personal.knobs_of("10 steps, no start"))
+    quick["without"] = personalize.lora(pipe, robot.train, trigger, plain)
     assert "robot" not in start.about.seen and {one.about.steps for one in quick.values()} == {few.steps}
     painted = [[taught(f"a {trigger} {places[seed]}", seed, one) for seed in range(4)] for one in quick.values()]
 plots.described(
@@ -373,7 +374,7 @@ print(f"{name}: the cross terms are {float((naive - right).norm() / right.norm()
 # and their sum where both are.
 
 # %% tags=["check", "nbval-ignore-output"]
-table = personalize.matrix(results.read("interference").where(pair="robot + dragon"))
+table = personal.matrix(results.read("interference").where(pair="robot + dragon"))
 values, asks = [list(line.values()) for line in table.values()], ["robot", "dragon", "both", "a cat"]
 assert list(table) == ["none", "robot", "dragon", "both"] and table["robot"] != table["none"]
 assert values[3][2] < 0.2 and values[3][3] > 0.8, "then say below that both are there, or not even the cat"

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from course_utils import __version__, catalog, personalize
 from course_utils.personalize import memory
 from tests.tiny import models
-from tests.tiny.learning import DREAMBOOTH, LORA, QUICK, TRIGGER, guess, heard, pictures, same, state
+from tests.tiny.learning import DREAMBOOTH, LORA, TRIGGER, guess, heard, pictures, same, state
 
 SD15_NUMBERS = 199_296  # a rank, in the attention of SD 1.5's UNet
 
@@ -215,23 +215,6 @@ def test_norm_tells_how_much(pipe, loras):
     assert found[name] == pytest.approx(float((b @ a).norm() / weight.norm()), rel=1e-4)
     double = personalize.norm(pipe, personalize.add(loras[0], loras[0]))
     assert double == pytest.approx({name: 2 * value for name, value in found.items()}, rel=1e-4)
-
-
-def test_interference_paints_every_cell_with_the_same_seeds(pipe, loras):
-    score = lambda picture, prompt: sum(picture.getpixel((48, 32))) + len(prompt)  # noqa: E731
-    prompts = ["a cat", "a sks robot"]
-    two = dict(zip(("robot", "style"), loras, strict=True))
-    rows = personalize.interference(pipe, two, score, prompts, seeds=(0, 5), **QUICK)
-    assert len(rows) == 4 * 2 * 2 and {row["on"] for row in rows} == {"none", "robot", "style", "both"}
-    chance = torch.Generator().manual_seed(5)
-    plain = pipe("a cat", generator=chance, **QUICK).images[0]
-    (bare,) = [row for row in rows if (row["on"], row["prompt"], row["seed"]) == ("none", "a cat", 5)]
-    assert bare["score"] == score(plain, "a cat")
-    means = personalize.matrix(rows)
-    same_cell = [row["score"] for row in rows if (row["on"], row["prompt"]) == ("both", "a cat")]
-    assert means["both"]["a cat"] == sum(same_cell) / 2
-    with pytest.raises(ValueError, match="has 1 LoRAs; give two"):
-        personalize.interference(pipe, {"robot": loras[0]}, score, prompts)
 
 
 def test_memory_is_told_and_refused(pipe):

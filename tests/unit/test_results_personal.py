@@ -12,7 +12,8 @@ from course_utils.judge import network
 from course_utils.personalize import presets, shelf
 from course_utils.recipe import data, dependents, loras
 from course_utils.recipe.tables import __main__ as command
-from course_utils.recipe.tables import making, personal
+from course_utils.recipe.tables import interference, making, personal
+from course_utils.results import personal as results_personal
 from tests.tiny import models
 from tests.tiny.learning import DREAMBOOTH, LORA, SMALL, pictures
 
@@ -44,7 +45,7 @@ def place(tmp_path_factory):
         (shelf, "style_examples", lambda style, height, width: given), (personalize, "subject", subject),
         (shelf, "domain", lambda word, height, width: [subject("teapot")]), (loras, "SEEDS", 2),
         (personal, "SEEDS", 1), (personal, "BESIDE", personal.BESIDE[:1]), (personal, "OTHERS", personal.OTHERS[:1]),
-        (personal, "PAIRS", (("robot", "dragon"),)), (personal, "PAIR_SEEDS", 1),
+        (interference, "PAIRS", (("robot", "dragon"),)), (interference, "SEEDS", 1),
     ):  # fmt: skip
         patch.setattr(module, name, value)
     with torch.random.fork_rng(devices=[]):
@@ -73,7 +74,7 @@ def test_what_is_asked():
     assert beside.prompt == "a sks robot and a red ball in the garden"
     assert beside.wanted == (("robot", "orange"), ("ball", "red")), "the subject must be there, too"
     assert personal.asks("robot", personal.WITH, "cat")[0][0].wanted == (("cat", None), ("ball", "red"))
-    others = [ask.prompt for ask, _ in asked[personal.OTHER]]
+    others = [ask.prompt for ask, _ in asked[results_personal.OTHER]]
     assert not {prompt.split(maxsplit=1)[1] for prompt in others} & known and "an orange lion in the desert" in others
     assert not any(catalog.unknown_words(prompt, "clay") for prompt in others)
 
@@ -81,19 +82,19 @@ def test_what_is_asked():
 def test_counts_are_what_they_are_called():
     rows = [row(), row(hit=False, word="dragon", seconds=3.0, size=90), row(facet=personal.WITH)]
     rows += [
-        row(facet=personal.OTHER, found=("robot",)),
-        row(personal.LORA, personal.OTHER, "dragon", found=("robot",), seconds=3.0),
+        row(facet=results_personal.OTHER, found=("robot",)),
+        row(personal.LORA, results_personal.OTHER, "dragon", found=("robot",), seconds=3.0),
     ]
-    told = personal.told(rows)
+    told = results_personal.result_of(rows)
     assert told.rates[personal.SUBJECT].value == 0.5 and told.rates[personal.WITH].value == 1
     assert told.intruded.value == 0.5, "a robot is no intruder where the dragon was learned"
     assert (told.seconds, told.bytes, told.steps) == (2.0, 100, 300)
     with pytest.raises(ValueError, match="rows is empty"):
-        personal.told([])
+        results_personal.result_of([])
 
 
 def test_settings_are_plain_and_name_the_knobs():
-    for table in personal.TABLES.values():
+    for table in (*personal.TABLES.values(), *interference.TABLES.values()):
         assert json.dumps(table.settings) and table.models == personal.MODELS
     knobs = personal.TABLES["personal"].settings["knobs"]
     assert set(knobs) == set(personal.WAYS[1:])
@@ -155,13 +156,13 @@ def test_each_way_learns_and_is_asked_the_same(place):
     made = results.read("personal", place / "results")
     for way in personal.WAYS:
         rows = made.where(way=way)
-        assert [r["facet"] for r in rows] == [personal.SUBJECT] * 2 + [personal.WITH, personal.OTHER]
+        assert [r["facet"] for r in rows] == [personal.SUBJECT] * 2 + [personal.WITH, results_personal.OTHER]
     lora, whole = (made.where(way=way)[0] for way in ("LoRA", "DreamBooth"))
     few, short = ([made.where(way=way)[0] for way in ways] for ways in (personal.FEW, personal.SHORT))
     assert {lora["bytes"]} == {one["bytes"] for one in few + short} and whole["bytes"] > lora["bytes"]
     assert [one["steps"] for one in few + short] == [5, 10, 15, 10, 10]
     assert "with a cat" not in made.rows[0]["prompt"] and made.where(way="base")[2]["prompt"].startswith("a cat and")
-    told = personal.report(made.rows)
+    told = results_personal.report(made.rows)
     assert len(told.splitlines()) == 1 + len(personal.WAYS) and "DreamBooth" in told
 
 
@@ -170,6 +171,21 @@ def test_interference_has_its_sixteen_fields(place):
     table = making.Table("interference", personal.MODELS[:1], table.jobs, table.measure, {})
     assert making.make(table, place / "results")
     rows = results.read("interference", place / "results").where(pair="robot + dragon")
-    found = personalize.matrix(rows)
+    found = results_personal.matrix(rows)
     assert list(found) == ["none", "robot", "dragon", "both"] and all(len(line) == 4 for line in found.values())
     assert all(0 <= value <= 1 for line in found.values() for value in line.values())
+
+
+def test_interference_paints_every_cell_with_the_same_seeds(place):
+    pipe, settings = catalog.load("text2img", "clay"), catalog.defaults("clay")
+    two = {word: shelf.ready(word, pipe, "clay") for word in ("robot", "dragon")}
+    score = lambda picture, prompt: sum(picture.getpixel((48, 32))) + len(prompt)  # noqa: E731
+    rows = interference.interference(pipe, two, score, ["a cat", "a sks robot"], seeds=(0, 5), **settings)
+    assert len(rows) == 4 * 2 * 2 and {row["on"] for row in rows} == {"none", "robot", "dragon", "both"}
+    plain = pipe("a cat", generator=torch.Generator().manual_seed(5), **settings).images[0]
+    (bare,) = [row for row in rows if (row["on"], row["prompt"], row["seed"]) == ("none", "a cat", 5)]
+    assert bare["score"] == score(plain, "a cat")
+    same_cell = [row["score"] for row in rows if (row["on"], row["prompt"]) == ("both", "a cat")]
+    assert results_personal.matrix(rows)["both"]["a cat"] == sum(same_cell) / 2
+    with pytest.raises(ValueError, match="has 1 LoRAs; give two"):
+        interference.interference(pipe, {"robot": two["robot"]}, score, ["a cat"])

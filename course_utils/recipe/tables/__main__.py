@@ -25,7 +25,7 @@ ROOMS: dict[str, str] = {
     "excite": "audit",
     "excite_parts": "audit",
     "personal": "personal",
-    "interference": "personal",
+    "interference": "interference",
 }
 
 

@@ -1,4 +1,4 @@
-"""Tables of lesson 08: ways to learn a subject, side by side, and what two LoRAs do to each other.
+"""Table of lesson 08: ways to learn a subject, side by side.
 
 Each way learns the same five pictures of a thing that the base has never seen, and is then asked three kinds of
 things: for the subject, for the subject with something else, and for other things. The judge counts. LoRAs of as few
@@ -10,31 +10,36 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from ... import catalog, judge, metrics, personalize
-from ...metrics import Interval
+from ... import catalog, personalize
 from ...personalize import shelf
+from ...results.personal import (
+    BASE,
+    FACETS,
+    FEW,
+    FREE,
+    HELD,
+    LONGER,
+    LORA,
+    SHORT,
+    SUBJECT,
+    WAYS,
+    WHOLE,
+    WITH,
+)
 from .. import exam, loras
 from .making import Table
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
-    from PIL import Image
 
     Job = tuple[str, str]
 
 MODELS = ("clay-base", "clay-judge", "clay-loras")
-BASE, WHOLE, LORA = "base", "DreamBooth", "LoRA"
-FREE = "LoRA, nothing kept"  # as many pictures a step, all of the subject
-HELD = "DreamBooth, answers"  # kept as the LoRA does, in place of prior pictures
-FEW = {f"{steps} steps": steps for steps in (5, 10, 15)}  # from a good start
-LONGER = 10  # steps of those without a start; by way, the factor on the rate, so that it does not hold them back
-SHORT = {f"{LONGER} steps, no start": 1.0, f"{LONGER} steps, no start, 3 x rate": 3.0}
-WAYS = (BASE, WHOLE, HELD, LORA, FREE, *FEW, *SHORT)
 STAND_IN = "cat"  # what the base is asked for in the subject's place: it knows none of the subjects
 BESIDE = (("red", "ball", "in the garden"), ("green", "clock", "in a room"), ("yellow", "car", "in the snow"),
           ("white", "chair", "on the beach"))  # fmt: skip
@@ -42,22 +47,6 @@ BESIDE = (("red", "ball", "in the garden"), ("green", "clock", "in a room"), ("y
 OTHERS = (("brown", "dog", "in the garden"), ("blue", "suitcase", "on the street"), ("purple", "car", "in the snow"),
           ("orange", "lion", "in the desert"))  # fmt: skip
 SEEDS = 8  # for each of these
-SUBJECT, WITH, OTHER = "the subject", "with something else", "other things"
-FACETS = (SUBJECT, WITH, OTHER)
-PAIRS = (("robot", "dragon"), ("robot", "teapot"), ("dragon", "teapot"))
-PAIR_SEEDS = 16
-NOBODY = "a cat in the garden"
-
-
-@dataclass(frozen=True)
-class Told:
-    """What the table says of one way: rates with their intervals, and what it costs."""
-
-    rates: dict[str, Interval]  # by facet
-    intruded: Interval  # the subject where nobody asked for it
-    seconds: float  # of learning, mean over the subjects; making what is kept included
-    bytes: int  # of what is kept
-    steps: int
 
 
 def asks(word: str, facet: str, named: str) -> list[tuple[exam.Ask, int]]:
@@ -132,79 +121,11 @@ def _measure(job: Job) -> list[dict]:
     return rows
 
 
-def told(rows: Sequence[dict]) -> Told:
-    """Sum up the rows of one way.
-
-    Raises:
-        ValueError: there are none.
-    """
-    if not rows:
-        raise ValueError("rows is empty; give those of one way.")
-    rates = {facet: metrics.rate([row["hit"] for row in rows if row["facet"] == facet]) for facet in FACETS}
-    intruded = metrics.rate([row["word"] in row["found"] for row in rows if row["facet"] == OTHER])
-    costs = {row["word"]: (row["seconds"], row["bytes"], row["steps"]) for row in rows}
-    seconds, sizes, steps = zip(*costs.values(), strict=True)
-    return Told(rates, intruded, sum(seconds) / len(seconds), max(sizes), max(steps))
-
-
-def by_way(rows: Sequence[dict]) -> dict[str, Told]:
-    """Sum up table "personal", way by way."""
-    return {way: told([row for row in rows if row["way"] == way]) for way in WAYS}
-
-
-def report(rows: Sequence[dict]) -> str:
-    """Write table "personal" down: rates with their intervals in per cent, and what each way costs."""
-    lines = [f"{'':29}{SUBJECT:>17}{WITH:>21}{OTHER:>17}{'intruded':>17}{'steps':>7}{'seconds':>9}{'MB':>8}"]
-    for way, one in by_way(rows).items():
-        shown = [one.rates[SUBJECT], one.rates[WITH], one.rates[OTHER], one.intruded]
-        said = "".join(
-            f"{f'{rate.value:.0%} ({rate.low:.0%}-{rate.high:.0%})':>{wide}}"
-            for rate, wide in zip(shown, (17, 21, 17, 17), strict=True)
-        )
-        lines.append(f"{way:29}{said}{one.steps:7}{one.seconds:9.0f}{one.bytes / 1e6:8.2f}")
-    return "\n".join(lines)
-
-
-def prompts_of(pair: tuple[str, str]) -> dict[str, tuple[str, ...]]:
-    """Give the prompts of an interference matrix, and which subjects each asks for: one, the other, both, none."""
-    first, second = pair
-    one, two = (shelf.trigger_of(word) for word in pair)
-    both = f"a {one} and a {two} in the garden"
-    return {f"a {one} in the garden": (first,), f"a {two} in the garden": (second,), both: pair, NOBODY: (STAND_IN,)}
-
-
-def score(image: Image.Image, wanted: tuple[str, ...]) -> float:
-    """Give the share of things that are there, a subject in its colour."""
-    sight = judge.look(image)
-    return sum(sight.has(word, shelf.SUBJECTS.get(word)) for word in wanted) / len(wanted)
-
-
-def _pair_jobs() -> dict[str, tuple[tuple[str, str], int]]:
-    return {f"{' + '.join(pair)}, seed {seed}": (pair, seed) for pair in PAIRS for seed in range(PAIR_SEEDS)}
-
-
-def _interference(job: tuple[tuple[str, str], int]) -> list[dict]:
-    pair, seed = job
-    pipe, wanted = catalog.load("text2img", "clay"), prompts_of(pair)
-    both = {word: shelf.ready(word, pipe, "clay") for word in pair}
-
-    def seen(image: Image.Image, prompt: str) -> float:
-        return score(image, wanted[prompt])
-
-    rows = personalize.interference(pipe, both, seen, list(wanted), [seed], **catalog.defaults("clay"))
-    return [{"pair": " + ".join(pair), **row} for row in rows]
-
-
 TABLES = {
     "personal": Table(
         "personal", MODELS, _jobs, _measure,
         {"colours": shelf.SUBJECTS, "knobs": {way: asdict(knobs_of(way)) for way in WAYS[1:]}, "stand in": STAND_IN,
          "seeds": [loras.SEEDS, SEEDS], **catalog.defaults("clay")},
         trains=True,
-    ),
-    "interference": Table(
-        "interference", MODELS, _pair_jobs, _interference,
-        {"pairs": [list(pair) for pair in PAIRS], "seeds": PAIR_SEEDS, "weight": 1.0,
-         **catalog.defaults("clay")},
     ),
 }  # fmt: skip
