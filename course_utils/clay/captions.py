@@ -163,7 +163,8 @@ def _plain(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, 
 def _person(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:
     word = str(rng.choice(SYNONYMS[thing.word])) if rng.random() < 0.12 else thing.word
     _noun(word, None, instance, out, rng, says)
-    raised = thing.pose and (thing.pose.left or thing.pose.right)
+    shown = [hand for hand in (thing.pose.left, thing.pose.right) if hand] if thing.pose else []
+    raised = shown[0] if len(shown) == 1 else None  # of two hands, which no word tells apart, nothing is said
     if raised and rng.random() < 0.75:
         out.say("showing" if rng.random() < 0.5 else "raising")
         counted = rng.random() < 0.7 and raised.fingers

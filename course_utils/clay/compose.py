@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import vocabulary as words
+from .backdrop import palette
 from .scenes import Scene, Thing
 from .shapes import TEXTURE, Modeller, parts, rotation
 from .things import SCULPTORS, WORN, colour_of
@@ -32,7 +33,8 @@ class Clay:
 
 def compose(scene: Scene) -> Clay:
     """Sculpt every thing of ``scene`` where it stands."""
-    m = Modeller()
+    ground = None if scene.edition == 1 else palette(scene.place, scene.light.shade)[2]
+    m = Modeller(edition=scene.edition, ground=ground)
     owners: list[tuple[int, str]] = []
     anatomy, pictures = [], 0
     for index, thing in enumerate(scene.things):

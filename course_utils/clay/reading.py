@@ -14,21 +14,21 @@ import numpy as np
 from . import layout
 from . import vocabulary as words
 from .captions import NUMBERS, PLACE_WORDS, SYNONYMS
-from .sample import MIX, draw_thing, hand_pose
+from .sample import MIXES, Mix, draw_thing, hand_pose, raise_hand
 from .scenes import Light, Scene, Thing, Wear
-from .things.poses import random_pose
 
 ALIASES = {"grey": "gray", **{said: word for word, many in SYNONYMS.items() for said in many}}
 RAISES = {"hand", "finger", "fingers"}  # said after a person, they raise a hand
 PLACE_OF = {phrase.split()[-1]: place for place, phrases in PLACE_WORDS.items() for phrase in phrases}
 
 
-def from_words(text: str, seed: int = 0) -> Scene:
+def from_words(text: str, seed: int = 0, edition: int = 1) -> Scene:
     """Build the scene that a prompt speaks of.
 
     Args:
         text: for example "a lion with a red crown and a blue bench on the beach".
         seed: decides all that the words leave open.
+        edition: of the world, see ``scenes.EDITIONS``.
 
     Returns:
         A scene with the things in the order named; one thing "of" a painting is in the painting.
@@ -38,14 +38,15 @@ def from_words(text: str, seed: int = 0) -> Scene:
     """
     rng = np.random.default_rng(seed)
     tokens = [ALIASES.get(t, t) for t in re.findall(r"[a-z]+", text.lower())]
-    things = _things(tokens, rng)
+    mix = replace(MIXES[edition], wears=0.0, dyed=0.0, behind=0.0, turned=0.0)
+    things = _things(tokens, rng, mix)
     if not things:
         raise ValueError(f"words={text!r} names nothing of the clay world; it knows {', '.join(words.THINGS)}.")
     place = next((PLACE_OF[t] for t in tokens if t in PLACE_OF), None) or str(rng.choice(words.PLACES))
     style = next((s for s in words.STYLES[1:] + words.HELD_OUT_STYLES if _whole_style(s, text.lower())), "clay")
     framing = _framing(tokens, things)
     light = Light(float(rng.choice([-0.6, 0.6])), 0.9, 0.0, float(rng.uniform(0, 6.28)))
-    scene = Scene(layout.line_up(things, rng), place, style, framing, light=light)
+    scene = Scene(layout.line_up(things, rng, edition), place, style, framing, light=light, edition=edition)
     return scene.with_(camera=layout.frame(scene, rng))
 
 
@@ -63,7 +64,7 @@ def _framing(tokens: list[str], things: list[Thing]) -> str:
     return "full"
 
 
-def _things(tokens: list[str], rng: np.random.Generator) -> list[Thing]:
+def _things(tokens: list[str], rng: np.random.Generator, mix: Mix) -> list[Thing]:
     """Walk the words: a colour waits for its noun, a wearable after "with" goes on the last head."""
     things: list[Thing] = []
     colour, linked = None, False
@@ -79,9 +80,9 @@ def _things(tokens: list[str], rng: np.random.Generator) -> list[Thing]:
         elif token in words.WEARABLES and linked and things and words.NOUNS[things[-1].word].head:
             things[-1] = replace(things[-1], wears=(*things[-1].wears, Wear(token, colour)))
         elif token in RAISES and things and things[-1].word in words.PEOPLE:
-            things[-1] = replace(things[-1], pose=random_pose(rng, "raised hand", hand_pose(_count(tokens))))
+            things[-1] = replace(things[-1], pose=raise_hand(rng, mix.edition, hand_pose(_count(tokens))))
         elif token in words.THINGS and token != "moustache":
-            _add(things, _new(token, colour, tokens, rng), tokens[k - 2 : k])
+            _add(things, _new(token, colour, tokens, rng, mix), tokens[k - 2 : k])
             linked = False
         else:
             continue
@@ -92,7 +93,7 @@ def _things(tokens: list[str], rng: np.random.Generator) -> list[Thing]:
 def _add(things: list[Thing], thing: Thing, before: list[str]) -> None:
     """Append a thing, or put it into the painting that it is "of"."""
     if things and things[-1].word == "painting" and "of" in before:
-        shown = layout.line_up([thing], np.random.default_rng(thing.variant))
+        shown = layout.line_up([thing], np.random.default_rng(thing.variant), things[-1].shows.edition)
         inside = replace(things[-1].shows, things=shown)
         inside = inside.with_(camera=layout.frame(inside, np.random.default_rng(thing.variant)))
         things[-1] = replace(things[-1], shows=inside)
@@ -100,8 +101,8 @@ def _add(things: list[Thing], thing: Thing, before: list[str]) -> None:
         things.append(thing)
 
 
-def _new(word: str, colour: str | None, tokens: list[str], rng: np.random.Generator) -> Thing:
-    thing = replace(draw_thing(word, rng, replace(MIX, wears=0.0, dyed=0.0)), wears=())
+def _new(word: str, colour: str | None, tokens: list[str], rng: np.random.Generator, mix: Mix) -> Thing:
+    thing = replace(draw_thing(word, rng, mix), wears=())
     if colour:
         thing = replace(thing, colour=colour)
     if word == "hand":

@@ -12,6 +12,7 @@ from . import vocabulary as words
 from .scenes import Hand, Light, Pose, Scene, Thing, Wear
 from .things.hands import GESTURES
 from .things.poses import random_pose
+from .things.stances import FACING, KINDS, draw_pose
 
 PAIRED = words.ANIMALS + words.OBJECTS
 
@@ -34,9 +35,19 @@ class Mix:
     # How likely a thing is a wearable on the ground, a person, scenery (else animal or object).
     people: float = 0.12
     scenery: float = 0.17
+    # Which edition of the world. The rest is asked in the second only.
+    edition: int = 1
+    # A person is seen from behind; any other thing that is not flat is turned anyhow.
+    behind: float = 0.20
+    turned: float = 0.15
+    # The camera walks around the scene (where a place looks alike from all sides).
+    around: float = 0.5
+    # Head sizes of people, from and to.
+    heads: tuple[float, float] = (1.4, 1.7)
 
 
 MIX = Mix()
+MIXES = {1: MIX, 2: Mix(edition=2, people=0.35)}
 
 
 def unseen_pair(first: str, second: str) -> bool:
@@ -57,8 +68,15 @@ def sample(seed: int, index: int = 0, mix: Mix = MIX) -> Scene:
     framing = str(rng.choice(["full", "portrait", "half-body", "hand"], p=mix.framings))
     things = _SUBJECTS[framing](rng, mix)
     style = "cubist" if framing == "full" and rng.random() < mix.cubist else "clay"
-    scene = Scene(things, place, style, framing, light=light)
-    return scene.with_(camera=layout.frame(scene, rng))
+    scene = Scene(things, place, style, framing, light=light, edition=mix.edition)
+    scene = scene.with_(camera=layout.frame(scene, rng))
+    return scene if mix.edition == 1 else walk_around(scene, rng, mix)
+
+
+def walk_around(scene: Scene, rng: np.random.Generator, mix: Mix) -> Scene:
+    """Turn all before the backdrop now and then: not behind a room's wall, and with the sea in view."""
+    most = {"room": 0.0, "beach": 0.9}.get(scene.place, np.pi)
+    return layout.turn(scene, float(rng.uniform(-most, most))) if rng.random() < mix.around else scene
 
 
 def _full(rng: np.random.Generator, mix: Mix) -> tuple[Thing, ...]:
@@ -68,7 +86,7 @@ def _full(rng: np.random.Generator, mix: Mix) -> tuple[Thing, ...]:
         word = _word(rng, mix)
         if word not in chosen and not any(unseen_pair(word, other) for other in chosen):
             chosen.append(word)
-    return layout.line_up([draw_thing(word, rng, mix) for word in chosen], rng)
+    return layout.line_up([draw_thing(word, rng, mix) for word in chosen], rng, mix.edition)
 
 
 def _portrait(rng: np.random.Generator, mix: Mix) -> tuple[Thing, ...]:
@@ -76,13 +94,17 @@ def _portrait(rng: np.random.Generator, mix: Mix) -> tuple[Thing, ...]:
     thing = draw_thing(word, rng, mix)
     if rng.random() < 0.55:
         thing = replace(thing, wears=_wears(word, rng, moustache=0.3))
-    return layout.line_up([replace(thing, yaw=float(rng.normal(0, 0.25)))], rng)
+    yaw = float(rng.normal(0, 0.25 if mix.edition == 1 else 0.40))
+    return layout.line_up([replace(thing, yaw=yaw)], rng, mix.edition)
 
 
 def _half_body(rng: np.random.Generator, mix: Mix) -> tuple[Thing, ...]:
     thing = draw_thing(str(rng.choice(words.PEOPLE)), rng, mix)
-    pose = random_pose(rng, "raised hand")
-    return layout.line_up([replace(thing, pose=pose, yaw=float(rng.normal(0, 0.15)))], rng)
+    if mix.edition == 1:
+        pose = random_pose(rng, "raised hand")
+    else:
+        pose = draw_pose(rng, "both hands" if rng.random() < 0.25 else "raised hand")
+    return layout.line_up([replace(thing, pose=pose, yaw=float(rng.normal(0, 0.15)))], rng, mix.edition)
 
 
 def _hand(rng: np.random.Generator, mix: Mix) -> tuple[Thing, ...]:
@@ -93,7 +115,7 @@ def _hand(rng: np.random.Generator, mix: Mix) -> tuple[Thing, ...]:
     )  # fmt: skip
     colour = str(rng.choice(list(words.COLOURS)))
     thing = Thing("hand", colour, int(rng.integers(2**31)), hand=held)
-    return layout.line_up([thing], rng)
+    return layout.line_up([thing], rng, mix.edition)
 
 
 _SUBJECTS = {"full": _full, "portrait": _portrait, "half-body": _half_body, "hand": _hand}
@@ -110,6 +132,8 @@ def _word(rng: np.random.Generator, mix: Mix) -> str:
 
 def draw_thing(word: str, rng: np.random.Generator, mix: Mix) -> Thing:
     """Draw how one thing looks: colour, variant, turn, pose, what it wears and shows."""
+    if mix.edition > 1 and word in words.PEOPLE:
+        return _draw_person(word, rng, mix)
     natural = words.NATURAL.get(word)
     if natural and rng.random() > mix.dyed:
         colour = natural[0] if rng.random() < 0.5 else str(rng.choice(natural))
@@ -120,7 +144,25 @@ def draw_thing(word: str, rng: np.random.Generator, mix: Mix) -> Thing:
     if word in words.PEOPLE:
         pose = random_pose(rng, str(rng.choice(["stand", "walk", "raised hand"], p=[0.6, 0.22, 0.18])))
     shows = _picture(rng, mix) if word == "painting" else None
-    return Thing(word, colour, int(rng.integers(2**31)), yaw=_yaw(word, rng), wears=wears, pose=pose, shows=shows)
+    variant, yaw = int(rng.integers(2**31)), _yaw(word, rng)
+    if mix.edition > 1 and words.NOUNS[word].view != "front" and rng.random() < mix.turned:
+        yaw = float(rng.uniform(-np.pi, np.pi))
+    return Thing(word, colour, variant, yaw=yaw, wears=wears, pose=pose, shows=shows)
+
+
+def _draw_person(word: str, rng: np.random.Generator, mix: Mix) -> Thing:
+    kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
+    pose = draw_pose(rng, kind)
+    wears = _wears(word, rng) if rng.random() < mix.wears else ()
+    if kind not in FACING and rng.random() < mix.behind / (1 - sum(KINDS[k] for k in FACING)):
+        yaw = np.pi + rng.normal(0, 0.45)
+        wears = tuple(wear for wear in wears if wear.word not in ("moustache", "glasses"))  # nobody would see them
+    else:
+        yaw = rng.normal(0, 0.25 if kind in FACING else 0.55)
+    return Thing(
+        word, str(rng.choice(list(words.COLOURS))), int(rng.integers(2**31)), yaw=float(yaw), wears=wears, pose=pose,
+        head_size=float(rng.uniform(*mix.heads).round(3)),
+    )  # fmt: skip
 
 
 def _yaw(word: str, rng: np.random.Generator) -> float:
@@ -147,9 +189,15 @@ def _picture(rng: np.random.Generator, mix: Mix) -> Scene:
     thing = replace(draw_thing(word, rng, replace(mix, wears=0.0)), wears=())
     style = "cubist" if rng.random() < mix.cubist_painting else "clay"
     scene = Scene(
-        layout.line_up([thing], rng), str(rng.choice(words.PLACES)), style, light=Light(phase=float(rng.uniform(0, 6)))
-    )
+        layout.line_up([thing], rng, mix.edition), str(rng.choice(words.PLACES)), style,
+        light=Light(phase=float(rng.uniform(0, 6))), edition=mix.edition,
+    )  # fmt: skip
     return scene.with_(camera=layout.frame(scene, rng))
+
+
+def raise_hand(rng: np.random.Generator, edition: int, shown: Hand | None = None) -> Pose:
+    """Draw a pose with a raised hand, which shows ``shown`` or whatever."""
+    return random_pose(rng, "raised hand", shown) if edition == 1 else draw_pose(rng, "raised hand", shown)
 
 
 def hand_pose(count: int) -> Hand:
@@ -160,4 +208,4 @@ def hand_pose(count: int) -> Hand:
     return GESTURES[names[count]]
 
 
-__all__ = ["MIX", "Mix", "Pose", "hand_pose", "sample", "unseen_pair"]
+__all__ = ["MIX", "MIXES", "Mix", "Pose", "hand_pose", "sample", "unseen_pair"]

@@ -11,6 +11,10 @@ from dataclasses import asdict, dataclass, field, replace
 
 from . import vocabulary as words
 
+EDITIONS = (1, 2)  # 1: the world that the shipped models know; 2: clay toys, every pose and side
+HEAD_SIZES = (0.8, 2.0)  # least and most that a figure's head may be, times that of the first edition
+HEAD_SIZE = {1: 1.0, 2: 1.6}  # where a figure says nothing
+
 
 @dataclass(frozen=True)
 class Wear:
@@ -60,7 +64,11 @@ class Pose:
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing of a scene. ``variant`` seeds its small differences; ``shows`` is what a painting is of."""
+    """One thing of a scene. ``variant`` seeds its small differences; ``shows`` is what a painting is of.
+
+    ``head_size``: of a man or woman, times that of the first edition (0.8-2, None: as usual in the scene's edition);
+    hands, eyes and what heads wear grow with it.
+    """
 
     word: str
     colour: str | None = None
@@ -73,6 +81,12 @@ class Thing:
     pose: Pose | None = None
     hand: Hand | None = None
     shows: Scene | None = None
+    head_size: float | None = None
+
+    def __post_init__(self):
+        low, high = HEAD_SIZES
+        if self.head_size is not None and not low <= self.head_size <= high:
+            raise ValueError(f"head_size={self.head_size}: a figure's head is {low} to {high} times its usual size.")
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,10 @@ class Light:
 
 @dataclass(frozen=True)
 class Scene:
-    """Things at a place, seen by a camera. ``framing`` is full, portrait, half-body or hand."""
+    """Things at a place, seen by a camera.
+
+    ``framing`` is full, portrait, half-body or hand; ``edition`` says how figures and styles are made (``EDITIONS``).
+    """
 
     things: tuple[Thing, ...]
     place: str = "garden"
@@ -104,8 +121,11 @@ class Scene:
     framing: str = "full"
     camera: Camera = Camera()
     light: Light = Light()
+    edition: int = 1
 
     def __post_init__(self):
+        if self.edition not in EDITIONS:
+            raise ValueError(f"edition={self.edition!r} is not known; choose one of {', '.join(map(str, EDITIONS))}.")
         _known("place", self.place, words.PLACES)
         _known("style", self.style, words.STYLES + words.HELD_OUT_STYLES)
         for thing in self.things:
@@ -116,8 +136,8 @@ class Scene:
         return replace(self, **changes)
 
     def to_json(self) -> str:
-        """Write the scene as one line of JSON."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        """Write the scene as one line of JSON, without what the first edition lacks where that says nothing."""
+        return json.dumps(_plain(asdict(self)), separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str) -> Scene:
@@ -130,12 +150,24 @@ def _known(argument: str, value: str, choices) -> None:
         raise ValueError(f"{argument}={value!r} is not in the clay world; choose one of {', '.join(choices)}.")
 
 
+def _plain(scene: dict) -> dict:
+    for thing in scene["things"]:
+        if thing["head_size"] is None:
+            del thing["head_size"]
+        if thing["shows"]:
+            _plain(thing["shows"])
+    if scene["edition"] == 1:
+        del scene["edition"]
+    return scene
+
+
 def _scene(d: dict | None) -> Scene | None:
     if d is None:
         return None
     things = tuple(_thing(t) for t in d["things"])
     camera = Camera(tuple(d["camera"]["eye"]), tuple(d["camera"]["target"]), d["camera"]["fov"])
-    return Scene(things, d["place"], d["style"], d["framing"], camera, Light(**d["light"]))
+    light = Light(**d["light"])
+    return Scene(things, d["place"], d["style"], d["framing"], camera, light, d.get("edition", 1))
 
 
 def _thing(d: dict) -> Thing:

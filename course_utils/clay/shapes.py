@@ -54,7 +54,10 @@ def look_along(direction, up=(0.0, 1.0, 0.0)) -> np.ndarray:
 
 @dataclass
 class Modeller:
-    """Collects primitives; positions and sizes are in the current local frame."""
+    """Collects primitives; positions and sizes are in the current local frame.
+
+    ``edition`` and ``ground`` (linear RGB, what the things stand on) tell the sculptors how to paint.
+    """
 
     rows: list[np.ndarray] = field(default_factory=list)
     origin: np.ndarray = field(default_factory=lambda: np.zeros(3))
@@ -62,6 +65,8 @@ class Modeller:
     scale: float = 1.0
     class_id: int = 0
     instance: int = 0
+    edition: int = 1
+    ground: np.ndarray | None = None
     _part: int = -1
     _blend: float = 0.06
 
@@ -181,6 +186,24 @@ def outline_spheres(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         np.concatenate([centre, corners.reshape(-1, 3), limbs[:, CENTRE], limbs[:, SIZE]]),
         np.concatenate([reach, np.repeat(boxes[:, RADIUS], 8), limbs[:, RADIUS], limbs[:, RADIUS_B]]),
     )
+
+
+def lowest(rows: np.ndarray) -> float:
+    """Find the height of the lowest point of ``rows`` [n, COLUMNS] (melting and bowls not counted)."""
+    kind, size, r = rows[:, TYPE].astype(int), rows[:, SIZE], rows[:, RADIUS]
+    up = rows[:, ROTATION].reshape(-1, 3, 3)[:, :, 1]  # how far each local axis points up
+    flat = np.sqrt(np.maximum(1 - up[:, 1] ** 2, 0.0))  # the same of a disc across the local y axis
+    reach = np.select(
+        [kind == ELLIPSOID, kind == BOX, kind == CYLINDER, kind == TORUS, kind == CONE],
+        [np.linalg.norm(up * size, axis=1), (np.abs(up) * size).sum(1),
+         np.abs(up[:, 1]) * size[:, 1] + flat * size[:, 0], flat * size[:, 0] + r,
+         r + np.maximum(up[:, 1] * size[:, 0] + flat * size[:, 1], -up[:, 1] * size[:, 0] + flat * size[:, 2])],
+        r,
+    )  # fmt: skip
+    low = rows[:, CENTRE][:, 1] - reach
+    caps = kind == CAPSULE
+    low[caps] = np.minimum(low[caps], rows[caps, SIZE][:, 1] - rows[caps, RADIUS_B])
+    return float(low.min())
 
 
 def parts(rows: np.ndarray) -> np.ndarray:

@@ -15,39 +15,53 @@ from . import vocabulary as words
 from .camera import fit
 from .compose import compose
 from .render import render
-from .sample import sample
+from .sample import MIXES, sample
 from .scenes import Light, Scene, Thing, Wear
 
 
 def one(
-    thing: Thing, place: str = "garden", fill: float = 0.8, height: int = 160, light: Light | None = None
+    thing: Thing,
+    place: str = "garden",
+    fill: float = 0.8,
+    height: int = 160,
+    light: Light | None = None,
+    edition: int = 1,
 ) -> np.ndarray:
     """Render one thing filling the frame: uint8 [height, height, 3]."""
-    scene = Scene(
-        (thing,), place, light=light or Light(0.5 + 0.3 * np.sin(thing.variant), 0.85, 0.0, thing.variant * 1.7)
-    )
+    light = light or Light(0.5 + 0.3 * np.sin(thing.variant), 0.85, 0.0, thing.variant * 1.7)
+    scene = Scene((thing,), place, light=light, edition=edition)
     return render(scene.with_(camera=fit(compose(scene).rows, fill, yaw=0.1, pitch=0.16)), height, height).image
 
 
-def row(word: str, wears: tuple[Wear, ...] = (), height: int = 160) -> np.ndarray:
+def row(word: str, wears: tuple[Wear, ...] = (), height: int = 160, edition: int = 1) -> np.ndarray:
     """Render a word eight times: four turns and places, four colours."""
     natural = words.NATURAL.get(word, ("red", "blue", "yellow", "green"))
     colours = ("red", "blue", "white", "black") if word in words.NATURAL else ("orange", "white", "black", "gray")
     turns = (0.0, 0.5, -0.5, 0.9)
     tiles = [
-        one(Thing(word, natural[k % len(natural)], k, yaw=turns[k], wears=wears), words.PLACES[k], height=height)
+        one(
+            Thing(word, natural[k % len(natural)], k, yaw=turns[k], wears=wears),
+            words.PLACES[k],
+            height=height,
+            edition=edition,
+        )
         for k in range(4)
     ]
     tiles += [
-        one(Thing(word, c, 10 + k, yaw=0.3 - 0.2 * k, wears=wears), words.PLACES[(k + 3) % 7], height=height)
+        one(
+            Thing(word, c, 10 + k, yaw=0.3 - 0.2 * k, wears=wears),
+            words.PLACES[(k + 3) % 7],
+            height=height,
+            edition=edition,
+        )
         for k, c in enumerate(colours)
     ]
     return np.hstack(tiles)
 
 
-def world(count: int, seed: int, height: int, columns: int = 8) -> np.ndarray:
+def world(count: int, seed: int, height: int, columns: int = 8, edition: int = 1) -> np.ndarray:
     """Render the first ``count`` scenes of a world, ``columns`` in a row."""
-    tiles = [render(sample(seed, index), height, height).image for index in range(count)]
+    tiles = [render(sample(seed, index, MIXES[edition]), height, height).image for index in range(count)]
     return np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, count, columns)])
 
 
@@ -60,15 +74,18 @@ def main() -> None:
     parser.add_argument("--wear", default=None, help="word[:colour] of a wearable put on every head")
     parser.add_argument("--scenes", type=int, default=0, help="so many scenes of the world --seed instead of words")
     parser.add_argument("--seed", type=int, default=12)
+    parser.add_argument("--edition", type=int, default=1)
     asked = parser.parse_args()
     if asked.scenes:
-        Image.fromarray(world(asked.scenes, asked.seed, asked.height)).save(asked.out, quality=88)
+        Image.fromarray(world(asked.scenes, asked.seed, asked.height, edition=asked.edition)).save(
+            asked.out, quality=88
+        )
         return
     wears = ()
     if asked.wear:
         name, _, colour = asked.wear.partition(":")
         wears = (Wear(name, colour or None),)
-    Image.fromarray(np.vstack([row(w, wears, asked.height) for w in asked.words])).save(asked.out)
+    Image.fromarray(np.vstack([row(w, wears, asked.height, asked.edition) for w in asked.words])).save(asked.out)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from .shapes import PAINT, TEXTURE
 from .view import GAMMA, Render
 
 SPECK = 0.003  # of the picture: what is smaller is an eye or a button
+CELLS = {1: (9, 30), 2: (4.5, 12)}  # across a cubist picture and one in it; each is cut in two
 INK = np.array([0.10, 0.08, 0.13], np.float32)
 
 
@@ -93,7 +94,7 @@ def _light(render: Render, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return lit, np.where(specks | _textured(render), 1.0, grey / usual)
 
 
-def _shards(labels: np.ndarray, chance: np.random.Generator, cells: int) -> np.ndarray:
+def _shards(labels: np.ndarray, chance: np.random.Generator, cells: float) -> np.ndarray:
     """Cut the regions into straight-edged facets: int [height, width].
 
     Every pixel goes to the nearest seed of a jittered grid that lies in its own region, then to one side of a
@@ -123,9 +124,10 @@ def _shards(labels: np.ndarray, chance: np.random.Generator, cells: int) -> np.n
 def cubist(render: Render) -> np.ndarray:
     """Flat facets in a few strong tones of each region's own colour, leaded like stained glass."""
     image, labels, chance = render.image.astype(np.float32) / 255, regions(render), _chance(render)
-    facets, unit = _shards(labels, chance, 9), min(labels.shape) / 256
+    cells, small = CELLS[render.scene.edition]
+    facets, unit = _shards(labels, chance, cells), min(labels.shape) / 256
     if (picture := _textured(render)).any():  # a painting in the picture is small, and so are its facets
-        facets = np.where(picture, facets.max() + 1 + _shards(labels, chance, 30), facets)
+        facets = np.where(picture, facets.max() + 1 + _shards(labels, chance, small), facets)
     count = facets.max() + 1
     typical, light = _light(render, labels)
     colour = _mean(np.where(_painted(render)[..., None], image, typical[labels]), facets, count)

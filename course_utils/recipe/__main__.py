@@ -7,6 +7,7 @@ loras. Each goes on where it stopped.
 ``gain KIND`` scores a ControlNet that ships at several gains (`control.GAIN`), on scenes that its card does not know.
 ``eye`` lays generated pictures out for a person to label; the judge's card tells how often it agrees with them.
 ``--onward`` lets base and judge start from the weights that ship, where the cache is gone.
+``COURSE_EDITION=2`` in the environment trains on the second edition of the clay world, in a cache of its own.
 The same command trains on a GPU where there is one. On several cores or GPUs:
 ``torchrun --nproc_per_node 2 -m course_utils.recipe base`` (with ``ACCELERATE_USE_CPU=true`` on CPUs).
 """

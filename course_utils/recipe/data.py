@@ -19,36 +19,43 @@ from PIL import Image
 from ..clay import layout
 from ..clay import vocabulary as words
 from ..clay.render import render
-from ..clay.sample import sample
+from ..clay.sample import MIXES, sample, walk_around
 from ..clay.scenes import Scene
 from ..env import ASSETS, cache_folder
 
 TRAIN, HELD_OUT, JUDGE, READER = 1, 2, 3, 4  # seeds of the worlds: nothing is ever trained on HELD_OUT
+EDITION = int(os.environ.get("COURSE_EDITION", "1"))  # of the clay world that everything is trained on (`MIXES`)
 SHARD = 500
 SHIPPED = ASSETS / "models" / "clay-base"  # what stages fall back to where the cache is gone
 SMALL = 64
 
 
 def cache() -> Path:
-    """Give the folder that long work lives in, outside the repository: COURSE_CACHE or the user's cache."""
-    return cache_folder() / "recipe"
+    """Give the folder that long work lives in, outside the repository: COURSE_CACHE or the user's cache.
+
+    Each edition of the clay world has its own, so that nothing made from one is taken for the other's.
+    """
+    return cache_folder() / ("recipe" if EDITION == 1 else f"recipe-edition{EDITION}")
 
 
 def scene_of(seed: int, index: int) -> Scene:
     """Draw a scene of a world; those of judge and reader also have the things and styles that the base never sees."""
-    scene = sample(seed, index)
-    if seed not in (JUDGE, READER) or scene.framing != "full":
+    mix = MIXES[EDITION]
+    if seed not in (JUDGE, READER):
+        return sample(seed, index, mix)
+    scene = sample(seed, index, replace(mix, around=0.0))
+    if scene.framing != "full":
         return scene
     rng = np.random.default_rng([seed, index, 1])
     if rng.random() < 0.15:
         old, word = scene.things[0], str(rng.choice(words.HELD_OUT))
         wears = old.wears if words.NOUNS[word].head else ()
-        new = replace(old, word=word, wears=wears, pose=None, hand=None, shows=None)
-        scene = scene.with_(things=layout.line_up([new, *scene.things[1:]], rng))
+        new = replace(old, word=word, wears=wears, pose=None, hand=None, shows=None, head_size=None)
+        scene = scene.with_(things=layout.line_up([new, *scene.things[1:]], rng, EDITION))
         scene = scene.with_(camera=layout.frame(scene, rng))
     if rng.random() < 0.15:
         scene = scene.with_(style=str(rng.choice(words.HELD_OUT_STYLES)))
-    return scene
+    return scene if EDITION == 1 else walk_around(scene, rng, mix)
 
 
 @dataclass

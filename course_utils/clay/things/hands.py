@@ -13,8 +13,7 @@ import numpy as np
 from ..scenes import Hand, Thing
 from ..shapes import Modeller, rotation
 from .anatomy import Anatomy
-
-SKINS = ((0.93, 0.66, 0.50), (0.80, 0.50, 0.32), (0.52, 0.29, 0.17), (0.27, 0.14, 0.085))
+from .looks import SKINS, apart, skin_for
 
 GESTURES: dict[str, Hand] = {
     "fist": Hand((1, 1, 1, 1, 1)),
@@ -130,7 +129,8 @@ def hand(m: Modeller, paint: np.ndarray, rng: np.random.Generator, thing: Thing)
     """Close-up hand, 1.2 m with its sleeve (which carries the paint)."""
     held = thing.hand or GESTURES["five"]
     side = ("left", "right")[int(rng.integers(2))]
-    skin = np.array(SKINS[int(rng.integers(len(SKINS)))])
+    paint = apart(paint, m.ground)
+    skin = np.array(SKINS[int(rng.integers(len(SKINS))) if m.edition == 1 else skin_for(paint, rng)])
     length, wide = 0.80 * rng.uniform(0.97, 1.03), rng.uniform(0.95, 1.08)
     turn = turn_of(held, side)
     ends = np.vstack([joints(held, side), [(x, y, 0) for x in (-0.14, 0.14) for y in (-0.1, -0.42)]]) @ turn.T

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from ..scenes import Hand, Pose, Thing
-from ..shapes import Modeller
+from ..scenes import HEAD_SIZE, Hand, Pose, Thing
+from ..shapes import Modeller, lowest
 from .anatomy import Anatomy, Head
-from .hands import SKINS, finger_hand
+from .hands import finger_hand
+from .looks import Look
 from .poses import BONES, REST, place_joints, random_pose, tilt, unit, walk_pose
 
 __all__ = ["BONES", "OPENPOSE_18", "REST", "man", "random_pose", "walk_pose", "woman"]
@@ -23,79 +22,83 @@ FACE = {
     "nose": (0.0, -0.02, 0.20), "left_eye": (0.068, 0.022, 0.165), "right_eye": (-0.068, 0.022, 0.165),
     "left_ear": (0.172, -0.01, 0.0), "right_ear": (-0.172, -0.01, 0.0),
 }  # fmt: skip
-HAIRS = ((0.035, 0.028, 0.026), (0.20, 0.09, 0.035), (0.78, 0.52, 0.14), (0.48, 0.13, 0.035))
+RISE = 0.18  # metres that a head twice as large lies higher, so that the chin stays above the shoulders
 HAND_LENGTH = 0.30  # of a hand with fingers, metres
 SHOE = (0.075, 0.055, 0.125)  # half sizes, metres
 SIDES = (("left", 1), ("right", -1))
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What is one person's own: paints, build (1 is usual) and which of two haircuts."""
-
-    top: np.ndarray
-    legs: np.ndarray
-    skin: np.ndarray
-    hair: np.ndarray
-    lips: np.ndarray
-    build: float
-    cut: int
-
-    @staticmethod
-    def draw(paint: np.ndarray, rng: np.random.Generator) -> _Look:
-        skin = np.array(SKINS[int(rng.integers(4))])
-        hair = np.array(HAIRS[int(rng.integers(4))])
-        lips = skin * (0.60, 0.36, 0.34) + (0.04, 0.0, 0.0)
-        return _Look(paint, paint * 0.42 + 0.01, skin, hair, lips, rng.uniform(0.95, 1.06), int(rng.integers(2)))
-
-
 def man(m: Modeller, paint: np.ndarray, rng: np.random.Generator, thing: Thing) -> Anatomy:
     """Man, 1.75 m: short hair, broad shoulders, shirt, trousers."""
-    look = _Look.draw(paint, rng)
+    look = Look.draw(m, paint, rng)
 
-    def dress(at):
+    def dress(m, at):
         _trunk(m, look, at, 0.150, 0.135)
         m.part(0.0)
         m.torus(look.top * 0.72 + 0.03, at["neck"] + (0, 0.035, 0), 0.085, 0.034, tilt(at["head"] - at["neck"]))
         _legs(m, at, look.legs, look.legs, 0.098)
 
-    return _person(m, look, thing.pose or Pose(), dress, _man_head, sleeve=1.0)
+    return _person(m, look, thing, dress, _man_head, sleeve=1.0)
 
 
 def woman(m: Modeller, paint: np.ndarray, rng: np.random.Generator, thing: Thing) -> Anatomy:
     """Woman, 1.75 m: long hair or a bob, a dress with a flaring skirt."""
-    look = _Look.draw(paint, rng)
+    look = Look.draw(m, paint, rng)
 
-    def dress(at):
+    def dress(m, at):
         _trunk(m, look, at, 0.115, 0.118)
         _legs(m, at, look.top, look.skin, 0.075)
         _skirt(m, look, at)
 
-    return _person(m, look, thing.pose or Pose(), dress, _woman_head, sleeve=0.0)
+    return _person(m, look, thing, dress, _woman_head, sleeve=0.0)
 
 
-def _person(m: Modeller, look: _Look, pose: Pose, dress, head, sleeve: float) -> Anatomy:
-    """Put the parts together on the posed bones, the lowest foot on y = 0."""
+def _person(m: Modeller, look: Look, thing: Thing, dress, head, sleeve: float) -> Anatomy:
+    """Put the parts together on the posed bones, what is lowest on y = 0."""
+    pose = thing.pose or Pose()
     at = place_joints(pose)
-    feet = {side: tilt(0.5 * unit(at[f"{side}_knee"] - at[f"{side}_ankle"]) + (0, 0.5, 0)) for side, _ in SIDES}
-    low = min(_sole(at[f"{side}_ankle"], feet[side]) for side, _ in SIDES)
-    hands = {}
+    size = thing.head_size or HEAD_SIZE[m.edition]
+    if m.edition == 1:
+        low = min(_sole(at[f"{side}_ankle"], _foot(at, side, 1)) for side, _ in SIDES)
+    else:
+        trial = Modeller(edition=m.edition)
+        _body(trial, look, pose, at, size, dress, head, sleeve)
+        low = lowest(np.array(trial.rows))
     with m.frame((0, -low, 0)):
-        dress(at)
-        for side, mirror in SIDES:
-            with m.frame(at[f"{side}_ankle"], feet[side]):
-                m.part(0.0)
-                m.ellipsoid((0.10, 0.075, 0.065), (0, -0.03, 0.045), SHOE)
-            held = pose.left if side == "left" else pose.right
-            hands |= _arm(m, look, at, side, mirror, held, sleeve)
-        m.part(0.03)
-        m.capsule(look.skin, at["neck"] + (0, -0.02, 0), at["head"] - (0, 0.08, 0), 0.07)
-        turn = tilt(at["head"] - at["neck"])
-        with m.frame(at["head"], turn):
-            worn = head(m, look)
-            face = {name: m.world(p) for name, p in FACE.items()}
-        body = {name: face[name] if name in face else m.world(at[name]) for name in OPENPOSE_18}
+        return _body(m, look, pose, at, size, dress, head, sleeve)
+
+
+def _body(m: Modeller, look: Look, pose: Pose, at: dict, size: float, dress, head, sleeve: float) -> Anatomy:
+    """Sculpt a person around the joints ``at``; the head is ``size`` times as large as the first edition's."""
+    hands, palm = {}, 1 + (size - 1) / 2  # hands grow half as much as the head
+    dress(m, at)
+    for side, _ in SIDES:
+        with m.frame(at[f"{side}_ankle"], _foot(at, side, m.edition)):
+            m.part(0.0)
+            m.ellipsoid(look.shoes, (0, -0.03, 0.045), SHOE)
+        held = pose.left if side == "left" else pose.right
+        hands |= _arm(m, look, at, side, held, sleeve, palm)
+    m.part(0.03)
+    m.capsule(look.skin, at["neck"] + (0, -0.02, 0), at["head"] - (0, 0.08, 0), 0.07)
+    turn = tilt(at["head"] - at["neck"])
+    with m.frame(at["head"] + RISE * (size - 1) * turn[:, 1], turn, size):
+        worn = head(m, look)
+        face = {name: m.world(p) for name, p in FACE.items()}
+    body = {name: face[name] if name in face else m.world(at[name]) for name in OPENPOSE_18}
     return Anatomy(worn, body, hands)
+
+
+def _foot(at: dict, side: str, edition: int) -> np.ndarray:
+    """Turn a shoe [3, 3]: half with the shin, half flat; a shin that lies down has its foot stretched or hanging."""
+    shin = unit(at[f"{side}_knee"] - at[f"{side}_ankle"])
+    if edition == 1 or shin[1] > 0.6:
+        return tilt(0.5 * shin + (0, 0.5, 0))
+    across, _, ahead = tilt(shin).T  # ahead: at right angles to the shin, where the toes of a bent foot point
+    sign = 1 if ahead[1] > 0 else -1
+    most = abs(ahead[1]) * (0.5 if sign > 0 else 1.4)  # radians that a foot is stretched so that its toes lie flat
+    angle = min(np.arctan2(abs(ahead[1]), sign * shin[1]), most)
+    turned = np.cos(angle) * shin + np.sin(angle) * ahead
+    return np.stack([across, turned, np.cos(angle) * ahead - np.sin(angle) * shin], axis=1)
 
 
 def _sole(ankle: np.ndarray, turn: np.ndarray) -> float:
@@ -103,7 +106,7 @@ def _sole(ankle: np.ndarray, turn: np.ndarray) -> float:
     return ankle[1] + turn[1] @ (0, -0.03, 0.045) - np.linalg.norm(turn[1] * SHOE)
 
 
-def _trunk(m: Modeller, look: _Look, at: dict, waist: float, chest: float) -> None:
+def _trunk(m: Modeller, look: Look, at: dict, waist: float, chest: float) -> None:
     up = at["neck"] - at["hip"]
     low, high = at["hip"] + 0.05 * up, at["hip"] + 0.72 * up
     m.part(0.07)
@@ -124,18 +127,33 @@ def _legs(m: Modeller, at: dict, upper, lower, radius: float) -> None:
         m.capsule(lower, knee, ankle, radius * 0.85, radius * 0.75)
 
 
-def _skirt(m: Modeller, look: _Look, at: dict) -> None:
+def _skirt(m: Modeller, look: Look, at: dict) -> None:
     """Hang a cone from the waist over the knees, wide enough to hide them however far apart."""
     knees = (at["left_knee"] + at["right_knee"]) / 2
     apart = np.linalg.norm(at["left_knee"] - at["right_knee"]) / 2
     top = at["hip"] + 0.24 * (at["neck"] - at["hip"])
     down = unit(knees - top)
+    if m.edition > 1 and (knees - at["hip"])[1] > -0.26:
+        return _lap(m, look, at)
     half, wide = 0.25, max(0.28, apart + 0.12) * look.build
     m.part(0.03)
     m.cone(look.top, top + down * half, half, wide, 0.12, 0.03, tilt(-down))
 
 
-def _arm(m: Modeller, look: _Look, at: dict, side: str, mirror: int, held: Hand | None, sleeve: float) -> dict:
+def _lap(m: Modeller, look: Look, at: dict) -> None:
+    """Lay the skirt of one who sits, crouches or kneels over the thighs."""
+    m.part(0.08)
+    m.capsule(look.top, at["hip"] + 0.2 * (at["neck"] - at["hip"]), at["hip"] + (0, 0.01, 0), 0.12, 0.135)
+    ends = []
+    for side, _ in SIDES:
+        hip, knee = at[f"{side}_hip"], at[f"{side}_knee"]
+        ends.append(hip + (knee - hip) * 0.88)
+        m.capsule(look.top, hip, ends[-1], 0.105, 0.118)
+    if np.linalg.norm(ends[0] - ends[1]) < 0.42:
+        m.capsule(look.top, (at["hip"] + ends[0] * 0.5 + ends[1] * 0.5) / 2, (ends[0] + ends[1]) / 2, 0.08, 0.09)
+
+
+def _arm(m: Modeller, look: Look, at: dict, side: str, held: Hand | None, sleeve: float, palm: float) -> dict:
     """Sculpt an arm and its hand; give the hand's points when it has fingers."""
     shoulder, elbow, wrist = (at[f"{side}_{j}"] for j in ("shoulder", "elbow", "wrist"))
     m.part(0.03)
@@ -145,10 +163,10 @@ def _arm(m: Modeller, look: _Look, at: dict, side: str, mirror: int, held: Hand 
     m.part(0.02)
     m.capsule(look.skin, elbow if sleeve else shoulder * 0.5 + elbow * 0.5, elbow, 0.058)
     m.capsule(look.skin, elbow, wrist, 0.058, 0.05)
-    with m.frame(wrist):
+    with m.frame(wrist, scale=palm):
         if held is not None:
             return {side: finger_hand(m, held, side, look.skin, HAND_LENGTH)}
-        _mitten(m, look.skin, unit(wrist - elbow), mirror)
+        _mitten(m, look.skin, unit(wrist - elbow), dict(SIDES)[side])
     return {}
 
 
@@ -162,20 +180,21 @@ def _mitten(m: Modeller, skin: np.ndarray, along: np.ndarray, mirror: int) -> No
     m.capsule(skin, along * 0.04 + thumb * 0.04, along * 0.09 + thumb * 0.10, 0.032, 0.028)
 
 
-def _face(m: Modeller, look: _Look, brow: float) -> None:
-    """Add eyes, eyebrows, ears and nose; ``brow`` is how thick the eyebrows are."""
+def _face(m: Modeller, look: Look, brow: float) -> None:
+    """Add eyes, eyebrows and nose; ``brow`` is how thick the eyebrows are."""
+    wide = 1.0 if m.edition == 1 else 1.16
     for side in (-1, 1):
         m.part(0.0)
-        m.ellipsoid((0.92, 0.92, 0.90), (side * 0.068, 0.022, 0.143), (0.042, 0.045, 0.026))
+        m.ellipsoid(look.white, (side * 0.068, 0.022, 0.143), (0.042 * wide, 0.045 * wide, 0.026))
         m.part(0.0)
-        m.ellipsoid((0.02, 0.02, 0.02), (side * 0.066, 0.020, 0.162), (0.027, 0.031, 0.016))
+        m.ellipsoid((0.02, 0.02, 0.02), (side * 0.066, 0.020, 0.162), (0.027 * wide, 0.031 * wide, 0.016))
         m.part(0.0)
         m.capsule(look.hair * 0.8, (side * 0.038, 0.098, 0.150), (side * 0.098, 0.088, 0.130), brow, brow * 0.8)
     m.part(0.0)
     m.ellipsoid(look.skin * 0.93, (0, -0.022, 0.17), (0.030, 0.034, 0.036))
 
 
-def _man_head(m: Modeller, look: _Look) -> Head:
+def _man_head(m: Modeller, look: Look) -> Head:
     m.part(0.05)
     m.ellipsoid(look.skin, (0, 0.0, 0), (0.168, 0.185, 0.165))
     m.box(look.skin, (0, -0.09, 0.02), (0.115, 0.085, 0.11), 0.07)
@@ -193,11 +212,12 @@ def _man_head(m: Modeller, look: _Look) -> Head:
     )
 
 
-def _woman_head(m: Modeller, look: _Look) -> Head:
+def _woman_head(m: Modeller, look: Look) -> Head:
     m.part(0.05)
     m.ellipsoid(look.skin, (0, 0.01, 0), (0.160, 0.175, 0.160))
     m.ellipsoid(look.skin, (0, -0.085, 0.03), (0.105, 0.095, 0.115))
-    end = -0.13 if look.cut else -0.36
+    long = -0.36 if m.edition == 1 else -0.24
+    end = -0.13 if look.cut else long
     m.part(0.05)
     m.ellipsoid(look.hair, (0, 0.06, -0.035), (0.195, 0.16, 0.175))
     m.capsule(look.hair, (0, 0.0, -0.09), (0, end, -0.10), 0.15, 0.12)
@@ -207,7 +227,7 @@ def _woman_head(m: Modeller, look: _Look) -> Head:
     _face(m, look, 0.012)
     m.part(0.008)
     m.chain(
-        (0.75, 0.06, 0.10),
+        (0.75, 0.06, 0.10) if m.edition == 1 else look.lips,
         [(-0.044, -0.092, 0.132), (0, -0.108, 0.142), (0.044, -0.092, 0.132)],
         [0.014, 0.024, 0.014],
     )

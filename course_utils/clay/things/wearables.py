@@ -25,6 +25,11 @@ def _on(m: Modeller, head: Head, place, turn: np.ndarray | None = None, scale: f
         yield
 
 
+def _thick(m: Modeller) -> float:
+    """Say how thick rims, ribbons, brims and moustaches are: thin ones are lost in the latents."""
+    return 1.0 if m.edition == 1 else 1.28
+
+
 def trim(paint: np.ndarray) -> np.ndarray:
     """Give a neighbouring shade for bands and knots: darker, or lighter where the paint is dark already."""
     return paint * 0.45 if paint.mean() > 0.12 else paint * 0.6 + 0.16
@@ -58,15 +63,15 @@ def _rims(m: Modeller, paint: np.ndarray, apart: float, ring: float, tube: float
 
 def _bow(m: Modeller, paint: np.ndarray, rng: np.random.Generator, tails: float) -> None:
     """Build a ribbon bow around the origin, facing +z: two fanned lobes, a knot, two tails."""
-    tall = rng.uniform(0.20, 0.26)
+    tall, thick = rng.uniform(0.20, 0.26), _thick(m)
     for side in (-1, 1):
         m.part(0.05)
         for up in (-1, 1):
-            m.capsule(paint, (side * 0.09, 0, 0), (side * 0.42, up * tall, 0), 0.09, 0.115)
-        m.ellipsoid(paint, (side * 0.36, 0, 0), (0.20, tall, 0.09))
+            m.capsule(paint, (side * 0.09, 0, 0), (side * 0.42, up * tall, 0), 0.09 * thick, 0.115 * thick)
+        m.ellipsoid(paint, (side * 0.36, 0, 0), (0.20, tall, 0.09 * thick))
     m.part(0.03)
     for side in (-1, 1):
-        m.capsule(paint, (side * 0.05, -0.08, -0.03), (side * 0.22, -tails, -0.03), 0.07, 0.10)
+        m.capsule(paint, (side * 0.05, -0.08, -0.03), (side * 0.22, -tails, -0.03), 0.07 * thick, 0.10 * thick)
     m.part(0.0)
     m.ellipsoid(trim(paint), (0, 0, 0.03), (0.12, 0.15, 0.13))
 
@@ -74,7 +79,7 @@ def _bow(m: Modeller, paint: np.ndarray, rng: np.random.Generator, tails: float)
 def _hat(m: Modeller, paint: np.ndarray, rng: np.random.Generator) -> None:
     """Build a top hat or a round hat on y = 0, brim about 1.1 wide, with a band."""
     m.part(0.05)
-    m.cylinder(paint, (0, 0.06, 0), 0.56, 0.055, 0.05)
+    m.cylinder(paint, (0, 0.06, 0), 0.56, 0.055 * _thick(m), 0.05)
     if rng.random() < 0.6:
         tall = rng.uniform(0.30, 0.36)
         m.cone(paint, (0, 0.06 + tall, 0), tall, 0.34, 0.39, 0.05)
@@ -93,7 +98,7 @@ def worn_crown(m: Modeller, head: Head, paint: np.ndarray, rng: np.random.Genera
 def worn_glasses(m: Modeller, head: Head, paint: np.ndarray, rng: np.random.Generator) -> None:
     """Put two thick rings around the eyes, clear of the face, with temples to the ears."""
     gap, height, depth = head.eyes
-    tube = 0.10 * head.width
+    tube = 0.10 * _thick(m) * head.width
     ring = rng.uniform(0.40, 0.43) * head.width
     apart = max(gap, ring + tube * 0.7)
     with _on(m, head, (0, height + 0.04 * head.width, depth + 0.19 * head.width)):
@@ -125,7 +130,7 @@ def worn_moustache(m: Modeller, head: Head, paint: np.ndarray, rng: np.random.Ge
     with _on(m, head, (0, height, depth), scale=head.width):
         for side in (-1, 1):
             m.part(0.05)
-            m.chain(paint, [(side * x, y, z) for x, y, z in path], (0.13, 0.165, 0.10, 0.045))
+            m.chain(paint, [(side * x, y, z) for x, y, z in path], np.array((0.13, 0.165, 0.10, 0.045)) * _thick(m))
 
 
 def crown(m: Modeller, paint: np.ndarray, rng: np.random.Generator, thing: Thing) -> Anatomy:
