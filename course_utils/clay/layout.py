@@ -12,7 +12,6 @@ from .compose import Clay, compose
 from .scenes import Camera, Scene, Thing
 from .shapes import INSTANCE, bounding_spheres, outline_spheres, rotation
 
-
 ABOVE = 0.30  # how often the second edition's camera looks from well above
 
 

@@ -161,7 +161,7 @@ def _draw_person(word: str, rng: np.random.Generator, mix: Mix) -> Thing:
         yaw = rng.normal(0, 0.25 if kind in FACING else 0.55)
     return Thing(
         word, str(rng.choice(list(words.COLOURS))), int(rng.integers(2**31)), yaw=float(yaw), wears=wears, pose=pose,
-        head_size=float(rng.uniform(*mix.heads).round(3)),
+        head_size=round(float(rng.uniform(*mix.heads)), 3),
     )  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """Poses of the second edition: standing, sitting, crouching, kneeling, waving, limbs crossed, both hands shown.
 
-Limbs are placed by where their ends shall be: a leg or arm of two bones reaches for a point, and its knee or
-elbow bends towards a pole. The person's own frame is that of ``poses``, the hip's centre at the origin.
+A leg or arm of two bones reaches for a point, its knee or elbow bends towards a pole. Frame: as in ``poses``.
 """
 
 from __future__ import annotations
@@ -120,9 +119,14 @@ def draw_pose(rng: np.random.Generator, kind: str | None = None, hand: Hand | No
     return _POSES[kind](rng)
 
 
-def _stand(rng: np.random.Generator) -> Pose:
+def _upright(rng: np.random.Generator) -> _Body:
     body = _Body(rng, (0.0, 1.0, 0.0))
     body.legs_down()
+    return body
+
+
+def _stand(rng: np.random.Generator) -> Pose:
+    body = _upright(rng)
     body.arms("down", "down", "out", "up", "hip", "wave", "ahead")
     return body.pose()
 
@@ -132,8 +136,7 @@ def _walk(rng: np.random.Generator) -> Pose:
 
 
 def _wave(rng: np.random.Generator) -> Pose:
-    body = _Body(rng, (0.0, 1.0, 0.0))
-    body.legs_down()
+    body = _upright(rng)
     waving, other = map(str, rng.permutation(("left", "right")))
     body.arm(waving, str(rng.choice(("wave", "up"))))
     body.arm(other, str(rng.choice(("down", "down", "hip", "wave"))))
@@ -145,8 +148,7 @@ def _gesture(rng: np.random.Generator) -> Hand:
 
 
 def _raised_hand(rng: np.random.Generator, hand: Hand | None) -> Pose:
-    body = _Body(rng, (0.0, 1.0, 0.0))
-    body.legs_down()
+    body = _upright(rng)
     raised, other = map(str, rng.permutation(("left", "right")))
     body.arm(raised, "raised", 0.035)
     body.arm(other, str(rng.choice(("down", "down", "hip"))))
@@ -154,8 +156,7 @@ def _raised_hand(rng: np.random.Generator, hand: Hand | None) -> Pose:
 
 
 def _both_hands(rng: np.random.Generator, hand: Hand | None) -> Pose:
-    body = _Body(rng, (0.0, 1.0, 0.0))
-    body.legs_down()
+    body = _upright(rng)
     for side, _ in SIDES:
         body.arm(side, "raised", 0.05)
     return body.pose(hand or _gesture(rng), hand or _gesture(rng))
@@ -171,8 +172,7 @@ def _fold_arms(body: _Body) -> None:
 
 
 def _arms_crossed(rng: np.random.Generator) -> Pose:
-    body = _Body(rng, (0.0, 1.0, 0.0))
-    body.legs_down()
+    body = _upright(rng)
     _fold_arms(body)
     return body.pose()
 
