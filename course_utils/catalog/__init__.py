@@ -5,15 +5,18 @@
 
 from .calls import check_call, check_size, defaults, prompt_notes, unknown_words
 from .checkpoints import CHECKPOINTS, CONTROLS, KINDS, Checkpoint, checkpoint
-from .files import check_model, weights_hash
+from .files import AUTOENCODER, PAINTED_BY, TRAINED_ON, check_model, hashes, weights_hash
 from .hub import announcement, fetch, fetch_pickles
 from .loading import dtype_keyword, lane_of, load, quiet, release, source
 from .samplers import schedulers, with_scheduler
 
 __all__ = [
+    "AUTOENCODER",
     "CHECKPOINTS",
     "CONTROLS",
     "KINDS",
+    "PAINTED_BY",
+    "TRAINED_ON",
     "Checkpoint",
     "announcement",
     "check_call",
@@ -24,6 +27,7 @@ __all__ = [
     "dtype_keyword",
     "fetch",
     "fetch_pickles",
+    "hashes",
     "lane_of",
     "load",
     "prompt_notes",

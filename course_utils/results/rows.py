@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,9 @@ class Result:
 
     rows: one dict a trial, all values plain JSON.
     settings: the knobs, the same for all rows.
-    models: SHA-256 over the weights by folder under ``assets/models``.
+    models: SHA-256 of the models and parts that the rows rest on, by the names of `catalog.hashes`.
     versions: of Python and the packages.
+    defaults: the clay lane's arguments of a call when it was made; empty where no picture was painted with them.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Result:
     settings: dict
     models: dict[str, str]
     versions: dict[str, str]
+    defaults: dict = field(default_factory=dict)
 
     def where(self, **wanted) -> list[dict]:
         """Give the rows in which each named column has the given value.
@@ -78,7 +80,7 @@ def read(name: str, folder: Path | None = None) -> Result:
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             made, *rows = map(json.loads, file)
-        return Result(name, rows, made["settings"], made["models"], made["versions"])
+        return Result(name, rows, made["settings"], made["models"], made["versions"], made.get("defaults", {}))
     except (EOFError, ValueError, KeyError, OSError) as error:
         raise OSError(f"The table {path.name} is broken: {error}. Check it out again, or `make results`.") from error
 
@@ -87,7 +89,7 @@ def write(result: Result, folder: Path | None = None) -> Path:
     """Write a table, whole or not at all; the same rows give the same bytes."""
     path = path_of(result.name, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = {"settings": result.settings, "models": result.models, "versions": result.versions}
+    made = {part: getattr(result, part) for part in ("settings", "models", "defaults", "versions")}
     lines = "".join(json.dumps(line, allow_nan=False) + "\n" for line in (made, *result.rows))
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:
@@ -99,7 +101,7 @@ def write(result: Result, folder: Path | None = None) -> Path:
 
 
 def stale(folder: Path | None = None, models: Path | None = None) -> dict[str, str]:
-    """Find tables that rest on weights which no longer ship.
+    """Find tables that rest on weights, a scheduler or defaults which no longer ship.
 
     Args:
         folder: holds the tables; None is ``assets/results``.
@@ -108,18 +110,12 @@ def stale(folder: Path | None = None, models: Path | None = None) -> dict[str, s
     Returns:
         What is wrong, by the table's name; empty if all is well.
     """
-    models, wrong = models or env.ASSETS / "models", {}
+    wrong = {}
     for path in sorted((folder or FOLDER).glob(f"*{ENDING}")):
         result = read(path.name.removesuffix(ENDING), folder)
-        others = [name for name, digest in result.models.items() if hash_of(models / name) != digest]
+        now, defaults = catalog.hashes(result.models, models), catalog.defaults("clay") if result.defaults else {}
+        others = [name for name, digest in result.models.items() if now[name] != digest]
+        others += [name for name in {**result.defaults, **defaults} if result.defaults.get(name) != defaults.get(name)]
         if others:
-            wrong[result.name] = f"made with other weights of {', '.join(others)} than ship: `make results`"
+            wrong[result.name] = f"made with another {', '.join(others)} than ships: `make results`"
     return wrong
-
-
-def hash_of(folder: Path) -> str | None:
-    """Give the hash of a model's weights, or None if it is not there."""
-    try:
-        return catalog.weights_hash(folder)
-    except FileNotFoundError:
-        return None

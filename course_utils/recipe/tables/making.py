@@ -21,11 +21,12 @@ class Table:
     """How a table is made.
 
     name: of the table and its file.
-    models: folders under ``assets/models`` that its rows rest on.
+    models: what its rows rest on, by the names of `catalog.hashes`.
     jobs: gives what is to be measured, by a key that stays the same from run to run; each a few seconds of work.
     measure: gives the rows of one job, plain JSON.
     settings: the knobs, the same for all rows.
     trains: whether measuring trains something; processes of one `torchrun` would then train it together.
+    defaults: the lane's arguments of a call; empty where no picture is painted with them.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Table:
     measure: Callable[[Any], list[dict]]
     settings: dict = field(default_factory=dict)
     trains: bool = False
+    defaults: dict = field(default_factory=lambda: catalog.defaults("clay"))
 
 
 def make(table: Table, folder: Path | None = None, minutes: float = math.inf) -> bool:
@@ -63,7 +65,7 @@ def make(table: Table, folder: Path | None = None, minutes: float = math.inf) ->
             f"Table {table.name!r} trains: {state.num_processes} processes would share each training and spoil it: "
             f"make it in one process, python -m course_utils.recipe.tables {table.name}."
         )
-    made = {"settings": table.settings, "models": _hashes(table), "versions": env.versions()}
+    made = _made(table) | {"versions": env.versions()}
     work = workshop(table.name, made)
     work.mkdir(parents=True, exist_ok=True)
     jobs, done = table.jobs(), _done(work)
@@ -84,12 +86,13 @@ def make(table: Table, folder: Path | None = None, minutes: float = math.inf) ->
 
 
 def fresh(table: Table, folder: Path | None = None) -> bool:
-    """Tell whether a table is there and was made with these settings and the weights that ship."""
+    """Tell whether a table is there and was made with these settings, the lane's defaults and what ships."""
     try:
         result = kept.read(table.name, folder)
     except FileNotFoundError:
         return False
-    return result.models == _hashes(table) and result.settings == json.loads(json.dumps(table.settings))
+    wanted = json.loads(json.dumps(_made(table)))
+    return all(getattr(result, part) == value for part, value in wanted.items())
 
 
 def workshop(name: str, made: dict) -> Path:
@@ -98,8 +101,8 @@ def workshop(name: str, made: dict) -> Path:
     return env.cache_folder() / "results" / f"{name}-{mark[:8]}"
 
 
-def _hashes(table: Table) -> dict[str, str]:
-    return {name: catalog.weights_hash(env.ASSETS / "models" / name) for name in table.models}
+def _made(table: Table) -> dict[str, dict]:
+    return {"settings": table.settings, "models": catalog.hashes(table.models), "defaults": table.defaults}
 
 
 def _done(work: Path) -> dict[str, list[dict]]:
