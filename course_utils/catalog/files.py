@@ -20,7 +20,7 @@ SETTINGS = {  # the last word of a class that has no weights: its file
     "Extractor": "preprocessor_config.json",
 }
 
-# Parts of the clay base by the names that `hashes` knows: what its pictures rest on, and what was trained beside them.
+# Parts of the clay base, as `hashes` names them: what its pictures rest on, and what was trained beside it.
 PAINTED_BY = ("clay-base/unet", "clay-base/text_encoder", "clay-base/decoder", "clay-base/scheduler")
 TRAINED_ON = ("clay-base/unet", "clay-base/text_encoder", "clay-base/encoder")
 AUTOENCODER = ("clay-base/encoder", "clay-base/decoder")

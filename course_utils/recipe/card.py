@@ -10,15 +10,16 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from .. import catalog, judge, metrics
-from . import autoencoder, base, data, exam, ship, word_maps
+from .. import metrics
+from . import autoencoder, base, data, dependents, exam, ship, word_maps
 
+RESTS_ON = dependents.NEEDS["clay-base"]
 SHEET = 64  # pictures to look at, left in the cache
 
 CARD = """# clay-base
 
 A small Stable Diffusion of our own, trained on the clay world alone: text encoder, autoencoder, UNet.
-Source: `python -m course_utils.recipe` ({samples} samples). Licence: CC BY 4.0. SHA-256 of the weights: `{hash}`.
+Source: `python -m course_utils.recipe` ({samples} samples). Licence: CC BY 4.0.
 
 The word maps were *taught* (TokenCompose, CVPR 2024); Stable Diffusion's are emergent.
 Clay scenes are easier than photographs: same metric, not the same feat.
@@ -26,6 +27,10 @@ Clay scenes are easier than photographs: same metric, not the same feat.
 | measured on the clay lane | |
 |---|---|
 {rows}
+
+The figures rest on these parts, this judge (SHA-256) and these arguments of a call:
+
+{base}
 """
 SAMPLES = re.compile(r"\((.+) samples\)")  # of a card
 
@@ -53,13 +58,15 @@ def again(folder: Path = data.SHIPPED, samples: str | None = None) -> dict:
     figures[f"word maps, AUC of the first / last noun ({layer.split('.attn2')[0]}, step {t})"] = (
         f"{first:.3f} / {last:.3f}"
     )
-    log = data.cache() / "exam" / f"{ship.base_hash(folder)[:8]}-{catalog.weights_hash(judge.FOLDER)[:8]}.jsonl"
+    log = data.cache() / "exam" / f"{dependents.mark(RESTS_ON, folder.parent)}.jsonl"
     singles, pairs = exam.sit(pipe, exam.singles(), log), exam.sit(pipe, exam.pairs(), log)
     Image.fromarray(exam.sheet(pipe, exam.singles()[::4][:SHEET])).save(data.cache() / "sheet.png")
     figures |= rates(singles, pairs)
     (folder / "exam.jsonl").write_text("".join(json.dumps(r) + "\n" for r in singles + pairs))
     rows = "\n".join(f"| {k} | {v} |" for k, v in figures.items())
-    (folder / "README.md").write_text(CARD.format(samples=samples, hash=ship.base_hash(folder), rows=rows))
+    (folder / "README.md").write_text(
+        CARD.format(samples=samples, base=dependents.lines(RESTS_ON, folder.parent), rows=rows)
+    )
     return figures
 
 

@@ -7,7 +7,7 @@ import torch
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline
 
 from .. import adherence, catalog, controls, metrics
-from . import data, dependents, ship, trials
+from . import dependents, trials
 
 GAINS = (1.0, 1.25, 1.5, 1.75)
 TUNING = 32  # held-out scenes after those of the card, to choose a gain on
@@ -16,6 +16,8 @@ CARD = """# clay-control-{kind}
 
 A ControlNet for clay-base: the trainable copy of its encoder ({parameters:.1f} M parameters), with a hint encoder for
 the clay autoencoder's 16 pixels a latent. `catalog.load("controlnet", lane="clay", control="{kind}")`.
+
+Trained on these parts of the base (SHA-256):
 
 {base}
 
@@ -57,7 +59,7 @@ def write(kind: str, samples: str, first: str | None = None, gain: float = 1.0) 
     card = CARD.format(
         kind=kind, parameters=sum(p.numel() for p in pipe.controlnet.parameters()) / 1e6, samples=samples,
         start=ONWARD.format(first=first) if first else COPY, loud="" if gain == 1 else LOUD.format(gain=gain),
-        base=dependents.line(ship.base_hash(data.SHIPPED)), table=trials.table(rows),
+        base=dependents.lines(catalog.TRAINED_ON), table=trials.table(rows),
     )  # fmt: skip
     (folder / "README.md").write_text(card)
     return rows

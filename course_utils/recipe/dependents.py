@@ -1,24 +1,48 @@
-"""Models that stand on the frozen base: each card names the base's hash, and another base makes it worthless."""
+"""Models that stand on the frozen base: each card names what it rests on, and is stale when something else ships."""
 
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
 
+from .. import catalog
+from ..catalog import AUTOENCODER, PAINTED_BY, TRAINED_ON
 from . import data, ship
 
-NAMED = re.compile(r"^Trained on the base with SHA-256 `([0-9a-f]{64})`\.$", re.MULTILINE)
-PATTERNS = ("clay-control-*", "clay-depth", "clay-loras")
+NAMED = re.compile(r"^- ([\w/-]+): `([^`]+)`$", re.MULTILINE)
+NEEDS = {  # what a card has to name, by the folder
+    "clay-base": (*PAINTED_BY, "clay-base/encoder", "clay-judge", "defaults"),
+    "clay-control-*": TRAINED_ON,
+    "clay-depth": TRAINED_ON,
+    "clay-loras": TRAINED_ON,
+    "clay-judge": AUTOENCODER,  # learned from trips, as the reader did
+    "clay-reader": AUTOENCODER,
+}
 
 
-def line(digest: str) -> str:
-    """Give the sentence of a card that names the base."""
-    return f"Trained on the base with SHA-256 `{digest}`."
+def facts(names: Sequence[str], models: Path | None = None) -> dict[str, str]:
+    """Give what a card names: hashes as `catalog.hashes` does, and as "defaults" the lane's arguments of a call.
+
+    Args:
+        names: of models and parts, or "defaults".
+        models: holds the models; None is where the base ships.
+    """
+    found = catalog.hashes([name for name in names if name != "defaults"], models or data.SHIPPED.parent)
+    if "defaults" in names:
+        found["defaults"] = ", ".join(f"{name}={value}" for name, value in catalog.defaults("clay").items())
+    return {name: str(value) for name, value in found.items()}
+
+
+def lines(names: Sequence[str], models: Path | None = None) -> str:
+    """Give the list of a card that names what its model or its figures rest on, for `strangers` to read."""
+    return "\n".join(f"- {name}: `{value}`" for name, value in facts(names, models).items())
 
 
 def folder_of(name: str) -> Path:
@@ -27,8 +51,13 @@ def folder_of(name: str) -> Path:
 
 
 def workshop(name: str) -> Path:
-    """Say where a dependent's checkpoint lies: with each base anew, so that nothing goes on from another base."""
-    return data.cache() / "dependents" / ship.base_hash(data.SHIPPED)[:8] / name
+    """Say where a dependent's checkpoint lies: elsewhere with another UNet, text encoder or encoder."""
+    return data.cache() / "dependents" / mark(TRAINED_ON) / name
+
+
+def mark(names: Sequence[str], models: Path | None = None) -> str:
+    """Give eight letters that stand for the present state of what `facts` names."""
+    return hashlib.sha256(json.dumps(facts(names, models)).encode()).hexdigest()[:8]
 
 
 def frozen_base() -> StableDiffusionPipeline:
@@ -56,7 +85,7 @@ def samples(log: Path, batch: int) -> str:
 
 
 def strangers(models: Path) -> dict[str, str]:
-    """Find shipped models whose card names no base, or another than the one that ships.
+    """Find shipped models whose card does not name what they rest on, or names something that no longer ships.
 
     Args:
         models: holds ``clay-base`` and what stands on it.
@@ -64,13 +93,15 @@ def strangers(models: Path) -> dict[str, str]:
     Returns:
         What is wrong, by the folder's name; empty if all is well.
     """
-    wrong, mine = {}, None
-    for folder in sorted(f for pattern in PATTERNS for f in models.glob(pattern)):
-        card = folder / "README.md"
-        named = NAMED.findall(card.read_text()) if card.exists() else []
-        mine = mine or ship.base_hash(models / "clay-base")
-        if not named:
-            wrong[folder.name] = "its card names no base"
-        elif named[0] != mine:
-            wrong[folder.name] = f"trained on the base {named[0][:8]}, but {mine[:8]} ships: train it anew"
+    wrong = {}
+    for pattern, needed in NEEDS.items():
+        for folder in sorted(models.glob(pattern)):
+            card = folder / "README.md"
+            named = dict(NAMED.findall(card.read_text())) if card.exists() else {}
+            unnamed = [name for name in needed if name not in named]
+            others = [name for name, value in facts(needed, models).items() if named.get(name, value) != value]
+            if unnamed:
+                wrong[folder.name] = f"its card does not name {', '.join(unnamed)}"
+            elif others:
+                wrong[folder.name] = f"made with another {', '.join(others)} than ships: make it anew"
     return wrong

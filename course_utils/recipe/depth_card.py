@@ -12,7 +12,7 @@ from PIL import Image
 
 from .. import adherence, catalog, controls, metrics
 from ..catalog.loading import LENT
-from . import data, dependents, depth_estimator, maps, ship, trials
+from . import data, dependents, depth_estimator, maps, trials
 from .judge_truth import trip
 
 GREY = 128  # the picture that trials start from: all that it says is the depth beside it
@@ -23,6 +23,8 @@ CARD = """# clay-depth
 Depth-to-image on the clay base: a UNet with a thirteenth input channel for the depth ({unet:.1f} M parameters), and
 an estimator of inverse depth (`DPTForDepthEstimation`, DPT-hybrid, {estimator:.1f} M parameters; near is large). The
 other parts are clay-base's: `catalog.load("depth2img", lane="clay")` puts them together.
+
+Trained on these parts of the base (SHA-256):
 
 {base}
 
@@ -66,7 +68,7 @@ def write(samples: dict[str, str]) -> list[dict]:
         for name, part in (("unet", pipe.unet), ("estimator", pipe.depth_estimator))
     }
     card = CARD.format(
-        **size, base=dependents.line(ship.base_hash(data.SHIPPED)), estimator_samples=samples["estimator"],
+        **size, base=dependents.lines(catalog.TRAINED_ON), estimator_samples=samples["estimator"],
         unet_samples=samples["unet"], renders=RENDERS, rank=rank[0], tripped=rank[1], table=trials.table(rows),
     )  # fmt: skip
     (folder / "README.md").write_text(card)

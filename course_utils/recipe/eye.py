@@ -7,6 +7,7 @@ was asked for, and writes an empty list of labels beside them. Filled in, the li
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from .. import metrics
+from ..catalog import PAINTED_BY
 from ..clay import vocabulary as words
 from ..env import ASSETS
 from ..judge import Detections, Trained, look
 from ..judge.network import COLOURS
-from . import data, exam, ship
+from . import data, dependents, exam, ship
 
 LABELS = ASSETS / "data" / "eye_labels.tsv"
 COUNT = 200
@@ -53,7 +55,7 @@ def draw(folder: Path = data.SHIPPED) -> Path:
     for first in range(0, len(images), ROWS * COLUMNS):
         _sheet(images[first : first + ROWS * COLUMNS], first).save(out / f"sheet-{first:03d}.png")
     with open(out / "labels.tsv", "w", encoding="utf8", newline="") as f:
-        f.write(f"# base {ship.base_hash(folder)}\n")
+        f.write(f"# {json.dumps(_painter(folder))}\n")
         rows = csv.writer(f, delimiter="\t", lineterminator="\n")
         rows.writerow(FIELDS)
         rows.writerows((k, ask.prompt, seed, "", "") for k, (ask, seed) in enumerate(asked))
@@ -75,8 +77,12 @@ def _sheet(images: list[np.ndarray], first: int) -> Image.Image:
     return sheet
 
 
-def read(path: Path = LABELS) -> tuple[str, list[Label]]:
-    """Read a filled list: the hash of the base that made the pictures, and a label for each.
+def _painter(folder: Path) -> dict[str, str]:
+    return dependents.facts((*PAINTED_BY, "defaults"), folder.parent)
+
+
+def read(path: Path = LABELS) -> tuple[dict[str, str], list[Label]]:
+    """Read a filled list: what made the pictures, as `dependents.facts` gives it, and a label for each.
 
     ``things`` reads like "black cat, yellow crown", ``fingers`` like "3"; both may be empty.
 
@@ -85,7 +91,7 @@ def read(path: Path = LABELS) -> tuple[str, list[Label]]:
     """
     head, *lines = path.read_text(encoding="utf8").splitlines()
     rows = csv.DictReader(lines, delimiter="\t")
-    return head.split()[-1], [_label(row) for row in rows]
+    return json.loads(head.removeprefix("# ")), [_label(row) for row in rows]
 
 
 def _label(row: dict[str, str]) -> Label:
@@ -102,11 +108,12 @@ def measure(judge: Trained, folder: Path = data.SHIPPED, path: Path = LABELS) ->
     """Make the labelled pictures again, let the judge look, and compare.
 
     Raises:
-        ValueError: the labels belong to another base.
+        ValueError: what ships paints other pictures than those that were labelled.
     """
-    of, labels = read(path)
-    if of != ship.base_hash(folder):
-        raise ValueError(f"{path.name} was labelled on base {of[:12]}, not on the one that ships: label anew.")
+    painter, labels = read(path)
+    others = [name for name, value in _painter(folder).items() if painter.get(name) != value]
+    if others:
+        raise ValueError(f"{path.name} was labelled on pictures of another {', '.join(others)}: label anew.")
     sights = (look(p, judge) for p in _pictures(folder, [(label.prompt, label.seed) for label in labels]))
     return answers(labels, list(sights))
 

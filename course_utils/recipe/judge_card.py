@@ -10,10 +10,11 @@ import numpy as np
 from safetensors.torch import save_file
 
 from .. import metrics
+from ..catalog import AUTOENCODER
 from ..clay import vocabulary as words
 from ..judge import Detections, Trained, candidates, classify, load, look
 from ..judge.network import COLOURS, LABELLED, Judge, label_of
-from . import autoencoder, data, eye
+from . import autoencoder, data, dependents, eye
 from .judge_truth import UNKNOWN, Kept, Truth, join, least, there, trip
 
 SHARES = (0.25, 0.5, 0.75, 1.0)  # bars tried for the share, in parts of the least that counts
@@ -126,8 +127,10 @@ def card(columns: dict[str, dict], judge: Trained, scenes: int, size: int) -> st
     table += [f"| {' | '.join([name, *row])} |" for name, row in lines.items()]
     each = [f"| {w} | {' | '.join(_cell(m, w) for m in columns.values())} |" for w in words.THINGS]
     parameters = sum(p.numel() for p in judge.model.parameters()) / 1e6
-    return CARD.format(parameters=parameters, size=size / 1e6, scenes=scenes, table="\n".join(table),
-                       heads=" | ".join(heads), rule="---|" * (len(heads) + 1), each="\n".join(each))  # fmt: skip
+    return CARD.format(
+        base=dependents.lines(AUTOENCODER), parameters=parameters, size=size / 1e6, scenes=scenes,
+        table="\n".join(table), heads=" | ".join(heads), rule="---|" * (len(heads) + 1), each="\n".join(each),
+    )  # fmt: skip
 
 
 def mean_f1(measured: dict, least_count: int = 3) -> float:
@@ -155,6 +158,10 @@ their trips through the autoencoder with noise in the latents, blurred, noisy, J
 pictures; fragments, shuffled, stirred and averaged things, which count as nothing. It never saw a generated picture.
 What a painting shows counts as painting only. A thing counts as there from 0.4 % of the picture's pixels on, a
 wearable from 0.15 %; smaller ones are counted neither way.
+
+The autoencoder of these trips (SHA-256):
+
+{base}
 
 ## Measured
 

@@ -9,10 +9,11 @@ import time
 from tqdm import tqdm
 
 from .. import metrics, personalize
+from ..catalog import TRAINED_ON
 from ..clay import vocabulary as words
 from ..clay.captions import PLACE_WORDS
 from ..personalize import shelf
-from . import data, dependents, exam, ship
+from . import dependents, exam
 
 SEEDS = 16
 CARD = """# clay-loras
@@ -21,6 +22,8 @@ Small changes of clay-base, one file each, in the format of `pipe.load_lora_weig
 pipe)` reads one. Robot, dragon, teapot: one shape in one colour, from five pictures. Pencil, anime: a style, from five
 pictures. A start: where a few steps on its class begin, learned from all shapes of the other two; it has not met the
 class that it is named after.
+
+Trained on these parts of the base (SHA-256):
 
 {base}
 
@@ -78,7 +81,7 @@ def card() -> list[dict]:
         lines.append(f"| {name} | {about} | {change:.3f} | {seen} |")
     folder = shelf.path_of(shelf.NAMES[0], pipe, "clay").parent
     (folder / "found.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    base = dependents.line(ship.base_hash(data.SHIPPED))
+    base = dependents.lines(TRAINED_ON)
     (folder / "README.md").write_text(CARD.format(base=base, table="\n".join(lines), seeds=SEEDS))
     return rows
 

@@ -9,8 +9,9 @@ import skimage.data
 from PIL import Image
 
 from .. import adherence, metrics
+from ..catalog import AUTOENCODER
 from ..controls.reader import Reader, load
-from . import autoencoder, data, maps
+from . import autoencoder, data, dependents, maps
 from .judge_truth import trip
 from .reader_lessons import unit
 
@@ -35,6 +36,10 @@ again, larger. Licence: CC BY 4.0.
 Made by `python -m course_utils.recipe reader` from {samples} pictures of a world of its own (seed 4) with exact
 truth: renders and their trips through the autoencoder `{mark}`, blurred, noisy, JPEG, brighter and darker. It never
 saw a generated picture, and shares nothing with the judge.
+
+The autoencoder of these trips (SHA-256):
+
+{base}
 
 | renders of the held-out world (seed 2) | {heads} |
 |---|{rule}
@@ -80,6 +85,7 @@ def write(folder: Path, samples: str) -> dict[str, dict[str, list[float]]]:
     table = [f"| {text} | {' | '.join(_cell(c[name]) for c in columns.values())} |" for name, text in LINES.items()]
     photographs = [Image.fromarray(getattr(skimage.data, name)()).convert("RGB") for name in PHOTOGRAPHS]
     card = CARD.format(
+        base=dependents.lines(AUTOENCODER),
         parameters=sum(p.numel() for p in reader.parameters()) / 1e6, samples=samples, mark=autoencoder.mark(vae),
         heads=" | ".join(columns), rule="---|" * len(columns), table="\n".join(table),
         doubted=sum(reader.read(one).doubt >= 0.5 for one in photographs), photographs=len(photographs),

@@ -87,8 +87,3 @@ def _amend(file: Path, **fields) -> None:
     """Set fields of a JSON file; None removes one."""
     kept = {**json.loads(file.read_text()), **fields}
     file.write_text(json.dumps({k: v for k, v in kept.items() if k not in fields or v is not None}, indent=2) + "\n")
-
-
-def base_hash(folder: Path = data.SHIPPED) -> str:
-    """Give the SHA-256 over the base's weights: what every dependent model's card names."""
-    return catalog.weights_hash(folder)

@@ -32,7 +32,6 @@ from course_utils.recipe import (
     maps,
     reader,
     reader_card,
-    ship,
     trials,
 )
 from course_utils.recipe.reader_lessons import Lessons, answers, hills, unit
@@ -240,10 +239,12 @@ def test_controls_learn_ship_and_name_their_base(kitchen):
     for kind in ("canny", "openpose"):
         control.train(kind, 1, knobs)
         card = (kitchen / f"clay-control-{kind}" / "README.md").read_text()
-        assert dependents.line(ship.base_hash(kitchen / "clay-base")) in card and controls.MEASURES[kind] in card
+        assert dependents.lines(catalog.TRAINED_ON, kitchen) in card and controls.MEASURES[kind] in card
         assert ("went on from clay-control-canny" in card) == (kind != "canny") != ("its connections zero" in card)
     pipe = catalog.load("controlnet", "clay", control=["canny", "openpose"])
-    assert len(pipe.controlnet.nets) == 2 and dependents.strangers(kitchen) == {}
+    assert len(pipe.controlnet.nets) == 2 and not {"clay-control-canny", "clay-control-openpose"} & {
+        *dependents.strangers(kitchen)
+    }
     assert controlnet.zero_layers(pipe.controlnet.nets[0])["middle"].weight.any()
 
 
@@ -283,10 +284,18 @@ def test_the_others_go_on_from_the_first(kitchen, tmp_path, monkeypatch):
     assert all(torch.equal(begun[name], value.half().float()) for name, value in first.state_dict().items())
 
 
-def test_another_base_starts_anew(kitchen, monkeypatch):
-    here = dependents.workshop("control-canny")
-    monkeypatch.setattr(ship, "base_hash", lambda folder: "f" * 64)
-    assert dependents.workshop("control-canny") != here
+def test_another_base_starts_anew_and_another_decoder_does_not(kitchen, monkeypatch):
+    here, known = dependents.workshop("control-canny"), catalog.hashes
+    for part, anew in (("unet", True), ("decoder", False)):
+        other = {f"clay-base/{part}": "f" * 64}
+        monkeypatch.setattr(
+            catalog,
+            "hashes",
+            lambda names, models=None, other=other: (
+                known(names, models) | other if {*other} & {*names} else known(names, models)
+            ),
+        )
+        assert (dependents.workshop("control-canny") != here) == anew
 
 
 def test_trials_need_no_shard(kitchen):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import AutoencoderTiny
 
+from course_utils import catalog
 from course_utils.attention.layers import Explicit
 from course_utils.judge import Detection, Detections
 from course_utils.judge import load as load_judge
@@ -18,6 +19,7 @@ from course_utils.recipe import (
     corpus,
     data,
     decoder,
+    dependents,
     exam,
     eye,
     judge,
@@ -194,7 +196,6 @@ def test_the_base_ships_as_an_ordinary_diffusers_folder(kitchen, tmp_path):
     image = pipe("a lion on the beach", num_inference_steps=2, output_type="np").images
     assert image.shape == (1, 256, 256, 3) and np.isfinite(image).all()
     assert pipe.tokenizer.model_max_length == corpus.LENGTH
-    assert len(ship.base_hash(folder)) == 64
 
 
 def test_where_the_cache_is_gone_the_base_goes_on_from_what_ships(kitchen, tmp_path, monkeypatch):
@@ -291,7 +292,7 @@ def test_the_base_sits_its_exam_once_and_has_a_card(kitchen, tmp_path, monkeypat
     folder = tmp_path / "clay-base"
     card.write(folder)
     text = (folder / "README.md").read_text()
-    assert "single thing with colour and place" in text and ship.base_hash(folder) in text
+    assert "single thing with colour and place" in text and dependents.lines(card.RESTS_ON, tmp_path) in text
     assert len((folder / "exam.jsonl").read_text().splitlines()) == len(singles + pairs)
     (log,) = (kitchen / "exam").glob("*.jsonl")
     log.write_text("".join(log.read_text().splitlines(keepends=True)[:5]))  # as a killed run leaves it
@@ -310,7 +311,7 @@ def test_pictures_are_drawn_for_the_eye_without_their_prompts(kitchen, tmp_path,
     out = eye.draw(folder)
     assert [p.name for p in out.glob("*.png")] == ["sheet-000.png"]
     made_by, labels = eye.read(out / "labels.tsv")
-    assert made_by == ship.base_hash(folder)
+    assert made_by == dependents.facts((*catalog.PAINTED_BY, "defaults"), tmp_path)
     assert [(label.prompt, label.seed) for label in labels] == [(ask.prompt, seed) for ask, seed in eye_jobs[:3]]
     assert all(label.things == {} and label.fingers is None for label in labels)
 

@@ -76,7 +76,7 @@ def test_settings_say_how_each_way_was_made():
         ways = next(iter(table.jobs().values()))[1]
         assert set(table.settings["knobs"]) == {way for way, knobs in ways.items() if knobs}
         assert all(Knobs(**table.settings["knobs"][way]) == knobs for way, knobs in ways.items() if knobs)
-        assert json.dumps(table.settings) and table.settings["num_inference_steps"]
+        assert json.dumps(table.settings) and table.settings["scheduler"] == "ddim" and table.defaults
 
 
 @pytest.mark.parametrize("knobs", [Knobs.sd15(), Knobs.clay(), Knobs(until=0.3, thresholds=((0.2, 0.5),))])

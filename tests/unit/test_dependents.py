@@ -1,19 +1,36 @@
-"""What stands on the base names it: a model of another base is found out."""
+"""What stands on the base names the parts that it rests on: a card that names others is found out."""
+
+import shutil
 
 import pytest
 
-from course_utils import env
-from course_utils.recipe import dependents, ship
+from course_utils import catalog, env
+from course_utils.catalog import calls
+from course_utils.recipe import dependents
 from tests.tiny import models
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
-    """A tiny base and two models that stand on it."""
+def built(tmp_path_factory):
+    """A tiny base and models that stand on it, with their cards."""
     folder = tmp_path_factory.mktemp("models")
     base = models.build_clay_folder(folder / "clay-base")
     models.build_clay_control(folder / "clay-control-canny", base)
     models.build_clay_depth(folder / "clay-depth", base)
+    (folder / "clay-judge").mkdir()
+    (folder / "clay-judge/model.safetensors").write_bytes(b"a judge")
+    for name in ("clay-base", "clay-control-*", "clay-depth", "clay-judge"):
+        (path,) = folder.glob(name)
+        (path / "README.md").write_text(f"# {path.name}\n\n{dependents.lines(dependents.NEEDS[name], folder)}\n")
+    return folder
+
+
+@pytest.fixture
+def shelf(built, tmp_path):
+    """A copy of them that a test may change."""
+    folder = tmp_path / "models"
+    shutil.copytree(built, folder)
+    assert dependents.strangers(folder) == {}
     return folder
 
 
@@ -26,24 +43,48 @@ def test_no_configuration_tells_where_a_model_was_made():
     assert configs and not [str(file) for file in configs if '": "/' in file.read_text()]
 
 
-def test_a_card_that_names_another_base_or_none_is_found(shelf):
-    digest = ship.base_hash(shelf / "clay-base")
-    cards = [shelf / name / "README.md" for name in ("clay-control-canny", "clay-depth")]
-    cards[0].write_text(f"# canny\n\n{dependents.line(digest)}\n")
-    assert dependents.strangers(shelf) == {"clay-depth": "its card names no base"}
-    cards[1].write_text(f"# depth\n\n{dependents.line(digest)}\n")
-    assert dependents.strangers(shelf) == {}
-    cards[0].write_text(f"# canny\n\n{dependents.line('0' * 64)}\n")
-    (wrong,) = dependents.strangers(shelf).values()
-    assert wrong == f"trained on the base 00000000, but {digest[:8]} ships: train it anew"
+def test_a_card_that_names_another_part_or_none_is_found(shelf):
+    card = shelf / "clay-depth/README.md"
+    told = card.read_text()
+    card.write_text("# depth\n")
+    assert "does not name clay-base/unet" in dependents.strangers(shelf)["clay-depth"]
+    card.write_text(told.replace(catalog.hashes(["clay-base/encoder"], shelf)["clay-base/encoder"], "0" * 64))
+    assert dependents.strangers(shelf).keys() == {"clay-depth"}
+    assert "another clay-base/encoder than ships" in dependents.strangers(shelf)["clay-depth"]
 
 
-def test_another_base_is_noticed(shelf):
-    for name in ("clay-control-canny", "clay-depth"):
-        (shelf / name / "README.md").write_text(dependents.line(ship.base_hash(shelf / "clay-base")) + "\n")
-    weights = next((shelf / "clay-base/unet").glob("*.safetensors"))
-    weights.write_bytes(weights.read_bytes() + b"\0")
-    assert set(dependents.strangers(shelf)) == {"clay-control-canny", "clay-depth"}
+MODELS = {"clay-base", "clay-control-canny", "clay-depth", "clay-judge"}
+
+
+@pytest.mark.parametrize(
+    ("part", "spoils"),
+    [
+        ("unet", MODELS - {"clay-judge"}),
+        ("text_encoder", MODELS - {"clay-judge"}),
+        ("encoder", MODELS),
+        ("decoder", {"clay-base", "clay-judge"}),
+        ("scheduler", {"clay-base"}),
+    ],
+)
+def test_another_part_spoils_what_rests_on_it(shelf, part, spoils, monkeypatch):
+    """A new decoder leaves ControlNets and depth valid; the base's figures, and who learned from trips, are not."""
+    known = catalog.hashes
+
+    def pretended(names, models=None):
+        return {
+            name: "f" * 64 if name == f"clay-base/{part}" else value for name, value in known(names, models).items()
+        }
+
+    monkeypatch.setattr(catalog, "hashes", pretended)
+    assert dependents.strangers(shelf).keys() == spoils
+
+
+def test_another_default_or_judge_spoils_the_figures_of_the_base(shelf, monkeypatch):
+    monkeypatch.setitem(calls.DEFAULTS, "clay", calls.DEFAULTS["clay"] | {"num_inference_steps": 25})
+    assert "another defaults" in dependents.strangers(shelf)["clay-base"]
+    monkeypatch.undo()
+    (shelf / "clay-judge/model.safetensors").write_bytes(b"another judge")
+    assert dependents.strangers(shelf).keys() == {"clay-base"}
 
 
 def test_no_base_is_needed_where_nothing_stands_on_it(tmp_path):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from course_utils import env, results
+from course_utils import catalog, env, results
+from course_utils.catalog import calls
 from course_utils.recipe.tables import __main__ as command
 from course_utils.recipe.tables import making
-from course_utils.results import rows
 from tests.tiny import models
 
 
@@ -41,7 +41,8 @@ def test_a_table_comes_back_with_what_made_it(place):
     result = results.read("doubles", place / "results")
     assert [row["twice"] for row in result.rows] == [0, 2, 4, 6]
     assert result.settings == {"steps": 20} and result.versions["python"]
-    assert result.models == {"clay-base": rows.hash_of(place / "models/clay-base")}
+    assert result.models == {"clay-base": catalog.weights_hash(place / "models/clay-base")}
+    assert result.defaults == catalog.defaults("clay")
 
 
 def test_it_goes_on_where_it_was_killed(place):
@@ -81,13 +82,81 @@ def test_other_settings_start_anew(place):
     assert seen == [0, 1, 2, 3] * 2
 
 
-def test_other_weights_make_it_stale(place):
+PARTS = (*catalog.PAINTED_BY, "clay-base/encoder", "clay-base/noise")
+PAINTED = catalog.PAINTED_BY
+ENCODED = (*catalog.TRAINED_ON, "clay-base/noise")  # such as word maps: nothing is painted
+
+
+def unlike(assets, part):
+    """Ship another part of the base."""
+    base = assets / "models/clay-base"
+    if part in ("scheduler", "noise"):
+        config = base / "scheduler/scheduler_config.json"
+        change = {"timestep_spacing": "trailing"} if part == "scheduler" else {"beta_end": 0.02}
+        config.write_text(json.dumps(json.loads(config.read_text()) | change))
+        return
+    half, folder = (f"{part}.", "vae") if part in ("encoder", "decoder") else ("", part)
+    (weights,) = (base / folder).glob("*.safetensors")
+    tensors = {name: -tensor if name.startswith(half) else tensor for name, tensor in load_file(weights).items()}
+    save_file(tensors, weights)
+
+
+@pytest.mark.parametrize(
+    ("part", "spoils"),
+    [
+        ("unet", {"painted", "encoded"}),
+        ("text_encoder", {"painted", "encoded"}),
+        ("encoder", {"encoded"}),
+        ("decoder", {"painted"}),
+        ("scheduler", {"painted"}),
+        ("noise", {"painted", "encoded"}),
+    ],
+)
+def test_another_part_makes_stale_what_rests_on_it(place, part, spoils):
+    tables = {
+        "painted": replace(table([]), name="painted", models=PAINTED),
+        "encoded": replace(table([]), name="encoded", models=ENCODED, defaults={}),
+    }
+    for made in tables.values():
+        making.make(made, place / "results")
+    assert results.stale(place / "results") == {} and all(
+        making.fresh(one, place / "results") for one in tables.values()
+    )
+    unlike(place, part)
+    stale = results.stale(place / "results")
+    assert set(stale) == spoils and all(f"clay-base/{part}" in why for why in stale.values() if part != "noise")
+    assert {name for name, one in tables.items() if not making.fresh(one, place / "results")} == spoils
+
+
+def test_another_class_of_scheduler_makes_it_stale(place):
+    making.make(replace(table([]), models=PAINTED), place / "results")
+    index = place / "models/clay-base/model_index.json"
+    index.write_text(index.read_text().replace("DDIMScheduler", "PNDMScheduler"))
+    assert "clay-base/scheduler" in results.stale(place / "results")["doubles"]
+
+
+@pytest.mark.parametrize("change", [{"num_inference_steps": 25}, {"guidance_scale": 5.0}, {"scheduler": "dpm++ 2m"}])
+def test_other_defaults_make_it_stale_where_pictures_are_painted(place, monkeypatch, change):
     making.make(table([]), place / "results")
-    assert results.stale(place / "results") == {}
-    weights = place / "models/clay-base/unet/diffusion_pytorch_model.safetensors"
-    save_file({name: -tensor for name, tensor in load_file(weights).items()}, weights)
+    making.make(replace(table([]), name="encoded", defaults={}), place / "results")
+    monkeypatch.setitem(calls.DEFAULTS, "clay", calls.DEFAULTS["clay"] | change)
     (why,) = results.stale(place / "results").values()
-    assert "clay-base" in why and not making.fresh(table([]), place / "results")
+    assert next(iter(change)) in why and not making.fresh(table([]), place / "results")
+
+
+def test_every_shipped_table_names_what_made_its_pictures():
+    for path in results.FOLDER.glob("*.jsonl.gz"):
+        result = results.read(path.name.removesuffix(".jsonl.gz"))
+        assert {"clay-base/unet", "clay-base/text_encoder"} <= result.models.keys()
+        assert bool(result.defaults) == ({*catalog.PAINTED_BY} <= result.models.keys()) == (result.name != "word_maps")
+
+
+def test_a_header_of_before_is_still_read(place):
+    path = results.write(results.Result("old", [{"a": 1}], {"k": 2}, {}, {}), place / "results")
+    head, row = gzip.decompress(path.read_bytes()).splitlines()
+    old = {name: value for name, value in json.loads(head).items() if name != "defaults"}
+    path.write_bytes(gzip.compress(json.dumps(old).encode() + b"\n" + row + b"\n"))
+    assert results.read("old", place / "results").rows == [{"a": 1}]
 
 
 def test_the_same_rows_give_the_same_bytes(place):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from PIL import Image
 
-MODELS = ("clay-base", "clay-judge")
+MODELS = (*catalog.PAINTED_BY, "clay-base/encoder", "clay-judge")
 SAMPLER = "ddim"
 WITHOUT, WITH, TRUE = "without", "with", "truth"
 SEEDS, EVERY = 4, 4  # seeds a prompt; parts are changed on every fourth prompt
@@ -165,7 +165,7 @@ def _table(name: str, ways: Ways, seeds: tuple[int, ...], every: int = 1) -> Tab
         return {f"from {at}": (trials[at : at + BLOCK], ways) for at in range(0, len(trials), BLOCK)}
 
     knobs = {way: asdict(one) for way, one in ways.items() if one}
-    settings = {"seeds": list(seeds), "every": every, "scheduler": SAMPLER, **catalog.defaults("clay")}
+    settings = {"seeds": list(seeds), "every": every, "scheduler": SAMPLER}
     return Table(name, MODELS, jobs, measure, settings | {"knobs": knobs})
 
 

@@ -93,6 +93,6 @@ def _measure(job: tuple[tuple[str, str], int]) -> list[dict]:
 TABLES = {
     "interference": Table(
         "interference", MODELS, _jobs, _measure,
-        {"pairs": [list(pair) for pair in PAIRS], "seeds": SEEDS, "weight": 1.0, **catalog.defaults("clay")},
+        {"pairs": [list(pair) for pair in PAIRS], "seeds": SEEDS, "weight": 1.0},
     ),
 }  # fmt: skip

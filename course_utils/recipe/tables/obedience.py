@@ -12,8 +12,8 @@ from .making import Table
 SHARED = 16  # scenes of the mismatch matrix: each has straight lines and somebody in it, so no map is empty
 BLOCK = 8  # scenes a job
 NETS = tuple(f"clay-control-{kind}" for kind in CONTROLS)
-MODELS = ("clay-base", "clay-depth", "clay-reader", *NETS)
-SETTINGS = {"world": data.HELD_OUT, **catalog.defaults("clay")}
+MODELS = (*catalog.PAINTED_BY, "clay-base/encoder", "clay-depth", "clay-reader", *NETS)
+SETTINGS = {"world": data.HELD_OUT}
 WITHOUT, TRUE = "none", "truth"  # in place of a net: no control, and the true render through the autoencoder
 
 

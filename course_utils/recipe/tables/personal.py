@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Job = tuple[str, str]
 
-MODELS = ("clay-base", "clay-judge", "clay-loras")
+MODELS = (*catalog.PAINTED_BY, "clay-base/encoder", "clay-judge", "clay-loras")
 STAND_IN = "cat"  # what the base is asked for in the subject's place: it knows none of the subjects
 BESIDE = (("red", "ball", "in the garden"), ("green", "clock", "in a room"), ("yellow", "car", "in the snow"),
           ("white", "chair", "on the beach"))  # fmt: skip
@@ -125,7 +125,7 @@ TABLES = {
     "personal": Table(
         "personal", MODELS, _jobs, _measure,
         {"colours": shelf.SUBJECTS, "knobs": {way: asdict(knobs_of(way)) for way in WAYS[1:]}, "stand in": STAND_IN,
-         "seeds": [loras.SEEDS, SEEDS], **catalog.defaults("clay")},
+         "seeds": [loras.SEEDS, SEEDS]},
         trains=True,
     ),
 }  # fmt: skip

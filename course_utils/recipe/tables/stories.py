@@ -101,16 +101,16 @@ def _trial(seed: int, words: str, prompt: str) -> Trial:
 TABLES = {
     "beach": Table(
         "beach",
-        ("clay-base", "clay-depth", "clay-reader", "clay-control-openpose"),
+        (*catalog.PAINTED_BY, "clay-base/encoder", "clay-depth", "clay-reader", "clay-control-openpose"),
         _beach_jobs,
         _beach,
-        {"grey": GREY_WORDS, "prompt": BEACH_WORDS, "seeds": SEEDS, **catalog.defaults("clay")},
+        {"grey": GREY_WORDS, "prompt": BEACH_WORDS, "seeds": SEEDS},
     ),
     "fingers": Table(
         "fingers",
-        ("clay-base", "clay-judge", "clay-control-openpose"),
+        (*catalog.PAINTED_BY, "clay-judge", "clay-control-openpose"),
         _fingers_jobs,
         _fingers,
-        {"prompts": list(SUBJECTS.values()), "seeds": SEEDS, **catalog.defaults("clay")},
+        {"prompts": list(SUBJECTS.values()), "seeds": SEEDS},
     ),
 }

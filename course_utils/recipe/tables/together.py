@@ -93,9 +93,9 @@ def obeyed(duet: str, one: Trial, other: Trial, picture) -> dict[str, float]:
 TABLES = {
     "together": Table(
         "together",
-        ("clay-base", "clay-depth", "clay-reader", *(f"clay-control-{kind}" for kind in USED)),
+        (*catalog.PAINTED_BY, "clay-depth", "clay-reader", *(f"clay-control-{kind}" for kind in USED)),
         _jobs,
         _measure,
-        {"world": data.HELD_OUT, "scenes": SCENES, "words": WORDS, **catalog.defaults("clay")},
+        {"world": data.HELD_OUT, "scenes": SCENES, "words": WORDS},
     )
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...catalog import TRAINED_ON
 from .making import Table
 
 if TYPE_CHECKING:
@@ -82,9 +83,10 @@ def overlaps(heat: torch.Tensor, mask: np.ndarray) -> list[float]:
 TABLES = {
     "word_maps": Table(
         "word_maps",
-        ("clay-base",),
+        (*TRAINED_ON, "clay-base/noise"),
         jobs,
         measure,
         {"captions": CAPTIONS, "timesteps": list(TIMESTEPS), "thresholds": list(THRESHOLDS), "seed": SEED},
+        defaults={},  # nothing is painted
     )
 }
