@@ -65,20 +65,21 @@ class Peak:
 
 def main() -> None:
     """Train for one step; print peak, estimate and their ratio."""
-    pipe, knobs = pipeline(), personalize.preset("lora", "sd15", steps=1)
-    told, size = personalize.estimate(pipe, knobs), (knobs.width, knobs.height)
+    pipe, config = pipeline(), personalize.preset("lora", "sd15", max_train_steps=1)
+    estimate, size = personalize.memory_gb(pipe, config), (config.width, config.height)
     pictures = [Image.new("RGB", size, colour) for colour in ("red", "green", "blue")]
-    personalize.lora(pipe, pictures, "sks robot", replace(knobs, height=64, width=64))  # loads the libraries
+    personalize.lora(pipe, pictures, "sks robot", replace(config, height=64, width=64))  # loads the libraries
     began = time.monotonic()
     with Peak() as peak:
-        lora = personalize.lora(pipe, pictures, "sks robot", knobs)
+        lora = personalize.lora(pipe, pictures, "sks robot", config)
     print(
         f"{pipe.unet.device}, {pipe.unet.dtype}, {size[1]} x {size[0]}: one step in {time.monotonic() - began:.0f} s"
     )
-    print(f"estimate: {told.total:.2f} GB, with {told.spare:.2f} to spare; {told}")
-    print(f"measured: {peak.gb:.2f} GB at the most; ratio to the estimate {peak.gb / told.total:.2f}")
-    law = personalize.numbers_per_rank(personalize.sd15_unet())
-    print(f"file: {lora.bytes:,} bytes of tensors = 4 * {knobs.rank} * {law:,}: {lora.bytes == 4 * knobs.rank * law}")
+    print(f"estimate: {estimate:.2f} GB; measured: {peak.gb:.2f} GB at the most; ratio {peak.gb / estimate:.2f}")
+    law = personalize.parameters_per_rank(personalize.sd15_unet())
+    print(
+        f"file: {lora.bytes:,} bytes of tensors = 4 * {config.rank} * {law:,}: {lora.bytes == 4 * config.rank * law}"
+    )
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ from PIL import Image
 
 from course_utils import personalize
 from course_utils.objectives import low_precision
-from course_utils.personalize import priors
-from course_utils.personalize.lessons import Lessons, draws
-from course_utils.personalize.sessions import adamw, easy
+from course_utils.personalize.batches import PreservationLoss, base_answers, encode_examples, prior_captions
+from course_utils.personalize.runs import adamw, eased, step_generator
 from course_utils.training import Loop, Plan
 
 ROUNDS = 15
@@ -34,21 +33,22 @@ def bare(unet, optimizer, latents, words) -> None:
     optimizer.zero_grad(set_to_none=True)
 
 
-def measure(name: str, pipe, unet, modules: dict, knobs) -> None:
+def measure(name: str, pipe, unet, modules: dict, config) -> None:
     """Time both in turn; print medians and the ratio."""
-    example = personalize.Example(Image.new("RGB", (knobs.width, knobs.height), "red"), "a sks robot")
-    lessons = Lessons(pipe, [example] * 5, knobs)
-    if knobs.prior_weight:
-        lessons.keep(priors.answers(pipe, priors.captions_of("sks robot", knobs), lessons.subject))
-    size = knobs.batch * (2 if lessons.prior else 1)
+    example = personalize.Example(Image.new("RGB", (config.width, config.height), "red"), "a sks robot")
+    subject, prior = encode_examples(pipe, [example] * 5, config.random_flip), None
+    if config.prior_loss_weight:
+        prior = base_answers(pipe, prior_captions("sks robot", config), subject)
+    loss = PreservationLoss(pipe, subject, prior, config)
+    size = config.train_batch_size * (2 if prior else 1)
     (optimizer,) = adamw(list(modules.values()), 1e-5)
-    words = lessons.words(["a sks robot"] * size)
+    words = loss.words(["a sks robot"] * size)
     took: dict[str, list[float]] = {"step": [], "bare": []}
-    with tempfile.TemporaryDirectory() as folder, easy(unet, knobs, pipe.vae_scale_factor):
-        loop = Loop(folder, modules, Plan(steps=1000, rate=1e-5, memory=knobs.memory), choose=adamw)
+    with tempfile.TemporaryDirectory() as folder, eased(unet, config, pipe.vae_scale_factor):
+        loop = Loop(folder, modules, Plan(steps=1000, rate=1e-5, memory=config.ema_steps), choose=adamw)
         calls = (
-            lambda: loop.update(lessons.loss(unet, draws(0, loop.step), knobs.batch)),
-            lambda: bare(unet, optimizer, lessons.subject.latents[:size], words),
+            lambda: loop.update(loss(unet, step_generator(0, loop.step), config.train_batch_size)),
+            lambda: bare(unet, optimizer, subject.latents[:size], words),
         )
         for round_ in range(ROUNDS + 2):
             for kind, call in zip(took, calls, strict=True):
@@ -64,11 +64,11 @@ def measure(name: str, pipe, unet, modules: dict, knobs) -> None:
 def main() -> None:
     """Measure both methods at the clay lane's presets, DreamBooth without prior pictures."""
     pipe = pipeline()
-    knobs = personalize.preset("lora", "clay")
-    with personalize.injected(pipe, knobs) as named:
-        measure("lora", pipe, pipe.unet, {"lora": torch.nn.ParameterList(named.values())}, knobs)
+    config = personalize.preset("lora", "clay")
+    with personalize.injected(pipe, config) as named:
+        measure("lora", pipe, pipe.unet, {"lora": torch.nn.ParameterList(named.values())}, config)
     unet = copy.deepcopy(pipe.unet).requires_grad_(True)
-    measure("dreambooth", pipe, unet, {"unet": unet}, personalize.preset("dreambooth", "clay", prior_weight=0.0))
+    measure("dreambooth", pipe, unet, {"unet": unet}, personalize.preset("dreambooth", "clay", prior_loss_weight=0.0))
 
 
 if __name__ == "__main__":

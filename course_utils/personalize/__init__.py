@@ -12,35 +12,35 @@ The same call trains on the CPU (clay) and on a T4 (sd15: float16, checkpointing
     accelerate launch --num_processes 2 -m course_utils.personalize lora PICTURES "sks robot" robot.safetensors
     torchrun --nproc_per_node 2 -m course_utils.personalize lora PICTURES "sks robot" robot.safetensors
 
-`--batch` counts the pictures of all processes together. What the hardware computes natively decides the precision,
-not the launcher's `--mixed_precision`.
+`--train_batch_size` counts the pictures of all processes together. What the hardware computes natively decides the
+precision, not the launcher's `--mixed_precision`.
 """
 
-from . import shelf
+from . import pretrained
+from .adapters import attached, eject, injected, parameters_per_rank, sd15_unet
 from .algebra import Merged, add, changes, merge, norm, unmerge
-from .examples import Example, gather, notes
-from .layers import attached, eject, injected, numbers_per_rank, sd15_unet
-from .memory import Estimate, estimate
-from .methods import dreambooth, few_step, good_start, lora, swapped
-from .places import send
-from .presets import ATTENTION, DreamBoothKnobs, FewStepKnobs, LoraKnobs, StartKnobs, preset
-from .sessions import Progress
+from .datasets import Example, gather, notes
+from .dreambooth import dreambooth, swapped
+from .lora import lora
+from .memory import memory_gb
+from .presets import ATTENTION, DreamBoothConfig, FewStepConfig, LoraTrainingConfig, ReptileConfig, preset
+from .reptile import few_step, good_start
+from .runs import Progress
 from .subjects import StylePair, Subject, domain, scene, shapes, style_examples, style_pairs, subject
-from .weights import About, Base, Lora, Tuned, base_of, check_base, read
+from .weights import About, Base, Lora, Tuned, base_of, check_base, read, send
 
 __all__ = [
     "ATTENTION",
     "About",
     "Base",
-    "DreamBoothKnobs",
-    "Estimate",
+    "DreamBoothConfig",
     "Example",
-    "FewStepKnobs",
+    "FewStepConfig",
     "Lora",
-    "LoraKnobs",
+    "LoraTrainingConfig",
     "Merged",
     "Progress",
-    "StartKnobs",
+    "ReptileConfig",
     "StylePair",
     "Subject",
     "Tuned",
@@ -52,23 +52,23 @@ __all__ = [
     "domain",
     "dreambooth",
     "eject",
-    "estimate",
     "few_step",
     "gather",
     "good_start",
     "injected",
     "lora",
+    "memory_gb",
     "merge",
     "norm",
     "notes",
-    "numbers_per_rank",
+    "parameters_per_rank",
     "preset",
+    "pretrained",
     "read",
     "scene",
     "sd15_unet",
     "send",
     "shapes",
-    "shelf",
     "style_examples",
     "style_pairs",
     "subject",

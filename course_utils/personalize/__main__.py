@@ -8,6 +8,8 @@ from accelerate import Accelerator
 
 from .. import catalog, env, personalize
 
+FIELDS = {"max_train_steps": int, "learning_rate": float, "train_batch_size": int, "rank": int, "seed": int}
+
 
 def arguments(line: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -18,26 +20,27 @@ def arguments(line: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("out", help="the file to write, NAME.safetensors")
     parser.add_argument("--lane", choices=env.LANES)
     parser.add_argument("--base", help="a pipeline's folder in place of the lane's base")
-    for name, kind in (("steps", int), ("rate", float), ("batch", int), ("rank", int), ("seed", int)):
+    for name, kind in FIELDS.items():
         parser.add_argument(f"--{name}", type=kind)
     return parser.parse_args(line)
 
 
 def main(line: list[str] | None = None) -> None:
     """Train and save; every process trains, the first one speaks and writes."""
-    told = arguments(line)
+    given = arguments(line)
     first = Accelerator().is_main_process  # before the pipeline, so that each process has a card of its own
-    turned = {name: getattr(told, name) for name in ("steps", "rate", "batch", "rank", "seed")}
-    knobs = personalize.preset(told.method, told.lane, **{k: v for k, v in turned.items() if v is not None})
-    pipe = catalog.load("text2img", lane=told.lane, folder=told.base)
+    changes = {name: getattr(given, name) for name in FIELDS if getattr(given, name) is not None}
+    config = personalize.preset(given.method, given.lane, **changes)
+    pipe = catalog.load("text2img", lane=given.lane, folder=given.base)
 
     def watch(progress: personalize.Progress) -> None:
         if progress.step % 10 == 0:
-            env.say(f"{progress.doing}: {progress.step} of {progress.steps}, loss {progress.loss:.4f}")
+            env.say(f"{progress.stage}: {progress.step} of {progress.steps}, loss {progress.loss:.4f}")
 
-    learned = getattr(personalize, told.method)(pipe, told.pictures, told.trigger, knobs, watch)
+    train = getattr(personalize, given.method)
+    learned = train(pipe, given.pictures, given.trigger, config, watch, out=given.out)
     if first:
-        env.say(f"{learned.save(told.out)}: {learned.bytes:,} bytes of tensors")
+        env.say(f"{given.out}: {learned.bytes:,} bytes of tensors, {learned.about.steps} steps")
 
 
 if __name__ == "__main__":

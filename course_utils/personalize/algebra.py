@@ -1,4 +1,4 @@
-"""What can be done with LoRAs once they are there: merge, unmerge, add, weigh, and see two of them together."""
+"""What can be done with LoRAs once they are there: merge, unmerge, add, weigh."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .layers import check_free
+from .adapters import check_free
 from .weights import Lora, check_base
 
 if TYPE_CHECKING:

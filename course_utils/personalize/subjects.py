@@ -16,7 +16,7 @@ from ..clay.captions import PLACE_WORDS, Says, caption
 from ..clay.sample import Mix, sample
 from ..clay.scenes import Light, Scene, Thing
 from ..clay.things.heldout import VARIANTS
-from .examples import Example
+from .datasets import Example
 
 TRAIN = 5  # scenes that are learned from; those after them are for tests
 WORLD, STYLE_WORLD = 61, 62  # seeds

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from .. import __version__
+from .. import __version__, env
 from ..catalog.files import PICKLES
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, UNet2DConditionModel
 
+DRIVE = Path("/content/drive")
 HEADER = "course_utils"  # the key of our entry in a file's metadata
 
 
@@ -70,7 +74,7 @@ class Lora:
 
     def save(self, path: str | Path) -> Path:
         """Write one .safetensors file, whole or not at all."""
-        return _write(Path(path), self.tensors, self.about)
+        return write_tensors(Path(path), self.tensors, self.about)
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class Tuned:
 
     def save(self, path: str | Path) -> Path:
         """Write one .safetensors file in float16, whole or not at all."""
-        return _write(Path(path), {k: v.half() for k, v in self.unet.state_dict().items()}, self.about)
+        return write_tensors(Path(path), {k: v.half() for k, v in self.unet.state_dict().items()}, self.about)
 
 
 def base_of(pipe: DiffusionPipeline) -> Base:
@@ -158,19 +162,19 @@ def _opened(path: Path) -> tuple[dict[str, torch.Tensor], About]:
         raise ValueError(f"{path.name} is refused: its name must end in .safetensors.")
     try:
         with safe_open(path, "pt") as file:
-            said = (file.metadata() or {}).get(HEADER)
+            header = (file.metadata() or {}).get(HEADER)
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except SafetensorError as error:
         raise ValueError(f"{path.name} is broken or cut short: {error}.") from error
-    if said is None:
+    if header is None:
         raise ValueError(
             f"{path.name} does not say which base it is for, so it was not saved by this course; "
             f"pipe.load_lora_weights reads foreign LoRAs."
         )
     try:
-        told = json.loads(said)
-        lists = {key: tuple(told[key]) for key in ("modules", "seen")}
-        return tensors, About(**{**told, **lists, "base": Base(**told["base"])})
+        about = json.loads(header)
+        lists = {key: tuple(about[key]) for key in ("modules", "seen")}
+        return tensors, About(**{**about, **lists, "base": Base(**about["base"])})
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path.name} is broken: its metadata cannot be read ({error}).") from error
 
@@ -190,15 +194,74 @@ def _check_shapes(path: Path, lora: Lora, pipe: DiffusionPipeline) -> None:
             raise ValueError(f"{path.name} is broken: {name} has shapes {[*a.shape]}, {[*b.shape]}, wanted {wanted}.")
 
 
-def _write(path: Path, tensors: dict[str, torch.Tensor], about: About) -> Path:
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor], about: About | None = None) -> Path:
+    """Write one .safetensors file, whole or not at all."""
     from safetensors.torch import save_file
 
-    if path.suffix != ".safetensors":
-        raise ValueError(f"path={str(path)!r} must end in .safetensors.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    spare = path.with_suffix(".new.safetensors")
+    check_out(path)
+    spare = path.with_suffix(f".{os.getpid()}.safetensors")
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(whole, spare, metadata={"format": "pt", HEADER: json.dumps(asdict(about))})
+    save_file(whole, spare, metadata={"format": "pt"} | ({HEADER: json.dumps(asdict(about))} if about else {}))
     spare.chmod(0o644)  # safetensors are written for their owner alone
     spare.replace(path)
     return path
+
+
+def check_out(path: str | Path, size: int = 0, name: str = "path") -> None:
+    """Raise unless a .safetensors file of `size` bytes can be written; makes its folder.
+
+    Raises:
+        ValueError: the name has another ending, or is a folder's.
+        OSError: the folder cannot be made or written to, or has too little space.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors" or path.is_dir():
+        raise ValueError(f"{name}={str(path)!r} must end in .safetensors.")
+    check_folder(path.parent, size, name)
+
+
+def check_folder(folder: Path, size: int = 0, name: str = "folder") -> None:
+    """Make a folder; raise OSError unless `size` bytes can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"{name}: nothing can be written to {str(folder)!r} ({error.strerror}).") from error
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(f"{name}: {str(folder)!r} has {free / 1e6:,.0f} MB free, and {size / 1e6:,.0f} MB are needed.")
+
+
+def send(path: str | Path, to: str | Path = "download") -> Path:
+    """Send a file to where it outlives this session.
+
+    Args:
+        path: the file.
+        to: "download" starts a download in the browser, "drive" copies into the folder course_utils of your Google
+            Drive (it asks for leave): both on Colab only. A folder works everywhere.
+
+    Returns:
+        Where the file lies then; after a download where it lay.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: "download" or "drive" on a computer of your own, where the file already outlives the session.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"path={str(path)!r} is no file.")
+    if to in ("download", "drive") and env.place() != "colab":
+        raise ValueError(f"to={to!r} works on Colab; here the file stays in {path.parent}. Give a folder to copy it.")
+    if to == "download":
+        from google.colab import files
+
+        files.download(str(path))
+        return path
+    if to == "drive":
+        from google.colab import drive
+
+        drive.mount(str(DRIVE))
+        to = DRIVE / "MyDrive" / "course_utils"
+    Path(to).mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy2(path, to))

@@ -1,4 +1,4 @@
-"""Stage ``loras``: the LoRAs of lesson 08 on the frozen base, as `personalize.shelf` says, and their card."""
+"""Stage ``loras``: the LoRAs of lesson 08 on the frozen base, as `personalize.pretrained` says, and their card."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .. import metrics, personalize
 from ..catalog import TRAINED_ON
 from ..clay import vocabulary as words
 from ..clay.captions import PLACE_WORDS
-from ..personalize import shelf
+from ..personalize import pretrained
 from . import dependents, exam
 
 SEEDS = 16
 CARD = """# clay-loras
 
-Small changes of clay-base, one file each, in the format of `pipe.load_lora_weights`; `personalize.shelf.ready("robot",
-pipe)` reads one. Robot, dragon, teapot: one shape in one colour, from five pictures. Pencil, anime: a style, from five
-pictures. A start: where a few steps on its class begin, learned from all shapes of the other two; it has not met the
-class that it is named after.
+Small changes of clay-base, one file each, in the format of `pipe.load_lora_weights`;
+`personalize.pretrained.load("robot", pipe)` reads one. Robot, dragon, teapot: one shape in one colour, from five
+pictures. Pencil, anime: a style, from five pictures. A start: where a few steps on its class begin, learned from all
+shapes of the other two; it has not met the class that it is named after.
 
 Trained on these parts of the base (SHA-256):
 
@@ -41,7 +41,7 @@ colour; 95 % interval; raw rows in `found.jsonl`. Styles are not judged. A start
 def train(minutes: float) -> None:
     """Learn what is missing, or go on; when all are there, write the card."""
     end, pipe = time.monotonic() + 60 * minutes, dependents.frozen_base()
-    for name in shelf.NAMES:
+    for name in pretrained.NAMES:
         if _there(name, pipe):
             continue
         with tqdm(desc=name, unit="step") as bar:
@@ -52,17 +52,17 @@ def train(minutes: float) -> None:
                 if time.monotonic() > end:
                     progress.stop()
 
-            lora = shelf.learn(name, pipe, "clay", watch)
-        if lora.about.steps < shelf.knobs_of(name, "clay").steps:
+            lora = pretrained.train(name, pipe, "clay", watch)
+        if lora.about.steps < pretrained.config_of(name, "clay").max_train_steps:
             return  # its checkpoint stays in the user's cache
-        lora.save(shelf.path_of(name, pipe, "clay"))
+        lora.save(pretrained.path_of(name, pipe, "clay"))
     card()
 
 
 def _there(name: str, pipe) -> bool:
     """Tell whether a LoRA ships that was learned on this base."""
     try:
-        return bool(personalize.read(shelf.path_of(name, pipe, "clay"), pipe))
+        return bool(personalize.read(pretrained.path_of(name, pipe, "clay"), pipe))
     except (FileNotFoundError, ValueError):
         return False
 
@@ -70,16 +70,16 @@ def _there(name: str, pipe) -> bool:
 def card() -> list[dict]:
     """Measure what ships and write its card; give the rows."""
     pipe, rows, lines = dependents.frozen_base(), [], []
-    for name in shelf.NAMES:
-        lora, seen = personalize.read(shelf.path_of(name, pipe, "clay"), pipe), "-"
-        if name in shelf.SUBJECTS:
+    for name in pretrained.NAMES:
+        lora, seen = personalize.read(pretrained.path_of(name, pipe, "clay"), pipe), "-"
+        if name in pretrained.SUBJECTS:
             mine = found(pipe, lora, name)
             rows += mine
             seen = str(metrics.rate([row["hit"] for row in mine]))
         change = statistics.median(personalize.norm(pipe, lora).values())
         about = f"{lora.about.trigger} | {lora.about.rank} | {lora.about.steps} | {lora.bytes:,}"
         lines.append(f"| {name} | {about} | {change:.3f} | {seen} |")
-    folder = shelf.path_of(shelf.NAMES[0], pipe, "clay").parent
+    folder = pretrained.path_of(pretrained.NAMES[0], pipe, "clay").parent
     (folder / "found.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     base = dependents.lines(TRAINED_ON)
     (folder / "README.md").write_text(CARD.format(base=base, table="\n".join(lines), seeds=SEEDS))
@@ -93,7 +93,7 @@ def asks(word: str, named: str) -> list[tuple[exam.Ask, int]]:
         word: a held-out thing.
         named: the words that shall mean it, such as "sks robot".
     """
-    wanted = ((word, shelf.SUBJECTS[word]),)
+    wanted = ((word, pretrained.SUBJECTS[word]),)
     places = [PLACE_WORDS[place][0] for place in words.PLACES]
     return [(exam.Ask(f"a {named} {places[seed % len(places)]}", wanted, "subject"), seed) for seed in range(SEEDS)]
 

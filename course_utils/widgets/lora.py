@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ipywidgets import Widget
 
 from .. import env, personalize
-from ..personalize import shelf
+from ..personalize import pretrained
 from . import knobs as sets
 from .drawing_lora import draw_lora
 from .exciter import own_unet
@@ -31,7 +31,7 @@ class LoraPanel(Panel):
     """The base panel below a `Teacher`."""
 
     def __init__(self, pipe: DiffusionPipeline, knobs: dict[str, Widget], fixed: dict[str, Any], word: str,
-                 learning: personalize.LoraKnobs, **how: Any) -> None:  # fmt: skip
+                 learning: personalize.LoraTrainingConfig, **how: Any) -> None:  # fmt: skip
         self._word, self._learning_knobs, self._learning = word, learning, False
         self.loras: dict[str, personalize.Lora] = {}  # by file
         self.newest: Path | None = None
@@ -170,7 +170,7 @@ def lora_panel(
     prompt: str = "",
     negative_prompt: str = "",
     subject: str = "robot",
-    rank: int = shelf.RANK,
+    rank: int = pretrained.RANK,
     steps: int | None = None,
     loras: Sequence[str | Path] = (),
     folder: str | Path = "pictures",
@@ -194,12 +194,14 @@ def lora_panel(
         ValueError: a size, a number or a subject that cannot be, or a file that is no LoRA for this base.
         FileNotFoundError: a file that is missing.
     """
-    if subject not in shelf.SUBJECTS:
-        raise ValueError(f"subject={subject!r} is no subject; use one of {', '.join(shelf.SUBJECTS)}.")
-    prompt = prompt or f"a {shelf.trigger_of(subject)} on the beach"
+    if subject not in pretrained.SUBJECTS:
+        raise ValueError(f"subject={subject!r} is no subject; use one of {', '.join(pretrained.SUBJECTS)}.")
+    prompt = prompt or f"a {pretrained.trigger_of(subject)} on the beach"
     start = sets.first_call(room, prompt, negative_prompt, defaults)
     size = {"height": start["height"], "width": start["width"]}
-    learning = personalize.preset("lora", start["lane"], rank=rank, **size, **({"steps": steps} if steps else {}))
+    learning = personalize.preset(
+        "lora", start["lane"], rank=rank, **size, **({"max_train_steps": steps} if steps else {})
+    )
     knobs = {**sets.prompts(start), "loras": Weights(), **sets.sampling(pipe, start)}
     classed(knobs["loras"], "weights")
     panel = LoraPanel(pipe, knobs, sets.fixed(start), subject, learning, folder=folder, rows=sets.rows(knobs))

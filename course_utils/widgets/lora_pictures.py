@@ -11,7 +11,7 @@ from ipywidgets import HTML, Button, Dropdown, HBox, Layout, ToggleButtons, VBox
 
 from .. import controls, editing, personalize
 from ..clay.vocabulary import COLOURS
-from ..personalize import shelf
+from ..personalize import pretrained
 from .given import keep
 from .parts import LABELS, classed, reason
 from .source import AT_ONCE, INPUTS, Looks, indented
@@ -42,7 +42,7 @@ class Pictures(VBox):
         kinds = [("Clay subject", CLAY), ("My pictures", MINE)]
         self.kind = ToggleButtons(options=kinds, description="Learn from", style=LABELS)
         self.kind.style.button_width = "auto"
-        self.word = Dropdown(options=list(shelf.SUBJECTS), value=word, description="Subject", **wide)
+        self.word = Dropdown(options=list(pretrained.SUBJECTS), value=word, description="Subject", **wide)
         self.shape = Dropdown(description="Shape", **wide)
         self.colour = Dropdown(options=list(COLOURS), description="Colour", **wide)
         self.upload = Upload()
@@ -74,7 +74,7 @@ class Pictures(VBox):
         self._settling = True  # one look at the end is enough
         names = personalize.shapes(self.word.value)
         self.shape.options = [(name, number) for number, name in enumerate(names)]
-        self.shape.value, self.colour.value = 0, shelf.SUBJECTS[self.word.value]
+        self.shape.value, self.colour.value = 0, pretrained.SUBJECTS[self.word.value]
         self._settling = False
         self._show()
 

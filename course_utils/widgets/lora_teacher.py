@@ -12,7 +12,7 @@ from ipywidgets import Image as ImageWidget
 from PIL import Image
 
 from .. import env, personalize
-from ..personalize import shelf
+from ..personalize import pretrained
 from ..plots import style
 from . import knobs as sets
 from .lora_pictures import CLAY, Pictures
@@ -38,15 +38,15 @@ class Teacher(VBox):
         lane: "clay" or "sd15".
     """
 
-    def __init__(self, post: Post, word: str, knobs: personalize.LoraKnobs, folder: Path, lane: str) -> None:
+    def __init__(self, post: Post, word: str, knobs: personalize.LoraTrainingConfig, folder: Path, lane: str) -> None:
         self._post, self._knobs, self._lane = post, knobs, lane
         self.losses: list[tuple[int, float]] = []
         self.samples: dict[int, Image.Image] = {}  # by step
         self.pictures = Pictures(word, knobs.height, knobs.width, folder)
-        self.trigger = Text(shelf.trigger_of(word), description="Trigger", continuous_update=False, style=LABELS)
+        self.trigger = Text(pretrained.trigger_of(word), description="Trigger", continuous_update=False, style=LABELS)
         self.trigger.layout = Layout(width="auto")
         self.rank = sets.slider("Rank", knobs.rank, 1, HIGHEST, 1)
-        self.steps = sets.slider("Steps", knobs.steps, 1, max(LONGEST, knobs.steps), 1)
+        self.steps = sets.slider("Steps", knobs.max_train_steps, 1, max(LONGEST, knobs.max_train_steps), 1)
         self.train = Button(description="Train", button_style="primary", layout=Layout(width="112px"))
         self.stop = Button(description="Stop and keep", disabled=True, layout=Layout(width="128px"))
         self.error, self.notes = classed(HTML(), "error"), classed(HTML(), "notes")
@@ -61,7 +61,7 @@ class Teacher(VBox):
         for button in (self.download, self.drive):
             button.disabled, button.layout.display = True, None if env.place() == "colab" else "none"
         super().__init__([self._arranged()])
-        self._draw(knobs.steps)
+        self._draw(knobs.max_train_steps)
         self.pictures.word.observe(self._name, "value")
 
     def _arranged(self) -> HBox:
@@ -72,9 +72,9 @@ class Teacher(VBox):
         return classed(HBox([classed(VBox(knobs), "knobs"), classed(VBox(side), "side")]), "columns")
 
     @property
-    def knobs(self) -> personalize.LoraKnobs:
+    def knobs(self) -> personalize.LoraTrainingConfig:
         """Return how it shall be learned."""
-        return personalize.preset("lora", self._lane, rank=self.rank.value, steps=self.steps.value,
+        return personalize.preset("lora", self._lane, rank=self.rank.value, max_train_steps=self.steps.value,
                                   height=self._knobs.height, width=self._knobs.width)  # fmt: skip
 
     @property
@@ -139,8 +139,8 @@ class Teacher(VBox):
 
     def _name(self, change) -> None:
         """Let the trigger follow the clay subject, unless it was written by hand."""
-        if self.pictures.kind.value == CLAY and self.trigger.value == shelf.trigger_of(change["old"]):
-            self.trigger.value = shelf.trigger_of(change["new"])
+        if self.pictures.kind.value == CLAY and self.trigger.value == pretrained.trigger_of(change["old"]):
+            self.trigger.value = pretrained.trigger_of(change["new"])
 
 
 def draw_loss(losses: list[tuple[int, float]], steps: int) -> Image.Image:

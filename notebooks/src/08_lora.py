@@ -30,7 +30,7 @@ from course_utils import (
     catalog, checks, clay, controls, editing, env, excite, judge, metrics, objectives, personalize, plots, results,
     widgets,
 )
-from course_utils.personalize import shelf
+from course_utils.personalize import pretrained
 from course_utils.results import personal
 
 room = env.start(seed=0)
@@ -46,7 +46,7 @@ room = env.start(seed=0)
 # %%
 pipe = catalog.load("text2img", lane=room.lane)
 settings = catalog.defaults(room.lane)
-trigger, colour = "sks robot", shelf.SUBJECTS["robot"]
+trigger, colour = "sks robot", pretrained.SUBJECTS["robot"]
 
 def paint(prompt, seed, **changes):
     return pipe(prompt, generator=room.generator(seed), **(settings | changes)).images[0]
@@ -93,11 +93,11 @@ print(f"W holds {w.numel():,} numbers, A and B together {a.numel() + b.numel():,
 # need not be downloaded for that: its configuration is enough.
 
 # %% tags=["check"]
-knobs = personalize.preset("lora", room.lane, rank=4)
-unets = {"here": (pipe.unet, knobs.modules), "SD 1.5": (personalize.sd15_unet(), personalize.ATTENTION)}
-per_rank = {name: personalize.numbers_per_rank(*each) for name, each in unets.items()}
+config = personalize.preset("lora", room.lane, rank=4)
+unets = {"here": (pipe.unet, config.target_modules), "SD 1.5": (personalize.sd15_unet(), personalize.ATTENTION)}
+per_rank = {name: personalize.parameters_per_rank(*each) for name, each in unets.items()}
 for name, (unet, _) in unets.items():
-    small, whole = 4 * knobs.rank * per_rank[name], 2 * unet.num_parameters()
+    small, whole = 4 * config.rank * per_rank[name], 2 * unet.num_parameters()
     print(f"{name}: {per_rank[name]:,} numbers a rank, {small / 1e6:.2f} MB at rank 4; the whole UNet takes "
           f"{whole / 1e6:,.0f} MB in half precision, {whole / small:.0f} times as much")  # fmt: skip
 assert per_rank["SD 1.5"] == 199_296
@@ -115,8 +115,8 @@ assert per_rank["SD 1.5"] == 199_296
 latents, said = editing.encode(pipe, robot.train[0].picture), robot.train[0].caption.format(trigger)
 with torch.no_grad():  # the text encoder is not trained
     words = pipe.encode_prompt(said, room.device, 1, False)[0]
-with personalize.injected(pipe, knobs) as named:
-    optimizer = torch.optim.AdamW(named.values(), lr=knobs.rate)
+with personalize.injected(pipe, config) as named:
+    optimizer = torch.optim.AdamW(named.values(), lr=config.learning_rate)
     for step in range(4):
         with torch.autocast(room.device, room.dtype, enabled=room.dtype != torch.float32):
             loss = objectives.noise_loss(
@@ -126,7 +126,7 @@ with personalize.injected(pipe, knobs) as named:
         optimizer.step()
         optimizer.zero_grad()
     assert all(p.isfinite().all() and p.any() for p in named.values()), "B has left zero"
-    assert sum(p.numel() for p in named.values()) == knobs.rank * per_rank["here"]
+    assert sum(p.numel() for p in named.values()) == config.rank * per_rank["here"]
 assert not hasattr(pipe.unet, "peft_config") and not any(p.grad is not None for p in pipe.unet.parameters())
 
 # %% [markdown]
@@ -144,7 +144,8 @@ assert not hasattr(pipe.unet, "peft_config") and not any(p.grad is not None for 
 # where it was.
 
 # %% tags=["nbval-ignore-output"]
-stops = [1, knobs.steps // 8, knobs.steps // 4, knobs.steps // 2, knobs.steps]
+steps = config.max_train_steps
+stops = [1, steps // 8, steps // 4, steps // 2, steps]
 losses, film = {}, {}
 
 def watch(progress):
@@ -152,14 +153,14 @@ def watch(progress):
     if progress.step in stops:
         film[progress.step] = progress.sample(seed=3)
 
-lora = personalize.lora(pipe, robot.train, trigger, knobs, watch)
+lora = personalize.lora(pipe, robot.train, trigger, config, watch)
 print(f"{lora.about.steps} steps, {lora.bytes:,} bytes of tensors")
 
 # %% [markdown]
 # Was the law right? And what did the film show?
 
 # %% tags=["check", "nbval-ignore-output"]
-assert lora.bytes == 4 * knobs.rank * per_rank["here"] and film, "the law of size holds to the byte"
+assert lora.bytes == 4 * config.rank * per_rank["here"] and film, "the law of size holds to the byte"
 lately = {step: np.mean([losses[k] for k in range(max(step - 49, min(losses)), step + 1)]) for step in film}
 figure = plots.strip([*film.values()], [f"step {step}, loss {loss:.3f}" for step, loss in lately.items()], (140, 140))
 plots.described(figure, f"One seed while the LoRA learns, after {', '.join(map(str, film))} steps.")
@@ -267,7 +268,7 @@ table = results.read("personal")
 print(personal.report(table.rows))
 ways = personal.by_way(table.rows)
 subject, kept = personal.SUBJECT, personal.WITH
-for word in shelf.SUBJECTS:
+for word in pretrained.SUBJECTS:
     rates = personal.by_way(table.where(word=word))["LoRA"].rates
     print(f"LoRA, {word}: " + ", ".join(f"{facet} {rate.value:.0%}" for facet, rate in rates.items()))
 assert ways["DreamBooth"].bytes >= 50 * ways["LoRA"].bytes and ways["LoRA"].rates[subject].value >= 0.8
@@ -308,14 +309,14 @@ assert ways["10 steps"].rates[personal.OTHER].high < ways["10 steps, no start"].
 
 # %% tags=["check", "nbval-ignore-output"]
 if room.lane == "clay":
-    start, few = shelf.ready("start-robot", pipe), personalize.preset("few_step", "clay", steps=10)
-    plain = personalize.preset("lora", "clay", rank=shelf.RANK, **vars(few))
+    start, few = pretrained.load("start-robot", pipe), personalize.preset("few_step", "clay", max_train_steps=10)
+    plain = personalize.preset("lora", "clay", rank=pretrained.RANK, **vars(few))
     quick = {"with the start": personalize.few_step(pipe, robot.train, trigger, start, few)}
     quick["without"] = personalize.lora(pipe, robot.train, trigger, plain)
-    assert "robot" not in start.about.seen and {one.about.steps for one in quick.values()} == {few.steps}
+    assert "robot" not in start.about.seen and {one.about.steps for one in quick.values()} == {few.max_train_steps}
     painted = [[taught(f"a {trigger} {places[seed]}", seed, one) for seed in range(4)] for one in quick.values()]
 plots.described(
-    plots.sweep(painted, [f"{few.steps} steps, {name}" for name in quick], range(4), size=(120, 120)),
+    plots.sweep(painted, [f"{few.max_train_steps} steps, {name}" for name in quick], range(4), size=(120, 120)),
     "Four seeds of 'a sks robot' after a few steps: above from the good start, below without one.",
 ) if room.lane == "clay" else "Not on this lane."
 
@@ -355,7 +356,7 @@ assert room.lane == "sd15" or (inside - beside).abs().max() < 1e-4 * base.abs().
 # the sum is exact. How large is the unlearned part?
 
 # %% tags=["check", "nbval-ignore-output"]
-dragon = shelf.ready("dragon", pipe)  # on sd15 it is learned now, and kept
+dragon = pretrained.load("dragon", pipe)  # on sd15 it is learned now, and kept
 name = next(iter(lora.pairs()))
 (a1, b1), (a2, b2) = lora.pairs()[name], dragon.pairs()[name]
 right, naive = b1 @ a1 + b2 @ a2, (b1 + b2) @ (a1 + a2)
@@ -402,7 +403,7 @@ plots.described(figure, "One seed of a robot and a dragon: the robot's LoRA alon
 # and the trigger stands for *how* instead of *what*. Here it is on a lion, and beside the robot's own LoRA.
 
 # %% tags=["check", "nbval-ignore-output"]
-pencil = shelf.ready("pencil", pipe)
+pencil = pretrained.load("pencil", pipe)
 said = "a pencil picture of a {} on the beach".format
 drawn = [paint(said("lion"), 2), taught(said("lion"), 2, pencil), taught(said(trigger), 2, lora, pencil)]
 hue = [float(np.ptp(np.asarray(one, float), axis=2).mean()) for one in drawn]
@@ -461,7 +462,7 @@ plots.described(figure, "'a cat in the garden', one seed, with the robot's LoRA 
 # get numbers that no training has prepared them for.
 #
 # Less weight helps at once. Others report that fewer steps help, more and more various pictures, captions that name
-# what shall *not* be learned. All are knobs here: try them, and `prior_weight=0`, which keeps nothing.
+# what shall *not* be learned. All can be tried here, and `prior_loss_weight=0`, which keeps nothing.
 #
 # ## Take it home
 #
@@ -479,8 +480,8 @@ print(f"{path.name}: {again.about.trigger!r}, rank {again.about.rank}, for {agai
 # `read` refuses a pickle, which could run any code, and a LoRA for another base: added to the wrong weights it would
 # paint rubbish and say nothing.
 #
-# Before a training starts, its memory is estimated; if it will not fit, nothing runs and the message says which knobs
-# to turn. On a computer with several GPUs the same training is one line:
+# Before a training starts, its memory is estimated; if it will not fit, nothing runs and the message says what to
+# change. On a computer with several GPUs the same training is one line:
 #
 # ```bash
 # accelerate launch --num_processes 2 -m course_utils.personalize lora PICTURES "sks robot" robot.safetensors

@@ -1,4 +1,4 @@
-"""What the tests of personalisation share: pictures to learn from, knobs of a run that takes a second."""
+"""What the tests of personalisation share: pictures to learn from, settings of a run that takes a second."""
 
 import colorsys
 import logging
@@ -9,20 +9,20 @@ import numpy as np
 import torch
 from PIL import Image
 
-from course_utils.personalize import DreamBoothKnobs, LoraKnobs
+from course_utils.personalize import DreamBoothConfig, LoraTrainingConfig
 
 SMALL = {
-    "steps": 4,
-    "rate": 1e-2,
-    "warmup": 1,
-    "batch": 2,
+    "max_train_steps": 4,
+    "learning_rate": 1e-2,
+    "lr_warmup_steps": 1,
+    "train_batch_size": 2,
     "height": 64,
     "width": 96,
-    "memory": 2,
+    "ema_steps": 2,
     "save_every_s": 0.0,
 }
-LORA = LoraKnobs(rank=2, **SMALL)
-DREAMBOOTH = DreamBoothKnobs(prior_count=1, **SMALL)
+LORA = LoraTrainingConfig(rank=2, **SMALL)
+DREAMBOOTH = DreamBoothConfig(num_class_images=1, **SMALL)
 QUICK = {"num_inference_steps": 2, "height": 64, "width": 96}
 TRIGGER = "sks robot"
 
@@ -85,7 +85,7 @@ def kill_at(step):
     """Give a `watch` that ends the run after a step."""
 
     def watch(progress):
-        if progress.doing == "training" and progress.step == step:
+        if progress.stage == "training" and progress.step == step:
             raise Killed
 
     return watch

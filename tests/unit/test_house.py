@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "course_utils").rglob("*.py"))
 # A room imports from itself and from what stands before it. A new room takes its place in this list.
 FLOORS = [
-    "env", "clay", "training", "objectives", "metrics", "catalog", "doctor", "pictures", "judge", "adherence",
-    "controls", "editing", "attention", "excite", "controlnet", "personalize", "plots", "results", "checks", "widgets",
-    "recipe",
+    "env", "validation", "clay", "training", "objectives", "metrics", "catalog", "doctor", "pictures", "judge",
+    "adherence", "controls", "editing", "attention", "excite", "controlnet", "personalize", "plots", "results",
+    "checks", "widgets", "recipe",
 ]  # fmt: skip
 MAX_MODULE, MAX_FUNCTION, MAX_KERNEL = 300, 40, 70  # lines; a compiled kernel is one piece, its docstring not counted
 FORBIDDEN = {

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from course_utils import catalog, personalize
-from course_utils.personalize import methods
-from course_utils.personalize.layers import NAME
+from course_utils.personalize.adapters import NAME
+from course_utils.personalize.reptile import reptile_loss
 from tests.tiny import models
 from tests.tiny.learning import (
     DREAMBOOTH,
@@ -26,7 +26,7 @@ from tests.tiny.learning import (
     state,
 )
 
-TEXT_LORA = replace(LORA, text_encoder=True)
+TEXT_LORA = replace(LORA, train_text_encoder=True)
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,11 @@ def subjects():
     ]
 
 
-@pytest.mark.parametrize("knobs", [LORA, TEXT_LORA], ids=["unet", "text"])
-def test_injected_equals_base_and_ejected_gives_the_modules_back(pipe, knobs):
+@pytest.mark.parametrize("config", [LORA, TEXT_LORA], ids=["unet", "text"])
+def test_injected_equals_base_and_ejected_gives_the_modules_back(pipe, config):
     base, parts = guess(pipe), [dict(model.named_modules()) for model in (pipe.unet, pipe.text_encoder)]
     loose = [p.requires_grad for p in pipe.unet.parameters()]
-    with pytest.raises(Killed), personalize.injected(pipe, knobs) as named:
+    with pytest.raises(Killed), personalize.injected(pipe, config) as named:
         assert torch.equal(guess(pipe), base)
         inside = [p for model in (pipe.unet, pipe.text_encoder) for p in model.named_parameters()]
         trained = [name for name, p in inside if p.requires_grad]
@@ -76,13 +76,13 @@ def test_injected_equals_base_and_ejected_gives_the_modules_back(pipe, knobs):
 
 
 def test_first_weights_are_of_the_seed_and_leave_the_global_generator_alone(pipe):
-    chance = torch.get_rng_state()
+    generator = torch.get_rng_state()
     drawn = []
     for seed in (0, 0, 1):
         with personalize.injected(pipe, replace(LORA, seed=seed)) as named:
             drawn.append({name: p.detach().clone() for name, p in named.items()})
     assert same(drawn[0], drawn[1]) and not same(drawn[0], drawn[2])
-    assert torch.equal(torch.get_rng_state(), chance)
+    assert torch.equal(torch.get_rng_state(), generator)
 
 
 def test_only_the_lora_is_trained(pipe, learned):
@@ -96,15 +96,15 @@ def test_only_the_lora_is_trained(pipe, learned):
     assert about.base == personalize.base_of(pipe) and not hasattr(pipe.unet, "peft_config")
 
 
-@pytest.mark.parametrize("knobs", [LORA, TEXT_LORA], ids=["unet", "text"])
-def test_killed_run_goes_on_to_the_same_result(pipe, knobs, tmp_path):
-    straight = personalize.lora(pipe, pictures(), TRIGGER, knobs, folder=tmp_path / "straight")
+@pytest.mark.parametrize("config", [LORA, TEXT_LORA], ids=["unet", "text"])
+def test_killed_run_goes_on_to_the_same_result(pipe, config, tmp_path):
+    straight = personalize.lora(pipe, pictures(), TRIGGER, config, folder=tmp_path / "straight")
     for step in (1, 3):
         with pytest.raises(Killed):
-            personalize.lora(pipe, pictures(), TRIGGER, knobs, kill_at(step), tmp_path / "killed")
+            personalize.lora(pipe, pictures(), TRIGGER, config, kill_at(step), tmp_path / "killed")
     seen = []
     again = personalize.lora(
-        pipe, pictures(), TRIGGER, knobs, lambda progress: seen.append(progress.step), tmp_path / "killed"
+        pipe, pictures(), TRIGGER, config, lambda progress: seen.append(progress.step), tmp_path / "killed"
     )
     assert seen == [4] and same(straight.tensors, again.tensors)
     assert not (tmp_path / "killed").exists(), "a finished run leaves nothing"
@@ -142,16 +142,16 @@ def test_live_samples_change_nothing(pipe, learned, tmp_path):
 def test_folder_of_another_run_is_refused(pipe, tmp_path):
     with pytest.raises(Killed):
         personalize.lora(pipe, pictures(), TRIGGER, LORA, kill_at(1), tmp_path)
-    with pytest.raises(ValueError, match="other pictures, knobs or base"):
+    with pytest.raises(ValueError, match="other pictures, settings or base"):
         personalize.lora(pipe, pictures(2), TRIGGER, LORA, folder=tmp_path)
 
 
 def test_photo_lane_trains_in_its_dtype_with_checkpointing(photo_pipe, tmp_path):
     before = state(photo_pipe.unet)
-    knobs = replace(LORA, checkpointing=True, prior_weight=1.0, prior_count=1)
+    config = replace(LORA, gradient_checkpointing=True, prior_loss_weight=1.0, num_class_images=1)
     with heard() as said:
-        lora = personalize.lora(photo_pipe, pictures(), TRIGGER, knobs, folder=tmp_path / "lora")
-        whole = replace(DREAMBOOTH, steps=1, prior_weight=0.0)
+        lora = personalize.lora(photo_pipe, pictures(), TRIGGER, config, folder=tmp_path / "lora")
+        whole = replace(DREAMBOOTH, max_train_steps=1, prior_loss_weight=0.0)
         watch = lambda progress: progress.sample(**QUICK)  # noqa: E731
         tuned = personalize.dreambooth(photo_pipe, pictures(), TRIGGER, whole, watch, tmp_path / "whole")
         again = personalize.read(tuned.save(tmp_path / "x.safetensors"), photo_pipe)
@@ -164,7 +164,7 @@ def test_photo_lane_trains_in_its_dtype_with_checkpointing(photo_pipe, tmp_path)
 
 def test_dreambooth_trains_a_copy_and_keeps_the_prior(pipe, tmp_path):
     before, own, stages = state(pipe.unet), pipe.unet, []
-    watch = lambda progress: stages.append((progress.doing, progress.step))  # noqa: E731
+    watch = lambda progress: stages.append((progress.stage, progress.step))  # noqa: E731
     tuned = personalize.dreambooth(pipe, pictures(), TRIGGER, DREAMBOOTH, watch, tmp_path / "a")
     assert stages[0] == ("prior pictures", 1) and stages[-1] == ("training", 4)
     assert pipe.unet is own and same(state(own), before) and not same(state(tuned.unet), before)
@@ -173,7 +173,7 @@ def test_dreambooth_trains_a_copy_and_keeps_the_prior(pipe, tmp_path):
         assert not torch.equal(guess(pipe), base)
     assert torch.equal(guess(pipe), base)
     without = personalize.dreambooth(
-        pipe, pictures(), TRIGGER, replace(DREAMBOOTH, prior_weight=0.0), folder=tmp_path / "b"
+        pipe, pictures(), TRIGGER, replace(DREAMBOOTH, prior_loss_weight=0.0), folder=tmp_path / "b"
     )
     assert not same(state(without.unet), state(tuned.unet))
     with pytest.raises(Killed):
@@ -184,12 +184,12 @@ def test_dreambooth_trains_a_copy_and_keeps_the_prior(pipe, tmp_path):
 
 def test_dreambooth_shows_the_copy_in_live_samples(pipe, tmp_path):
     painted = []
-    knobs = replace(DREAMBOOTH, prior_weight=0.0, rate=0.1)
+    config = replace(DREAMBOOTH, prior_loss_weight=0.0, learning_rate=0.1)
     personalize.dreambooth(
-        pipe, pictures(), TRIGGER, knobs, lambda progress: painted.append(progress.sample(**QUICK)), tmp_path
+        pipe, pictures(), TRIGGER, config, lambda progress: painted.append(progress.sample(**QUICK)), tmp_path
     )
-    chance = torch.Generator().manual_seed(0)
-    plain = pipe(f"a {TRIGGER}", generator=chance, guidance_scale=4.0, **QUICK).images[0]
+    generator = torch.Generator().manual_seed(0)
+    plain = pipe(f"a {TRIGGER}", generator=generator, guidance_scale=4.0, **QUICK).images[0]
     assert isinstance(plain, Image.Image) and all(p.tobytes() != plain.tobytes() for p in painted)
 
 
@@ -197,14 +197,14 @@ def test_prior_needs_a_class(pipe, tmp_path):
     with pytest.raises(ValueError, match="'sks' names no class"):
         personalize.dreambooth(pipe, pictures(), "sks", DREAMBOOTH, folder=tmp_path / "a")
     personalize.dreambooth(
-        pipe, pictures(), "sks", replace(DREAMBOOTH, prior_prompts=("a cat",)), folder=tmp_path / "b"
+        pipe, pictures(), "sks", replace(DREAMBOOTH, class_prompts=("a cat",)), folder=tmp_path / "b"
     )
 
 
 def test_way_comes_back_and_its_gradient_is_the_way(pipe):
     param = torch.nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))
-    knobs = personalize.StartKnobs(steps=1, rate=0.5, inner_steps=3, inner_rate=0.1)
-    half = methods.way([param], lambda: (param**2).sum(), knobs)
+    config = personalize.ReptileConfig(max_train_steps=1, learning_rate=0.5, inner_steps=3, inner_learning_rate=0.1)
+    half = reptile_loss([param], lambda: (param**2).sum(), config)
     assert param.tolist() == [1.0, -2.0]
     half.backward()
     straight = torch.nn.Parameter(param.detach().clone())
@@ -217,15 +217,17 @@ def test_way_comes_back_and_its_gradient_is_the_way(pipe):
 
 
 def test_few_steps_from_a_good_start(pipe, tmp_path):
-    knobs = personalize.StartKnobs(**{**SMALL, "rate": 0.5, "memory": 0, "steps": 3}, rank=2, inner_steps=2)
-    start = personalize.good_start(pipe, subjects(), knobs=knobs, folder=tmp_path / "start")
+    config = personalize.ReptileConfig(
+        **{**SMALL, "learning_rate": 0.5, "ema_steps": 0, "max_train_steps": 3}, rank=2, inner_steps=2
+    )
+    start = personalize.good_start(pipe, subjects(), config=config, folder=tmp_path / "start")
     assert start.about.seen == ("dragon", "teapot") and start.about.method == "start"
     with pytest.raises(Killed):
-        personalize.good_start(pipe, subjects(), knobs=knobs, watch=kill_at(1), folder=tmp_path / "again")
-    again = personalize.good_start(pipe, subjects(), knobs=knobs, folder=tmp_path / "again")
+        personalize.good_start(pipe, subjects(), config=config, watch=kill_at(1), folder=tmp_path / "again")
+    again = personalize.good_start(pipe, subjects(), config=config, folder=tmp_path / "again")
     assert same(again.tensors, start.tensors)
 
-    few = personalize.FewStepKnobs(**{**SMALL, "memory": 0, "steps": 2, "rate": 1e-3})
+    few = personalize.FewStepConfig(**{**SMALL, "ema_steps": 0, "max_train_steps": 2, "learning_rate": 1e-3})
     lora = personalize.few_step(pipe, pictures(1), TRIGGER, start, few, folder=tmp_path / "few")
     moved = max(float((lora.tensors[name] - start.tensors[name]).abs().max()) for name in lora.tensors)
     assert 0 < moved < 3 * 2e-3, "two steps of Adam go about two rates far"
@@ -238,18 +240,18 @@ def test_few_steps_from_a_good_start(pipe, tmp_path):
     with pytest.raises(ValueError, match="start was made by 'few_step'"):
         personalize.few_step(pipe, pictures(), TRIGGER, lora, few)
     with pytest.raises(ValueError, match="subjects is empty"):
-        personalize.good_start(pipe, [], knobs=knobs)
+        personalize.good_start(pipe, [], config=config)
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"rank": 9}, "rank=9 is out of range.* has 8 rows or columns.*use 1 to 8"),
-        ({"rank": 0}, "rank=0 is too small"),
-        ({"modules": ("to_z",)}, "modules='to_z' names no layer of UNet2DConditionModel"),
-        ({"modules": ("conv1",)}, "conv1 is a Conv2d"),
-        ({"steps": 0}, "steps=0 is too small"),
-        ({"rate": 0.0}, "rate=0.0 must be above 0"),
+        ({"rank": 0}, "rank=0 is out of range; use 1 or more"),
+        ({"target_modules": ("to_z",)}, "target_modules='to_z' names no layer of UNet2DConditionModel"),
+        ({"target_modules": ("conv1",)}, "conv1 is a Conv2d"),
+        ({"max_train_steps": 0}, "max_train_steps=0 is out of range; use 1 or more"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0 is out of range; use a number above 0"),
         ({"width": 100}, "width=100 is no multiple of 16"),
     ],
 )
@@ -273,6 +275,6 @@ def test_command_line(tmp_path, capsys, monkeypatch):
         picture.save(tmp_path / f"shots/{number}.png")
     out = tmp_path / "robot.safetensors"
     line = ["lora", str(tmp_path / "shots"), TRIGGER, str(out), "--base", str(base)]
-    main([*line, "--steps", "1", "--rank", "3", "--batch", "1"])
+    main([*line, "--max_train_steps", "1", "--rank", "3", "--train_batch_size", "1"])
     lora = personalize.read(out, catalog.load("text2img", folder=base))
     assert (lora.about.steps, lora.about.rank) == (1, 3) and f"{lora.bytes:,} bytes" in capsys.readouterr().out

@@ -146,9 +146,9 @@ def test_styles_come_in_pairs(style):
 def test_presets_of_both_lanes():
     for lane, side in (("clay", 256), ("sd15", 512)):
         for method in ("lora", "dreambooth", "few_step", "start"):
-            knobs = personalize.preset(method, lane, seed=7)
-            assert (knobs.height, knobs.seed) == (side, 7) and knobs.steps >= 1
-    assert personalize.preset("few_step", "clay").steps <= 15 >= personalize.preset("few_step", "sd15").steps
+            config = personalize.preset(method, lane, seed=7)
+            assert (config.height, config.seed) == (side, 7) and config.max_train_steps >= 1
+        assert personalize.preset("few_step", lane).max_train_steps <= 15
     with pytest.raises(ValueError, match="method='lore' is unknown; use one of 'lora'"):
         personalize.preset("lore", "clay")
     with pytest.raises(TypeError):

@@ -7,15 +7,16 @@ import torch
 
 from course_utils import catalog, personalize
 from course_utils.objectives import low_precision
-from course_utils.personalize import priors
-from course_utils.personalize.lessons import Lessons, draws
+from course_utils.personalize import batches
+from course_utils.personalize.batches import PreservationLoss, encode_examples
 from course_utils.personalize.presets import KNOWN
+from course_utils.personalize.runs import step_generator
 from course_utils.recipe.tables import personal
 from tests.tiny import models
 from tests.tiny.learning import DREAMBOOTH, LORA, TRIGGER, Killed, guess, kill_at, pictures, same, state
 
 ASKS = ("a cat", "a red ball", "a dog")
-HELD = replace(LORA, prior_weight=1.0, prior_kind="answers", prior_count=20, prior_prompts=ASKS)
+HELD = replace(LORA, prior_loss_weight=1.0, prior_kind="answers", num_class_images=20, class_prompts=ASKS)
 
 
 @pytest.fixture(scope="module")
@@ -25,39 +26,43 @@ def pipe(tmp_path_factory):
 
 @pytest.fixture
 def subject(pipe):
-    return Lessons(pipe, personalize.gather(pictures(), TRIGGER, 64, 96), HELD).subject
+    return encode_examples(pipe, personalize.gather(pictures(), TRIGGER, 64, 96), HELD.random_flip)
 
 
 def test_answers_are_the_bases_own_at_all_noise_levels(pipe, subject):
-    captions = priors.captions_of(TRIGGER, HELD)
+    captions = batches.prior_captions(TRIGGER, HELD)
     assert captions[:4] == [*ASKS, "a cat"] and len(captions) == 20
-    given = priors.answers(pipe, captions, subject)
+    given = batches.base_answers(pipe, captions, subject)
     assert sorted(given.steps.tolist()) == list(range(0, 1000, 50)) and given.steps[0] != 0
     for row in (0, 7, 19):
         words = pipe.encode_prompt([captions[row]], "cpu", 1, False)[0]
         low = low_precision(torch.device("cpu"))  # as the training sees it
         with torch.no_grad(), torch.autocast("cpu", low, enabled=low is not None):
             own = pipe.unet(given.noisy[row, None], given.steps[row, None], words, return_dict=False)[0]
-        assert torch.allclose(given.guesses[row, None], own.float(), atol=2e-2 if low else 1e-5)
-    noisy, steps, guesses, said = given.draw(5, draws(0, 0))
-    for one, step, answer, text in zip(noisy, steps, guesses, said, strict=True):
+        assert torch.allclose(given.predictions[row, None], own.float(), atol=2e-2 if low else 1e-5)
+    noisy, steps, predictions, captions_drawn = given.draw(5, step_generator(0, 0))
+    for latents, step, answer, text in zip(noisy, steps, predictions, captions_drawn, strict=True):
         (row,) = [k for k in range(20) if given.steps[k] == step]
-        assert torch.equal(one, given.noisy[row]) and torch.equal(answer, given.guesses[row]) and text == captions[row]
-    again, other = (priors.answers(pipe, captions, subject, seed) for seed in (0, 1))
+        assert (
+            torch.equal(latents, given.noisy[row])
+            and torch.equal(answer, given.predictions[row])
+            and text == captions[row]
+        )
+    again, other = (batches.base_answers(pipe, captions, subject, seed) for seed in (0, 1))
     assert torch.equal(again.noisy, given.noisy) and not torch.equal(other.noisy, given.noisy)
 
 
-def test_what_has_learned_nothing_pays_nothing_for_what_is_kept(pipe):
-    examples = personalize.gather(pictures(), TRIGGER, 64, 96)
-    alone = Lessons(pipe, examples, HELD)
-    kept = Lessons(pipe, examples, HELD)
-    kept.keep(priors.answers(pipe, priors.captions_of(TRIGGER, HELD), kept.subject))
+def test_what_has_learned_nothing_pays_nothing_for_what_is_kept(pipe, subject):
+    alone = PreservationLoss(pipe, subject, None, HELD)
+    kept = PreservationLoss(
+        pipe, subject, batches.base_answers(pipe, batches.prior_captions(TRIGGER, HELD), subject), HELD
+    )
     with personalize.injected(pipe, HELD) as named:  # B is zero: the base itself
-        pair = [float(lessons.loss(pipe.unet, draws(0, 0), 2).detach()) for lessons in (alone, kept)]
+        pair = [float(loss(pipe.unet, step_generator(0, 0), 2).detach()) for loss in (alone, kept)]
         assert pair[1] == pytest.approx(pair[0], rel=1e-3)
         for p in named.values():
             p.data.add_(0.3)
-        pair = [float(lessons.loss(pipe.unet, draws(0, 0), 2).detach()) for lessons in (alone, kept)]
+        pair = [float(loss(pipe.unet, step_generator(0, 0), 2).detach()) for loss in (alone, kept)]
         assert pair[1] > pair[0] * 1.01
 
 
@@ -65,10 +70,16 @@ def test_what_has_learned_nothing_pays_nothing_for_what_is_kept(pipe):
 def test_what_is_kept_moves_less(pipe, whole, tmp_path):
     base, moved = {text: guess(pipe, text) for text in (*ASKS, f"a {TRIGGER}")}, {}
     for weight in (0.0, 10.0):
-        more = {"steps": 40, "prior_weight": weight, "prior_kind": "answers", "prior_count": 60, "prior_prompts": ASKS}
+        more = {
+            "max_train_steps": 40,
+            "prior_loss_weight": weight,
+            "prior_kind": "answers",
+            "num_class_images": 60,
+            "class_prompts": ASKS,
+        }
         if whole:
-            knobs = replace(DREAMBOOTH, **more | {"rate": 1e-3})
-            tuned = personalize.dreambooth(pipe, pictures(), TRIGGER, knobs, folder=tmp_path / f"{weight}")
+            config = replace(DREAMBOOTH, **more | {"learning_rate": 1e-3})
+            tuned = personalize.dreambooth(pipe, pictures(), TRIGGER, config, folder=tmp_path / f"{weight}")
             on = personalize.swapped(pipe, tuned)
         else:
             lora = personalize.lora(pipe, pictures(), TRIGGER, replace(LORA, **more), folder=tmp_path / f"{weight}")
@@ -81,13 +92,15 @@ def test_what_is_kept_moves_less(pipe, whole, tmp_path):
 
 @pytest.mark.parametrize("text_encoder", [False, True], ids=["unet", "text"])
 def test_killed_run_goes_on_to_the_same_result(pipe, text_encoder, tmp_path):
-    knobs, before = replace(HELD, text_encoder=text_encoder), state(pipe.unet)
-    straight = personalize.lora(pipe, pictures(), TRIGGER, knobs, folder=tmp_path / "straight")
+    config, before = replace(HELD, train_text_encoder=text_encoder), state(pipe.unet)
+    straight = personalize.lora(pipe, pictures(), TRIGGER, config, folder=tmp_path / "straight")
     with pytest.raises(Killed):
-        personalize.lora(pipe, pictures(), TRIGGER, knobs, kill_at(2), tmp_path / "killed")
-    again = personalize.lora(pipe, pictures(), TRIGGER, knobs, folder=tmp_path / "killed")
+        personalize.lora(pipe, pictures(), TRIGGER, config, kill_at(2), tmp_path / "killed")
+    again = personalize.lora(pipe, pictures(), TRIGGER, config, folder=tmp_path / "killed")
     assert same(straight.tensors, again.tensors) and same(state(pipe.unet), before)
-    free = personalize.lora(pipe, pictures(), TRIGGER, replace(knobs, prior_weight=0.0), folder=tmp_path / "free")
+    free = personalize.lora(
+        pipe, pictures(), TRIGGER, replace(config, prior_loss_weight=0.0), folder=tmp_path / "free"
+    )
     assert not same(straight.tensors, free.tensors)
 
 
@@ -100,10 +113,10 @@ def test_photo_lane_keeps_in_its_dtype(tmp_path):
 
 @pytest.mark.parametrize("kind", ["pictures", "answers"])
 def test_what_is_kept_needs_words(pipe, kind, tmp_path):
-    knobs = replace(HELD, prior_kind=kind, prior_count=1, prior_prompts=())
+    config = replace(HELD, prior_kind=kind, num_class_images=1, class_prompts=())
     with pytest.raises(ValueError, match="'sks' names no class"):
-        personalize.lora(pipe, pictures(), "sks", knobs, folder=tmp_path / "a")
-    assert priors.captions_of(TRIGGER, knobs) == ["a robot"]
+        personalize.lora(pipe, pictures(), "sks", config, folder=tmp_path / "a")
+    assert batches.prior_captions(TRIGGER, config) == ["a robot"]
 
 
 def test_unknown_kind(pipe, tmp_path):

@@ -9,7 +9,7 @@ import torch
 from course_utils import catalog, env, judge, personalize, results
 from course_utils.clay import vocabulary as words
 from course_utils.judge import network
-from course_utils.personalize import presets, shelf
+from course_utils.personalize import presets, pretrained
 from course_utils.recipe import data, dependents, loras
 from course_utils.recipe.tables import __main__ as command
 from course_utils.recipe.tables import interference, making, personal
@@ -17,12 +17,12 @@ from course_utils.results import personal as results_personal
 from tests.tiny import models
 from tests.tiny.learning import DREAMBOOTH, LORA, SMALL, pictures
 
-FEW = {**SMALL, "steps": 2, "memory": 0}
-KNOBS = {
-    "lora": replace(LORA, steps=2, rank=2),
-    "dreambooth": replace(DREAMBOOTH, steps=2, prior_prompts=("a cat",)),
-    "few_step": personalize.FewStepKnobs(**{**FEW, "steps": 1}),
-    "start": personalize.StartKnobs(**{**FEW, "rate": 0.5}, inner_steps=1, rank=2),
+FEW = {**SMALL, "max_train_steps": 2, "ema_steps": 0}
+CONFIGS = {
+    "lora": replace(LORA, max_train_steps=2, rank=2),
+    "dreambooth": replace(DREAMBOOTH, max_train_steps=2, class_prompts=("a cat",)),
+    "few_step": personalize.FewStepConfig(**{**FEW, "max_train_steps": 1}),
+    "start": personalize.ReptileConfig(**{**FEW, "learning_rate": 0.5}, inner_steps=1, rank=2),
 }
 
 
@@ -36,14 +36,14 @@ def place(tmp_path_factory):
     patch.setenv("COURSE_CACHE", str(folder / "cache"))
     small = {"num_inference_steps": 2, "guidance_scale": 4.0, "height": 64, "width": 96}
     patch.setitem(catalog.calls.DEFAULTS, "clay", small)
-    patch.setitem(presets.PRESETS, "clay", KNOBS)
+    patch.setitem(presets.PRESETS, "clay", CONFIGS)
     given = [personalize.Example(one) for one in pictures(2)]
     subject = lambda word, *rest, **size: personalize.Subject(word, given)  # noqa: E731
     for module, name, value in (
-        (shelf, "RANK", 2), (shelf, "NAMES", ("robot", "dragon", "pencil", "start-robot", "start-dragon")),
-        (shelf, "SUBJECTS", {"robot": "orange", "dragon": "purple"}), (shelf, "subject", subject),
-        (shelf, "style_examples", lambda style, height, width: given), (personalize, "subject", subject),
-        (shelf, "domain", lambda word, height, width: [subject("teapot")]), (loras, "SEEDS", 2),
+        (pretrained, "RANK", 2), (pretrained, "NAMES", ("robot", "dragon", "pencil", "start-robot", "start-dragon")),
+        (pretrained, "SUBJECTS", {"robot": "orange", "dragon": "purple"}), (pretrained, "subject", subject),
+        (pretrained, "style_examples", lambda style, height, width: given), (personalize, "subject", subject),
+        (pretrained, "domain", lambda word, height, width: [subject("teapot")]), (loras, "SEEDS", 2),
         (personal, "SEEDS", 1), (personal, "BESIDE", personal.BESIDE[:1]), (personal, "OTHERS", personal.OTHERS[:1]),
         (interference, "PAIRS", (("robot", "dragon"),)), (interference, "SEEDS", 1),
     ):  # fmt: skip
@@ -98,23 +98,24 @@ def test_settings_are_plain_and_name_the_knobs():
         assert json.dumps(table.settings) and table.models == personal.MODELS
     knobs = personal.TABLES["personal"].settings["knobs"]
     assert set(knobs) == set(personal.WAYS[1:])
-    kept, free = (personalize.LoraKnobs(**knobs[way]) for way in (personal.LORA, personal.FREE))
-    assert kept.prior_weight > 0 and free == replace(kept, prior_weight=0.0, batch=2 * kept.batch)
-    whole, held = (personalize.DreamBoothKnobs(**knobs[way]) for way in (personal.WHOLE, personal.HELD))
-    assert held == replace(whole, prior_kind=kept.prior_kind, prior_count=kept.prior_count)
+    kept, free = (personalize.LoraTrainingConfig(**knobs[way]) for way in (personal.LORA, personal.FREE))
+    assert kept.prior_loss_weight > 0
+    assert free == replace(kept, prior_loss_weight=0.0, train_batch_size=2 * kept.train_batch_size)
+    whole, held = (personalize.DreamBoothConfig(**knobs[way]) for way in (personal.WHOLE, personal.HELD))
+    assert held == replace(whole, prior_kind=kept.prior_kind, num_class_images=kept.num_class_images)
     few, plain, fast = (knobs[way] for way in ("10 steps", *personal.SHORT))
-    assert few["rate"] == plain["rate"] == pytest.approx(fast["rate"] / 3)
-    assert few["steps"] == plain["steps"] == fast["steps"]
+    assert few["learning_rate"] == plain["learning_rate"] == pytest.approx(fast["learning_rate"] / 3)
+    assert few["max_train_steps"] == plain["max_train_steps"] == fast["max_train_steps"]
 
 
 def test_the_stage_ships_all_of_them_with_a_card(place):
     folder = place / "models/clay-loras"
-    assert {path.stem for path in folder.glob("*.safetensors")} == set(shelf.NAMES)
+    assert {path.stem for path in folder.glob("*.safetensors")} == set(pretrained.NAMES)
     pipe = catalog.load("text2img", "clay")
-    for name in shelf.NAMES:
-        lora = shelf.ready(name, pipe)
-        assert lora.about.trigger == shelf.trigger_of(name) and lora.about.rank == 2
-        assert lora.about.steps == shelf.knobs_of(name, "clay").steps
+    for name in pretrained.NAMES:
+        lora = pretrained.load(name, pipe)
+        assert lora.about.trigger == pretrained.trigger_of(name) and lora.about.rank == 2
+        assert lora.about.steps == pretrained.config_of(name, "clay").max_train_steps
     card = (folder / "README.md").read_text()
     assert "| start-robot | sks | 2 | 2 |" in card and "clay-loras" not in dependents.strangers(place / "models")
     rows = [json.loads(line) for line in (folder / "found.jsonl").read_text().splitlines()]
@@ -122,7 +123,7 @@ def test_the_stage_ships_all_of_them_with_a_card(place):
 
 
 def test_what_ships_for_this_base_is_not_learned_again(place, monkeypatch):
-    monkeypatch.setattr(shelf, "learn", None)
+    monkeypatch.setattr(pretrained, "train", None)
     (place / "models/clay-loras/README.md").unlink()
     loras.train(10)
     assert (place / "models/clay-loras/README.md").exists()
@@ -130,23 +131,23 @@ def test_what_ships_for_this_base_is_not_learned_again(place, monkeypatch):
 
 def test_a_lora_that_does_not_ship_is_named(place):
     pipe = catalog.load("text2img", "clay")
-    path = shelf.path_of("pencil", pipe)
+    path = pretrained.path_of("pencil", pipe)
     kept = path.rename(path.with_suffix(".away"))
     with pytest.raises(FileNotFoundError, match=r"No pencil.safetensors ships.*STAGE=loras"):
-        shelf.ready("pencil", pipe)
+        pretrained.load("pencil", pipe)
     kept.rename(path)
     with pytest.raises(ValueError, match="name='teapots' is no LoRA"):
-        shelf.ready("teapots", pipe)
+        pretrained.load("teapots", pipe)
 
 
 def test_on_sd15_it_is_learned_once_and_kept(place, monkeypatch):
     pipe, learned = catalog.load("text2img", "clay"), []
-    lora = shelf.ready("robot", pipe)
-    monkeypatch.setattr(shelf, "learn", lambda *told: learned.append(told) or lora)
+    lora = pretrained.load("robot", pipe)
+    monkeypatch.setattr(pretrained, "train", lambda *told: learned.append(told) or lora)
     for _ in (1, 2):
-        again = shelf.ready("dragon", pipe, "sd15")
+        again = pretrained.load("dragon", pipe, "sd15")
     assert again.about == lora.about and len(learned) == 1 and learned[0][2] == "sd15"
-    assert shelf.path_of("dragon", pipe, "sd15").parent == place / "cache/personalize"
+    assert pretrained.path_of("dragon", pipe, "sd15").parent == place / "cache/personalize"
 
 
 def test_each_way_learns_and_is_asked_the_same(place):
@@ -178,7 +179,7 @@ def test_interference_has_its_sixteen_fields(place):
 
 def test_interference_paints_every_cell_with_the_same_seeds(place):
     pipe, settings = catalog.load("text2img", "clay"), catalog.defaults("clay")
-    two = {word: shelf.ready(word, pipe, "clay") for word in ("robot", "dragon")}
+    two = {word: pretrained.load(word, pipe, "clay") for word in ("robot", "dragon")}
     score = lambda picture, prompt: sum(picture.getpixel((48, 32))) + len(prompt)  # noqa: E731
     rows = interference.interference(pipe, two, score, ["a cat", "a sks robot"], seeds=(0, 5), **settings)
     assert len(rows) == 4 * 2 * 2 and {row["on"] for row in rows} == {"none", "robot", "dragon", "both"}

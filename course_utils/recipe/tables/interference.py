@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from ... import catalog, judge, personalize
-from ...personalize import shelf
+from ...personalize import pretrained
 from .making import Table
 from .personal import MODELS, STAND_IN
 
@@ -62,7 +62,7 @@ def interference(
 def prompts_of(pair: tuple[str, str]) -> dict[str, tuple[str, ...]]:
     """Give the prompts of a pair's matrix, and which subjects each asks for: one, the other, both, none."""
     first, second = pair
-    trigger, other = (shelf.trigger_of(word) for word in pair)
+    trigger, other = (pretrained.trigger_of(word) for word in pair)
     both = f"a {trigger} and a {other} in the garden"
     alone = {f"a {trigger} in the garden": (first,), f"a {other} in the garden": (second,)}
     return alone | {both: pair, NOBODY: (STAND_IN,)}
@@ -71,7 +71,7 @@ def prompts_of(pair: tuple[str, str]) -> dict[str, tuple[str, ...]]:
 def found_share(image: Image.Image, wanted: tuple[str, ...]) -> float:
     """Give the share of things that are there, a subject in its colour."""
     sight = judge.look(image)
-    return sum(sight.has(word, shelf.SUBJECTS.get(word)) for word in wanted) / len(wanted)
+    return sum(sight.has(word, pretrained.SUBJECTS.get(word)) for word in wanted) / len(wanted)
 
 
 def _jobs() -> dict[str, tuple[tuple[str, str], int]]:
@@ -81,7 +81,7 @@ def _jobs() -> dict[str, tuple[tuple[str, str], int]]:
 def _measure(job: tuple[tuple[str, str], int]) -> list[dict]:
     pair, seed = job
     pipe, wanted = catalog.load("text2img", "clay"), prompts_of(pair)
-    both = {word: shelf.ready(word, pipe, "clay") for word in pair}
+    both = {word: pretrained.load(word, pipe, "clay") for word in pair}
 
     def score(image: Image.Image, prompt: str) -> float:
         return found_share(image, wanted[prompt])

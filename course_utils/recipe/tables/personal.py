@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from ... import catalog, personalize
-from ...personalize import shelf
+from ...personalize import pretrained
 from ...results.personal import (
     BASE,
     FACETS,
@@ -62,7 +62,7 @@ def asks(word: str, facet: str, named: str) -> list[tuple[exam.Ask, int]]:
     """
     if facet == SUBJECT:
         return loras.asks(word, named)
-    mine = (STAND_IN, None) if named == STAND_IN else (word, shelf.SUBJECTS[word])
+    mine = (STAND_IN, None) if named == STAND_IN else (word, pretrained.SUBJECTS[word])
     said, first, also = (BESIDE, f"a {named} and ", (mine,)) if facet == WITH else (OTHERS, "", ())
     each = [(f"{first}{_a(colour)} {thing} {place}", (*also, (thing, colour))) for colour, thing, place in said]
     return [(exam.Ask(prompt, wanted, facet), seed) for prompt, wanted in each for seed in range(SEEDS)]
@@ -72,16 +72,17 @@ def _a(word: str) -> str:
     return f"an {word}" if word[0] in "aeiou" else f"a {word}"
 
 
-def knobs_of(way: str) -> personalize.LoraKnobs | personalize.DreamBoothKnobs | personalize.FewStepKnobs:
-    """Give the clay lane's knobs for a way; LoRAs without a start have those of few steps, or a higher rate."""
-    few, lora = personalize.preset("few_step", "clay"), personalize.preset("lora", "clay", rank=shelf.RANK)
+def config_of(way: str) -> personalize.LoraTrainingConfig | personalize.DreamBoothConfig | personalize.FewStepConfig:
+    """Give the clay lane's configuration of a way; LoRAs without a start have that of few steps, or a higher rate."""
+    few, lora = personalize.preset("few_step", "clay"), personalize.preset("lora", "clay", rank=pretrained.RANK)
     if way in FEW:
-        return replace(few, steps=FEW[way])
+        return replace(few, max_train_steps=FEW[way])
     if way in SHORT:
-        return replace(lora, **vars(few) | {"steps": LONGER, "rate": SHORT[way] * few.rate})
+        rate = SHORT[way] * few.learning_rate
+        return replace(lora, **vars(few) | {"max_train_steps": LONGER, "learning_rate": rate})
     whole = personalize.preset("dreambooth", "clay")
-    held = replace(whole, prior_kind=lora.prior_kind, prior_count=lora.prior_count)
-    free = replace(lora, prior_weight=0.0, batch=2 * lora.batch)
+    held = replace(whole, prior_kind=lora.prior_kind, num_class_images=lora.num_class_images)
+    free = replace(lora, prior_loss_weight=0.0, train_batch_size=2 * lora.train_batch_size)
     return {WHOLE: whole, HELD: held, LORA: lora, FREE: free}[way]
 
 
@@ -91,32 +92,32 @@ def taught(pipe: DiffusionPipeline, word: str, way: str) -> Iterator[dict]:
     if way == BASE:
         yield {"seconds": 0.0, "bytes": 0, "steps": 0}
         return
-    trigger, knobs = shelf.trigger_of(word), knobs_of(way)
-    pictures = personalize.subject(word, 0, shelf.SUBJECTS[word], 0, knobs.height, knobs.width).train
-    start = [shelf.ready(f"start-{word}", pipe, "clay")] if way in FEW else []
-    whole = isinstance(knobs, personalize.DreamBoothKnobs)
+    trigger, config = pretrained.trigger_of(word), config_of(way)
+    pictures = personalize.subject(word, 0, pretrained.SUBJECTS[word], 0, config.height, config.width).train
+    start = [pretrained.load(f"start-{word}", pipe, "clay")] if way in FEW else []
+    whole = isinstance(config, personalize.DreamBoothConfig)
     learn = personalize.dreambooth if whole else personalize.few_step if way in FEW else personalize.lora
     with tempfile.TemporaryDirectory() as folder:  # a fresh one: a run that went on would seem quick
         began = time.perf_counter()
-        learned = learn(pipe, pictures, trigger, *start, knobs=knobs, folder=folder + "/run")
+        learned = learn(pipe, pictures, trigger, *start, config=config, folder=folder + "/run")
         cost = {"seconds": round(time.perf_counter() - began, 1), "bytes": learned.bytes, "steps": learned.about.steps}
     with personalize.swapped(pipe, learned) if whole else personalize.attached(pipe, learned):
         yield cost
 
 
 def _jobs() -> dict[str, Job]:
-    return {f"{word}, {way}": (word, way) for word in shelf.SUBJECTS for way in WAYS}
+    return {f"{word}, {way}": (word, way) for word in pretrained.SUBJECTS for way in WAYS}
 
 
 def _measure(job: Job) -> list[dict]:
     word, way = job
     pipe = catalog.load("text2img", "clay")
-    named = STAND_IN if way == BASE else shelf.trigger_of(word)
+    named = STAND_IN if way == BASE else pretrained.trigger_of(word)
     rows = []
     with taught(pipe, word, way) as cost:
         for facet in FACETS:
             # The base has no word for the subject: it is asked by the trigger, and knows nothing of it.
-            jobs = asks(word, facet, shelf.trigger_of(word) if facet == SUBJECT else named)
+            jobs = asks(word, facet, pretrained.trigger_of(word) if facet == SUBJECT else named)
             rows += [{"word": word, "way": way, "facet": facet, **cost, **row} for row in loras.judged(pipe, jobs)]
     return rows
 
@@ -124,8 +125,8 @@ def _measure(job: Job) -> list[dict]:
 TABLES = {
     "personal": Table(
         "personal", MODELS, _jobs, _measure,
-        {"colours": shelf.SUBJECTS, "knobs": {way: asdict(knobs_of(way)) for way in WAYS[1:]}, "stand in": STAND_IN,
-         "seeds": [loras.SEEDS, SEEDS]},
+        {"colours": pretrained.SUBJECTS, "knobs": {way: asdict(config_of(way)) for way in WAYS[1:]},
+         "stand in": STAND_IN, "seeds": [loras.SEEDS, SEEDS]},
         trains=True,
     ),
 }  # fmt: skip

@@ -9,16 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import env
-from .methods import good_start, lora
-from .presets import LoraKnobs, preset
+from .. import catalog, env
+from .lora import lora
+from .presets import LoraTrainingConfig, preset
+from .reptile import good_start
 from .subjects import domain, style_examples, subject
 from .weights import Lora, base_of, read
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-    from .sessions import Watch
+    from .runs import Watch
 
 RANK = 4  # of all of them
 RARE = "sks"  # the word that means "this one"
@@ -39,46 +40,36 @@ def trigger_of(name: str) -> str:
     return f"{RARE} {name}" if name in SUBJECTS else name if name in STYLES else RARE
 
 
-def knobs_of(name: str, lane: str | None = None) -> LoraKnobs:
-    """Give the knobs that a LoRA is learned with: the lane's preset, with `RANK`."""
+def config_of(name: str, lane: str | None = None) -> LoraTrainingConfig:
+    """Give how a LoRA is learned: the lane's preset, with `RANK`."""
     return preset("start" if name in STARTS else "lora", lane, rank=RANK)
 
 
-def learn(name: str, pipe: DiffusionPipeline, lane: str | None = None, watch: Watch | None = None) -> Lora:
-    """Learn one of the lessons' LoRAs.
-
-    Args:
-        name: one of `NAMES`.
-        pipe: the lane's base.
-        lane: "clay" or "sd15"; None asks `env.choose_lane`.
-        watch: as in `lora`.
-
-    Raises:
-        ValueError: no such LoRA.
-    """
-    trigger, knobs = trigger_of(name), knobs_of(name, lane)
-    size = {"height": knobs.height, "width": knobs.width}
+def train(name: str, pipe: DiffusionPipeline, lane: str | None = None, watch: Watch | None = None) -> Lora:
+    """Learn one of the lessons' LoRAs; the arguments are those of `load`."""
+    trigger, config = trigger_of(name), config_of(name, lane or catalog.lane_of(pipe))
+    size = {"height": config.height, "width": config.width}
     if name in STARTS:
-        return good_start(pipe, domain(name.removeprefix("start-"), **size), trigger, knobs, watch)
+        return good_start(pipe, domain(name.removeprefix("start-"), **size), trigger, config, watch)
     if name in STYLES:
-        return lora(pipe, style_examples(name, **size), trigger, knobs, watch)
-    return lora(pipe, subject(name, 0, SUBJECTS[name], 0, **size).train, trigger, knobs, watch)
+        return lora(pipe, style_examples(name, **size), trigger, config, watch)
+    return lora(pipe, subject(name, 0, SUBJECTS[name], 0, **size).train, trigger, config, watch)
 
 
 def path_of(name: str, pipe: DiffusionPipeline, lane: str | None = None) -> Path:
     """Say where a LoRA lies: among the assets on clay, in the user's cache on sd15, there with each base anew."""
-    if env.choose_lane(lane) == "clay":
+    if (lane or catalog.lane_of(pipe)) == "clay":
         return env.ASSETS / "models" / "clay-loras" / f"{name}.safetensors"
     return env.cache_folder() / "personalize" / f"{name}-{base_of(pipe).hash[:8]}.safetensors"
 
 
-def ready(name: str, pipe: DiffusionPipeline, lane: str | None = None, watch: Watch | None = None) -> Lora:
+def load(name: str, pipe: DiffusionPipeline, lane: str | None = None, watch: Watch | None = None) -> Lora:
     """Give one of the lessons' LoRAs: the one that ships, or on sd15 the one that was learned here before.
 
     Args:
         name: one of `NAMES`.
         pipe: the lane's base.
-        lane: "clay" or "sd15"; None asks `env.choose_lane`.
+        lane: "clay" or "sd15"; None is the pipeline's.
         watch: as in `lora`, where it must be learned first.
 
     Raises:
@@ -86,10 +77,11 @@ def ready(name: str, pipe: DiffusionPipeline, lane: str | None = None, watch: Wa
         FileNotFoundError: the clay lane does not ship it.
     """
     trigger_of(name)
-    path, lane = path_of(name, pipe, lane), env.choose_lane(lane)
+    lane = lane or catalog.lane_of(pipe)
+    path = path_of(name, pipe, lane)
     if not path.is_file():
         if lane == "clay":
             raise FileNotFoundError(f"No {path.name} ships on the clay lane yet: `make models STAGE=loras` trains it.")
-        env.say(f"{name} is learned now, once: {knobs_of(name, lane).steps} steps.")
-        learn(name, pipe, lane, watch).save(path)
+        env.say(f"{name} is learned now, once: {config_of(name, lane).max_train_steps} steps.")
+        train(name, pipe, lane, watch).save(path)
     return read(path, pipe)

@@ -1,4 +1,4 @@
-"""Putting LoRA layers into a model and taking them out again, and the law of their size."""
+"""LoRA layers: put into a model, taken out again, attached to paint with; and the law of their size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from .presets import ATTENTION, LoraKnobs
+from .presets import ATTENTION, LoraTrainingConfig
 from .weights import Lora, check_base
 
 if TYPE_CHECKING:
@@ -22,48 +22,40 @@ TEXT = ("q_proj", "k_proj", "v_proj", "out_proj")  # the attention of CLIPTextMo
 NAME = "learning"  # of the adapter while it is trained
 
 
-def targets(model: nn.Module, modules: Sequence[str] = ATTENTION) -> dict[str, nn.Linear]:
-    """Find the layers whose names end in one of `modules`.
+def targets(model: nn.Module, target_modules: Sequence[str] = ATTENTION) -> dict[str, nn.Linear]:
+    """Find the layers whose names end in one of `target_modules`.
 
     Raises:
         ValueError: a name that ends no layer, or the name of a layer that is not linear.
     """
     named = dict(model.named_modules())
     found = {}
-    for ending in modules:
-        mine = {name: layer for name, layer in named.items() if name == ending or name.endswith(f".{ending}")}
-        if not mine:
+    for ending in target_modules:
+        matching = {name: layer for name, layer in named.items() if name == ending or name.endswith(f".{ending}")}
+        if not matching:
             raise ValueError(
-                f"modules={ending!r} names no layer of {type(model).__name__}; try {', '.join(ATTENTION)}."
+                f"target_modules={ending!r} names no layer of {type(model).__name__}; try {', '.join(ATTENTION)}."
             )
-        wrong = next((name for name, layer in mine.items() if not isinstance(layer, nn.Linear)), None)
+        wrong = next((name for name, layer in matching.items() if not isinstance(layer, nn.Linear)), None)
         if wrong:
             kind = type(named[wrong]).__name__
-            raise ValueError(f"modules={ending!r}: {wrong} is a {kind}; the course's LoRAs adapt linear layers.")
-        found |= mine
+            raise ValueError(
+                f"target_modules={ending!r}: {wrong} is a {kind}; the course's LoRAs adapt linear layers."
+            )
+        found |= matching
     return found
 
 
-def check_rank(model: nn.Module, modules: Sequence[str], rank: int) -> None:
-    """Raise if a LoRA of this rank would be no smaller than the largest that makes sense for these layers."""
-    most = min(min(layer.in_features, layer.out_features) for layer in targets(model, modules).values())
-    if not 1 <= rank <= most:
-        raise ValueError(
-            f"rank={rank} is out of range: the smallest of the adapted matrices of {type(model).__name__} has {most} "
-            f"rows or columns, and no change of it has a higher rank; use 1 to {most}."
-        )
-
-
-def numbers_per_rank(model: nn.Module, modules: Sequence[str] = ATTENTION) -> int:
+def parameters_per_rank(model: nn.Module, target_modules: Sequence[str] = ATTENTION) -> int:
     """Count what one rank costs: inputs + outputs, summed over the layers; only shapes are read.
 
-    The tensors of a LoRA file take 4 * rank * numbers_per_rank(...) bytes, exactly.
+    The tensors of a LoRA file take 4 * rank * parameters_per_rank(...) bytes, exactly.
 
     Args:
         model: a UNet, also one on the meta device, such as `sd15_unet()`.
-        modules: how the names of the adapted layers end.
+        target_modules: how the names of the adapted layers end.
     """
-    return sum(layer.in_features + layer.out_features for layer in targets(model, modules).values())
+    return sum(layer.in_features + layer.out_features for layer in targets(model, target_modules).values())
 
 
 @cache
@@ -75,11 +67,23 @@ def sd15_unet() -> nn.Module:
         return UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
 
 
-def check_fit(pipe: DiffusionPipeline, knobs: LoraKnobs) -> None:
-    """Raise unless LoRA layers with these knobs can be put into a pipeline."""
-    for model, modules in _parts(pipe, knobs).values():
+def adapted(pipe: DiffusionPipeline, config: LoraTrainingConfig) -> dict[str, tuple[nn.Module, Sequence[str]]]:
+    """Give the models that are adapted, and how the names of their layers end."""
+    text = {"text_encoder": (pipe.text_encoder, TEXT)} if config.train_text_encoder else {}
+    return {"unet": (pipe.unet, config.target_modules), **text}
+
+
+def check_fit(pipe: DiffusionPipeline, config: LoraTrainingConfig) -> None:
+    """Raise unless LoRA layers can be put into a pipeline: no other LoRA there, layers known, rank not too large."""
+    for model, target_modules in adapted(pipe, config).values():
         check_free(model)
-        check_rank(model, modules, knobs.rank)
+        layers = targets(model, target_modules).values()
+        most = min((min(layer.in_features, layer.out_features) for layer in layers), default=0)
+        if not 1 <= config.rank <= most:
+            raise ValueError(
+                f"rank={config.rank} is out of range: the smallest of the adapted matrices of {type(model).__name__} "
+                f"has {most} rows or columns, and no change of it has a higher rank; use 1 to {most}."
+            )
 
 
 def check_free(model: nn.Module) -> None:
@@ -89,54 +93,58 @@ def check_free(model: nn.Module) -> None:
         raise ValueError(f"The {type(model).__name__} carries the LoRA {carried}: pipe.unload_lora_weights() first.")
 
 
-def _parts(pipe: DiffusionPipeline, knobs: LoraKnobs) -> dict[str, tuple[nn.Module, Sequence[str]]]:
-    """Give the models that are adapted, and how their layers are named."""
-    text = {"text_encoder": (pipe.text_encoder, TEXT)} if knobs.text_encoder else {}
-    return {"unet": (pipe.unet, knobs.modules), **text}
-
-
 @contextmanager
 def injected(
-    pipe: DiffusionPipeline, knobs: LoraKnobs, start: Lora | None = None
+    pipe: DiffusionPipeline, config: LoraTrainingConfig, start: Lora | None = None
 ) -> Iterator[dict[str, nn.Parameter]]:
     """Put trainable LoRA layers into a pipeline; on leaving, its modules are the same objects as before.
 
     Args:
         pipe: changed in place meanwhile.
-        knobs: rank, alpha, modules, text_encoder and seed count.
+        config: rank, lora_alpha, target_modules, train_text_encoder and seed count.
         start: begin from these weights; None begins from B = 0, that is from the base itself (Hu et al., 2021, 4.1).
 
     Yields:
         The parameters A and B, float32, by the names of a LoRA file; all others are locked.
 
     Raises:
-        ValueError: a rank or module that does not fit, or a pipeline that carries a LoRA already.
+        ValueError: a rank or layer that does not fit, or a pipeline that carries a LoRA already.
     """
-    check_fit(pipe, knobs)
+    check_fit(pipe, config)
     with ExitStack() as stack:
-        named: dict[str, nn.Parameter] = {}
-        for part, (model, modules) in _parts(pipe, knobs).items():
-            named |= stack.enter_context(_layers(model, part, list(targets(model, modules)), knobs))
-        _fill(named, knobs, start)
-        yield named
+        parameters: dict[str, nn.Parameter] = {}
+        for part, (model, target_modules) in adapted(pipe, config).items():
+            parameters |= stack.enter_context(_layers(model, part, list(targets(model, target_modules)), config))
+        _initialize(parameters, config, start)
+        yield parameters
 
 
 @contextmanager
-def _layers(model: nn.Module, part: str, names: list[str], knobs: LoraKnobs) -> Iterator[dict[str, nn.Parameter]]:
+def _layers(
+    model: nn.Module, part: str, names: list[str], config: LoraTrainingConfig
+) -> Iterator[dict[str, nn.Parameter]]:
     from peft import LoraConfig
 
-    loose = [p for p in model.parameters() if p.requires_grad]
-    alpha = knobs.scale * knobs.rank
-    try:
+    with _restored(model):
         with torch.random.fork_rng(devices=[]):  # what peft draws is drawn again
-            model.add_adapter(LoraConfig(r=knobs.rank, lora_alpha=alpha, target_modules=names), adapter_name=NAME)
-        mine = {name: p for name, p in model.named_parameters() if f".{NAME}.weight" in name}
-        for p in mine.values():
+            alpha = config.scale * config.rank
+            model.add_adapter(LoraConfig(r=config.rank, lora_alpha=alpha, target_modules=names), adapter_name=NAME)
+        trained = {name: p for name, p in model.named_parameters() if f".{NAME}.weight" in name}
+        for p in trained.values():
             p.data = p.data.float()
-        yield {f"{part}.{name.replace(f'.{NAME}.', '.')}": p for name, p in mine.items()}
+        yield {f"{part}.{name.replace(f'.{NAME}.', '.')}": p for name, p in trained.items()}
+
+
+@contextmanager
+def _restored(*models: nn.Module) -> Iterator[None]:
+    """On leaving, take LoRA layers out of models and let those parameters be trained that could be before."""
+    trainable = [p for model in models for p in model.parameters() if p.requires_grad]
+    try:
+        yield
     finally:
-        eject(model)
-        for p in loose:
+        for model in models:
+            eject(model)
+        for p in trainable:
             p.requires_grad_(True)
 
 
@@ -154,12 +162,12 @@ def eject(model: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _fill(named: dict[str, nn.Parameter], knobs: LoraKnobs, start: Lora | None) -> None:
+def _initialize(parameters: dict[str, nn.Parameter], config: LoraTrainingConfig, start: Lora | None) -> None:
     """Set the first weights: A drawn (Kaiming, as peft does), B zero; or those of `start`, its scale in B."""
-    generator = torch.Generator().manual_seed(knobs.seed)
-    for name, p in named.items():
+    generator = torch.Generator().manual_seed(config.seed)
+    for name, p in parameters.items():
         if start is not None:
-            p.copy_(start.tensors[name] / (knobs.scale if name.endswith("lora_B.weight") else 1.0))
+            p.copy_(start.tensors[name] / (config.scale if name.endswith("lora_B.weight") else 1.0))
         elif name.endswith("lora_A.weight"):
             p.copy_(nn.init.kaiming_uniform_(torch.empty(p.shape), math.sqrt(5), generator=generator))
         else:
@@ -193,18 +201,12 @@ def attached(
         check_free(model)
     for lora in loras:
         check_base(lora.about, pipe)
-    loose = [p for model in models for p in model.parameters() if p.requires_grad]
     names = tuple(f"lora{number}" for number in range(len(loras)))
-    try:
+    with _restored(*models):
         for name, lora in zip(names, loras, strict=True):
             _load(pipe, lora, name)
         pipe.set_adapters(list(names), weights)
         yield names
-    finally:
-        for model in models:
-            eject(model)
-        for p in loose:
-            p.requires_grad_(True)
 
 
 def _load(pipe: DiffusionPipeline, lora: Lora, name: str) -> None:

@@ -1,0 +1,266 @@
+"""One training from its checks to its last step: folder of checkpoints, what is kept, the loop, live samples."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+from accelerate import Accelerator
+
+from .. import catalog, env
+from ..objectives import low_precision
+from ..training import Loop, Plan
+from . import adapters, batches
+from .datasets import Example, check_captions
+from .memory import check_memory, file_bytes, small_latents
+from .presets import LoraTrainingConfig, TrainingConfig, check_training
+from .weights import About, Lora, Tuned, base_of, check_out
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline, UNet2DConditionModel
+    from PIL import Image
+
+Learned = TypeVar("Learned", Lora, Tuned)
+FILES = ("checkpoint.pt", "log.jsonl", "prior.safetensors", "run")  # what a run leaves in its folder
+
+
+class Progress:
+    """Where a training is: what `watch` is given after each step.
+
+    stage: "prior pictures" or "training"; step of steps are done; loss of the last one; seconds since the call.
+    """
+
+    def __init__(self, paint: Callable[..., Image.Image], steps: int):
+        self.stage, self.step, self.steps, self.loss, self.stopped = "training", 0, steps, math.nan, False
+        self._paint, self._began = paint, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Give the time since the call."""
+        return time.monotonic() - self._began
+
+    def stop(self) -> None:
+        """Ask to end after this step; what is learned so far is kept."""
+        self.stopped = True
+
+    def sample(self, prompt: str | None = None, seed: int = 0, **settings) -> Image.Image:
+        """Paint with what is learned so far; the training goes on as if nothing had been painted.
+
+        Args:
+            prompt: None is "a" and the trigger.
+            seed: of the picture.
+            settings: arguments of the pipeline call that shall differ from the lane's defaults.
+        """
+        return self._paint(prompt, seed, settings)
+
+
+Watch = Callable[[Progress], object]
+
+
+class TrainingRun:
+    """What all methods do around their loss."""
+
+    def __init__(
+        self,
+        method: str,
+        pipe: DiffusionPipeline,
+        trigger: str,
+        config: TrainingConfig,
+        watch: Watch | None,
+        folder: str | Path | None,
+        examples: Sequence[Example],
+        out: str | Path | None = None,
+        start: Lora | None = None,
+    ):
+        """Check what can be checked before anything is computed, and find the folder of the run."""
+        check_training(config, pipe.vae_scale_factor)
+        check_captions(pipe, examples, trigger)
+        if isinstance(config, LoraTrainingConfig):
+            adapters.check_fit(pipe, config)
+        else:
+            adapters.check_free(pipe.unet)
+        self.accelerator = Accelerator()
+        if pipe.unet.device.type != self.accelerator.device.type:
+            pipe.to(self.accelerator.device)
+        check_memory(pipe, config)
+        if out:
+            check_out(out, file_bytes(pipe, config), "out")
+        self.method, self.pipe, self.trigger, self.config, self.watch, self.out = (
+            method, pipe, trigger, config, watch, out,
+        )  # fmt: skip
+        self.base, self.unet = base_of(pipe), pipe.unet  # `unet` is what learns: DreamBooth puts its copy there
+        self.progress = Progress(self._sample, config.max_train_steps)
+        self.folder = self._own_folder(folder, examples, start)
+
+    def _own_folder(self, folder: str | Path | None, examples: Sequence[Example], start: Lora | None) -> Path:
+        """Find the folder of this very run: the same call goes on where a killed one was."""
+        digest = hashlib.sha256(repr((self.method, self.trigger, self.config, self.base.hash)).encode())
+        for example in examples:
+            digest.update(example.caption.encode() + example.picture.tobytes())
+        for tensor in start.tensors.values() if start else ():
+            digest.update(tensor.numpy().tobytes())
+        mark = digest.hexdigest()[:12]
+        name = "-".join([self.method, *re.findall(r"\w+", self.trigger), mark])
+        path = Path(folder) if folder else env.cache_folder() / "personalize" / name
+        path.mkdir(parents=True, exist_ok=True)
+        kept = path / "run"
+        if kept.exists() and kept.read_text() != mark:
+            raise ValueError(
+                f"folder={str(path)!r} holds a run with other pictures, settings or base; give another folder."
+            )
+        spare = path / f"run.{os.getpid()}"  # other processes may read meanwhile
+        spare.write_text(mark)
+        spare.replace(kept)
+        return path
+
+    def generator(self, step: int) -> torch.Generator:
+        """Give the generator of a step in this process: the same after every restart."""
+        return step_generator(self.config.seed, step, self.accelerator.process_index)
+
+    @property
+    def batch_size(self) -> int:
+        """Count this process's pictures of a batch."""
+        return math.ceil(self.config.train_batch_size / self.accelerator.num_processes)
+
+    def prior(self, subject: batches.CaptionedLatents) -> batches.CaptionedLatents | batches.BaseAnswers | None:
+        """Make what shall be kept of the base, if it is wanted: before anything is learned."""
+        if not self.config.prior_loss_weight:
+            return None
+        captions = batches.prior_captions(self.trigger, self.config)
+        if self.config.prior_kind == "answers":
+            return batches.base_answers(self.pipe, captions, subject, self.config.seed)
+
+        def done(count: int) -> bool:
+            self.progress.step = count
+            self._tell()
+            return self.progress.stopped
+
+        self.progress.stage, self.progress.steps = "prior pictures", self.config.num_class_images
+        with _stopped_by_interrupt(self.progress):
+            made = batches.prior_pictures(self.pipe, captions, self.config, self.folder, done)
+        self.progress.stage, self.progress.steps, self.progress.step = "training", self.config.max_train_steps, 0
+        return made
+
+    def train(
+        self,
+        modules: dict[str, torch.nn.Module],
+        loss_of: Callable[[int], torch.Tensor],
+        choose: Callable[[list[torch.nn.Module], float], list[torch.optim.Optimizer]] | None = None,
+    ) -> Loop:
+        """Train modules down a loss; go on from the folder's checkpoint if there is one.
+
+        Args:
+            modules: by name, as in `Loop`.
+            loss_of: from the number of a step to its loss.
+            choose: from modules and rate to optimizers; None is AdamW, clipped.
+        """
+        loop = Loop(self.folder, modules, self._plan(math.inf if choose else 1.0), self.accelerator, choose or adamw)
+        self.progress.step = loop.step
+
+        def watch(loss: float) -> bool:
+            self.progress.step, self.progress.loss = loop.step, loss
+            self._tell()
+            return self.progress.stopped
+
+        if not self.progress.stopped:
+            with eased(self.unet, self.config, self.pipe.vae_scale_factor), _stopped_by_interrupt(self.progress):
+                loop.run(loss_of, watch=watch)
+        return loop
+
+    def _plan(self, clip: float) -> Plan:
+        c = self.config
+        half = low_precision(self.accelerator.device) == torch.float16
+        return Plan(
+            c.max_train_steps, c.learning_rate, c.lr_warmup_steps, c.lr_decay_share, clip=clip, memory=c.ema_steps,
+            half=half, save_every_s=c.save_every_s,
+        )  # fmt: skip
+
+    def _tell(self) -> None:
+        if self.watch and self.accelerator.is_main_process:
+            self.watch(self.progress)
+
+    def _sample(self, prompt: str | None, seed: int, settings: dict) -> Image.Image:
+        size = {"height": self.config.height, "width": self.config.width}
+        settings = catalog.defaults(catalog.lane_of(self.pipe)) | size | settings
+        own, low = self.pipe.unet, self.pipe.text_encoder.dtype
+        mixed = torch.autocast(own.device.type, low, enabled=self.unet.dtype != low)
+        self.pipe.unet = self.unet
+        try:
+            with mixed:
+                generator = torch.Generator().manual_seed(seed)
+                return self.pipe(prompt or f"a {self.trigger}", generator=generator, **settings).images[0]
+        finally:
+            self.pipe.unet = own
+
+    def about(self, loop: Loop, **more) -> About:
+        """Say what was learned."""
+        return About(self.method, self.trigger, self.base, loop.step, **more)
+
+    def finish(self, learned: Learned) -> Learned:
+        """Write the result where it was wanted, then delete a finished run's checkpoint; a stopped run goes on."""
+        if self.out and self.accelerator.is_main_process:
+            learned.save(self.out)
+        if self.progress.step >= self.config.max_train_steps and self.accelerator.is_main_process:
+            for name in FILES:
+                (self.folder / name).unlink(missing_ok=True)
+            if not any(self.folder.iterdir()):
+                self.folder.rmdir()
+        return learned
+
+
+def step_generator(seed: int, step: int, process: int = 0) -> torch.Generator:
+    """Give the generator of one step of one process, on the CPU."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + step) * 1009 + process)
+
+
+def adamw(modules: list[torch.nn.Module], learning_rate: float) -> list[torch.optim.Optimizer]:
+    """Give AdamW over all parameters: what the methods' papers use."""
+    params = [p for module in modules for p in module.parameters()]
+    return [torch.optim.AdamW(params, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)]
+
+
+@contextmanager
+def eased(unet: UNet2DConditionModel, config: TrainingConfig, covers: int) -> Iterator[None]:
+    """Set a UNet up for training: checkpointing, and the kind of attention that trains faster."""
+    from diffusers.models.attention_processor import AttnProcessor
+
+    processors, checkpointing = dict(unet.attn_processors), unet.is_gradient_checkpointing
+    try:
+        if unet.device.type == "cpu" and small_latents(config, covers):
+            unet.set_attn_processor(AttnProcessor())  # the plain way: faster there, but its maps must be small
+        if config.gradient_checkpointing:
+            unet.enable_gradient_checkpointing()
+        yield
+    finally:
+        unet.set_attn_processor(processors)
+        if config.gradient_checkpointing and not checkpointing:
+            unet.disable_gradient_checkpointing()
+
+
+@contextmanager
+def _stopped_by_interrupt(progress: Progress) -> Iterator[None]:
+    """Let the kernel's interrupt (Ctrl-C) end after the step as Stop does; a second one breaks off at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        if progress.stopped:
+            raise KeyboardInterrupt
+        progress.stop()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
