@@ -5,54 +5,54 @@ SHELL := bash
 
 VENV ?= .venv
 VENV_COLAB ?= .venv-colab
-PYTHON ?= $(shell tools/find_python.sh 3.11 3.12 3.13 3.14)
-PYTHON_COLAB ?= $(shell tools/find_python.sh 3.13)
-STAMP := $(VENV)/.lock-$(word 1,$(shell cksum < requirements.lock))
-STAMP_COLAB := $(VENV_COLAB)/.lock-$(word 1,$(shell cksum < requirements-colab.lock))
+PYTHON ?=
+PYTHON_COLAB ?=
+LOCK ?=
 PY := $(VENV)/bin/python
 PY_COLAB := $(VENV_COLAB)/bin/python
 OFFLINE := HF_HUB_OFFLINE=1 COURSE_LANE=clay TRANSFORMERS_VERBOSITY=error
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
+JOBS ?= 2
 N ?=
 STAGE ?=
+# Side by side, a file to a process with one thread: two programs of many threads slow each other down.
+SIDE_BY_SIDE = OMP_NUM_THREADS=1 $(OFFLINE)
+SPREAD = -n $(JOBS) --dist loadfile
 
 export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
 
 
-.PHONY: help setup lab test test-unit test-notebooks test-colab notebooks lesson models results bench
+.PHONY: help setup setup-colab lab test test-unit test-notebooks test-colab notebooks lesson models results bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## the environment from requirements.lock, if it is missing or old
+setup: ## the environment, if it is missing or old; LOCK=requirements.lock or requirements-cpu.lock insists
+	@tools/make_venv.sh $(VENV) "$(LOCK)" "$(PYTHON)" 3.11 3.12 3.13 3.14
 
-$(STAMP):
-	@[ -n "$(PYTHON)" ]
-	tools/make_venv.sh $(VENV) requirements.lock "$(PYTHON)" $@
-
-$(STAMP_COLAB):
-	@[ -n "$(PYTHON_COLAB)" ]
-	tools/make_venv.sh $(VENV_COLAB) requirements-colab.lock "$(PYTHON_COLAB)" $@
+setup-colab:
+	@tools/make_venv.sh $(VENV_COLAB) requirements-colab.lock "$(PYTHON_COLAB)" 3.13
 
 lab: setup ## JupyterLab on lesson 00, in the clay lane
 	COURSE_LANE=clay $(PY) -m jupyter lab $(LAB_ARGS) notebooks/00_start_here.ipynb
 
 test: setup ## everything: style, unit tests, browser, every notebook; no network
 	$(PY) -m ruff check .
-	chromium=$$(tools/find_chromium.sh) && $(OFFLINE) COURSE_CHROMIUM="$$chromium" $(PY) -m pytest tests
-	$(OFFLINE) $(PY) -m pytest --nbval notebooks/*.ipynb
+	$(SIDE_BY_SIDE) $(PY) -m pytest tests -m "not browser" $(SPREAD)
+	chromium=$$(tools/find_chromium.sh) && $(OFFLINE) COURSE_CHROMIUM="$$chromium" $(PY) -m pytest tests -m browser
+	$(SIDE_BY_SIDE) $(PY) -m pytest --nbval notebooks/*.ipynb $(SPREAD)
 
-test-unit: setup ## style and the quick tests only
+test-unit: setup ## style and the quick tests only: no training, no browser, no notebooks
 	$(PY) -m ruff check .
-	$(OFFLINE) $(PY) -m pytest tests -m "not slow and not browser"
+	$(SIDE_BY_SIDE) $(PY) -m pytest tests --ignore=tests/recipe -m "not slow and not browser" $(SPREAD)
 
 test-notebooks: setup ## the notebooks only
-	$(OFFLINE) $(PY) -m pytest --nbval notebooks/*.ipynb
+	$(SIDE_BY_SIDE) $(PY) -m pytest --nbval notebooks/*.ipynb $(SPREAD)
 
-test-colab: $(STAMP_COLAB) ## unit tests and lessons 00, 01 under Colab's versions
-	$(OFFLINE) $(PY_COLAB) -m pytest tests/unit tests/widgets -m "not browser"
-	$(OFFLINE) $(PY_COLAB) -m pytest --nbval notebooks/00_*.ipynb notebooks/01_*.ipynb
+test-colab: setup-colab ## unit tests and lessons 00, 01 under Colab's versions
+	$(SIDE_BY_SIDE) $(PY_COLAB) -m pytest tests/unit tests/widgets -m "not browser" $(SPREAD)
+	$(SIDE_BY_SIDE) $(PY_COLAB) -m pytest --nbval notebooks/00_*.ipynb notebooks/01_*.ipynb $(SPREAD)
 
 notebooks: setup ## sources to executed notebooks, only what changed (N=01 for one)
 	$(PY) -m tools.build $(N)

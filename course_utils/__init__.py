@@ -2,6 +2,7 @@
 
 from . import env
 
-__version__ = "0.1.0"
+# The one place: the package, the badges and the setup cells (tag v...) read it; CHANGELOG.md begins with it.
+__version__ = "0.2.0"
 
 env.settle_caches()

@@ -1,4 +1,4 @@
-"""What every lesson shares: the badge row and the setup cell, made from one setting in pyproject.toml."""
+"""What every lesson shares: the badge row and the setup cell, made from one setting and the course's version."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from course_utils import __version__
+
 ROOT = Path(__file__).resolve().parents[1]
 BADGES, SETUP = "# {{badges}}", "# {{setup}}"  # whole lines of a source
 COLAB_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 README_BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\([^)]*/notebooks/(\w+)\.ipynb\)")
-README_CLONE = re.compile(r"(git clone(?: --\S+)*) (?:--branch \S+ )?https://\S+")
+README_CLONE = re.compile(r"(git clone(?: --depth \d+)?) (?:--branch \S+ )?https://\S+")
 
 SETUP_CODE = """\
 import importlib.util, pathlib, subprocess, sys
@@ -30,7 +32,7 @@ if "google.colab" in sys.modules:  # at home `make lab` has done all this
 
 @dataclass(frozen=True)
 class Address:
-    """Where the course is published: the one setting of a fork."""
+    """Where the course is published."""
 
     repository: str  # https://github.com/OWNER/NAME
     tag: str  # what Colab opens and clones
@@ -47,14 +49,17 @@ class Address:
 
 
 def address(root: Path = ROOT) -> Address:
-    """Read the setting: `[tool.course]` in pyproject.toml."""
-    course = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["course"]
-    return Address(course["repository"], course["tag"])
+    """Return the repository, `[tool.course]` in pyproject.toml, and the tag of this version."""
+    return Address(_settings(root)["repository"], f"v{__version__}")
 
 
 def drafts(root: Path = ROOT) -> tuple[str, ...]:
     """Return the numbers of the lessons that are not published yet."""
-    return tuple(tomllib.loads((root / "pyproject.toml").read_text())["tool"]["course"].get("drafts", ()))
+    return tuple(_settings(root).get("drafts", ()))
+
+
+def _settings(root: Path) -> dict:
+    return tomllib.loads((root / "pyproject.toml").read_text())["tool"]["course"]
 
 
 def badge(name: str, where: Address) -> str:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from course_utils import __version__
 from tools import assets, build, lesson, template, tidy
 
-WHERE = template.Address("https://github.com/someone/clay", "v9")
+WHERE = template.Address("https://github.com/someone/clay", f"v{__version__}")
 LESSON = """\
 # %% [markdown]
 # {{badges}}
@@ -41,9 +42,11 @@ def course(tmp_path):
     """A course with one lesson."""
     (tmp_path / "notebooks/src").mkdir(parents=True)
     (tmp_path / "assets/models").mkdir(parents=True)
-    setting = f'[tool.course]\nrepository = "{WHERE.repository}"\ntag = "{WHERE.tag}"\n'
+    setting = f'[tool.course]\nrepository = "{WHERE.repository}"\n'
     (tmp_path / "pyproject.toml").write_text(setting)
-    (tmp_path / "README.md").write_text("[![Open in Colab](x)](y/notebooks/07_tiny.ipynb)\ngit clone https://a.b/c\n")
+    (tmp_path / "README.md").write_text(
+        "[![Open in Colab](x)](y/notebooks/07_tiny.ipynb)\ngit clone --depth 1 https://a.b/c\n"
+    )
     (tmp_path / "notebooks/src/07_tiny.py").write_text(LESSON)
     build._assets.cache_clear()
     return tmp_path
@@ -60,7 +63,7 @@ def test_builds_tidy_and_only_once(course, source, capsys):
     notebook = nbformat.read(course / "notebooks/07_tiny.ipynb", as_version=4)
     opening, setup, hello, widget, picture = notebook.cells
     assert template.badge("07_tiny", WHERE) in opening.source
-    assert f"--branch v9 {WHERE.repository}" in setup.source and setup.outputs == []
+    assert f"--branch {WHERE.tag} {WHERE.repository}" in setup.source and setup.outputs == []
     assert hello.outputs[0].text == "hello\n"
     assert widget.outputs == [] and widget.metadata.tags == ["widget", "nbval-ignore-output"]
     assert "image/jpeg" in picture.outputs[0].data and "image/png" not in picture.outputs[0].data
@@ -91,7 +94,7 @@ def test_says_what_changed(course, source):
     build._assets.cache_clear()
     assert build.stale(source) == ["assets"]
     pyproject = course / "pyproject.toml"
-    pyproject.write_text(pyproject.read_text().replace("v9", "v10"))
+    pyproject.write_text(pyproject.read_text().replace("someone", "other"))
     assert build.stale(source) == ["source", "assets"], "a fork's setting is in every notebook"
 
 
@@ -135,7 +138,8 @@ def test_unknown_lesson_is_named(course):
 def test_readme_follows_the_setting(course):
     build.main(["--force", "07"], course)
     text = (course / "README.md").read_text()
-    assert template.badge("07_tiny", WHERE) in text and f"git clone --branch v9 {WHERE.repository}" in text
+    assert template.badge("07_tiny", WHERE) in text
+    assert f"git clone --depth 1 --branch {WHERE.tag} {WHERE.repository}" in text
     assert template.readme(text, WHERE) == text
 
 

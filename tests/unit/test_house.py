@@ -152,16 +152,16 @@ def test_doctor_and_pyproject_name_the_same_ranges():
     assert pyproject()["project"]["requires-python"] == ">=" + ".".join(map(str, doctor.PYTHON))
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-colab.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-cpu.lock", "requirements-colab.lock"])
 def test_ranges_admit_the_lock(lock):
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    lines = [line for line in (ROOT / lock).read_text().splitlines() if line and not line.startswith("#")]
+    lines = [line for line in (ROOT / lock).read_text().splitlines() if line and not line.startswith(("#", "--"))]
     pins = {canonicalize_name(pin.name): pin.specifier for pin in map(Requirement, lines)}
     assert all(len(specifier) == 1 and next(iter(specifier)).operator == "==" for specifier in pins.values())
     project = pyproject()["project"]
-    extras = ["lab", "test"] if lock == "requirements.lock" else []
+    extras = [] if lock == "requirements-colab.lock" else ["lab", "test"]
     wanted_lines = sum((project["optional-dependencies"][extra] for extra in extras), project["dependencies"])
     for wanted in map(Requirement, wanted_lines):
         pin = next(iter(pins[canonicalize_name(wanted.name)]))
@@ -188,7 +188,10 @@ def test_environment_agrees_with_pyproject():
 
 
 def test_versions_agree():
-    assert pyproject()["tool"]["course"]["tag"] == f"v{__version__}"
+    latest, *_ = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    tags = set(re.findall(r"/blob/([^/]+)/|--branch (\S+)", (ROOT / "README.md").read_text()))
+    assert latest == __version__ and {"".join(tag) for tag in tags} == {f"v{__version__}"}
+    assert pyproject()["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "course_utils.__version__"}
 
 
 def test_assets_are_listed_and_small():
