@@ -67,16 +67,6 @@ def edges_found(truth: np.ndarray, found: np.ndarray, tolerance: float = TOLERAN
     return float((distance_transform_edt(~found)[truth] <= tolerance).mean()) if found.any() else 0.0
 
 
-def line_f1(truth: np.ndarray, found: np.ndarray, tolerance: float = TOLERANCE) -> float:
-    """Give the F1 of two maps of straight lines, compared as they are drawn.
-
-    Measures on end points (sAP; Zhou et al., 2019) are stricter: a detector that breaks one edge into two, or stops
-    short of a corner, then misses it, though the picture has done what it was asked. Drawn lines forgive that,
-    weigh a line by its length, and share the tolerance of edges.
-    """
-    return edge_f1(truth, found, tolerance)
-
-
 def pck(truth: Sequence[np.ndarray], found: Sequence[np.ndarray], reach: float = REACH) -> float:
     """Give the share of visible points that are found where they should be: PCK (Yang and Ramanan, 2013).
 

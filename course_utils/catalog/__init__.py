@@ -4,7 +4,7 @@
 """
 
 from .calls import check_call, check_size, defaults, prompt_notes, unknown_words
-from .checkpoints import CHECKPOINTS, CONTROLS, KINDS, Checkpoint, checkpoint
+from .checkpoints import CHECKPOINTS, CONTROLS, KINDS, Checkpoint, checkpoint, control_names
 from .files import AUTOENCODER, PAINTED_BY, TRAINED_ON, check_model, hashes, weights_hash
 from .hub import announcement, fetch, fetch_pickles
 from .loading import dtype_keyword, lane_of, load, quiet, release, source
@@ -23,6 +23,7 @@ __all__ = [
     "check_model",
     "check_size",
     "checkpoint",
+    "control_names",
     "defaults",
     "dtype_keyword",
     "fetch",

@@ -145,7 +145,6 @@ CHECKPOINTS: dict[str, dict[str, Checkpoint]] = {
         "few steps": Checkpoint("latent-consistency/lcm-lora-sdv1-5", None, "openrail++", 0.135, note="a LoRA"),
     },
 }
-CONTROLS = tuple(use.removeprefix("control ") for use in CHECKPOINTS["clay"] if use.startswith("control "))
 # kind: (the checkpoint that it stands on, the class in diffusers)
 KINDS = {
     "text2img": ("base", "StableDiffusionPipeline"),
@@ -154,6 +153,15 @@ KINDS = {
     "depth2img": ("depth2img", "StableDiffusionDepth2ImgPipeline"),
     "controlnet": ("base", "StableDiffusionControlNetPipeline"),
 }
+
+
+def control_names(lane: str | None = None) -> tuple[str, ...]:
+    """Return the controls that a lane has a ControlNet for, in the table's order; None is both lanes."""
+    uses = [use for name, table in CHECKPOINTS.items() if lane in (None, name) for use in table]
+    return tuple(dict.fromkeys(use.removeprefix("control ") for use in uses if use.startswith("control ")))
+
+
+CONTROLS = control_names("clay")  # those that the course trains a net for
 
 
 def checkpoint(use: str, lane: str) -> Checkpoint:
@@ -199,11 +207,12 @@ def check_controls(kind: str, controls: list[str], given: bool) -> None:
     Raises:
         ValueError: missing, unknown, or not wanted.
     """
-    unknown = [name for name in controls if name not in CONTROLS]
+    known = control_names()
+    unknown = [name for name in controls if name not in known]
     if unknown:
-        raise ValueError(f"control={unknown[0]!r} is no control; use one of {_names(CONTROLS)}.")
+        raise ValueError(f"control={unknown[0]!r} is no control; use one of {_names(known)}.")
     if kind == "controlnet" and not controls and not given:
-        raise ValueError(f"kind='controlnet' needs control=, one or a list of {_names(CONTROLS)}.")
+        raise ValueError(f"kind='controlnet' needs control=, one or a list of {_names(known)}.")
     if kind != "controlnet" and controls:
         raise ValueError(f"control={controls[0]!r} goes with kind='controlnet', not with kind={kind!r}.")
 

@@ -162,7 +162,3 @@ def _eased(outline: np.ndarray, reach: float) -> np.ndarray:
     around = np.arange(len(outline))[:, None] + steps
     eased = (outline[around % len(outline)] * (weight / weight.sum())[:, None]).sum(1)
     return eased.round().astype(np.int32)
-
-
-MAPS = {"depth": depth_map, "normal": normal_map, "seg": seg_map, "pose": pose_map, "line": line_map,
-        "canny": canny_map, "scribble": scribble_map}  # fmt: skip

@@ -2,31 +2,25 @@
 
 from ..pictures import as_picture, notes
 from .ade20k import COLOURS as ADE20K
-from .making import canny, depth, from_truth, make, mlsd, normal, openpose, scribble, seg
-from .networks import release
-from .obeying import MEASURES, obeys, obeys_joints
-from .pairs import PAIRS, Pair, pairs_table
+from .annotators import release
+from .kinds import KINDS, ControlKind, Preprocessor, pairs_table
+from .maps import adherence_of, adherence_of_joints, as_map, canny, from_truth, make
 from .problems import problems
 
 __all__ = [
     "ADE20K",
-    "MEASURES",
-    "PAIRS",
-    "Pair",
+    "KINDS",
+    "ControlKind",
+    "Preprocessor",
+    "adherence_of",
+    "adherence_of_joints",
+    "as_map",
     "as_picture",
     "canny",
-    "depth",
     "from_truth",
     "make",
-    "mlsd",
-    "normal",
     "notes",
-    "obeys",
-    "obeys_joints",
-    "openpose",
     "pairs_table",
     "problems",
     "release",
-    "scribble",
-    "seg",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from ..clay.regions import soften
 
@@ -35,6 +36,7 @@ class Strokes:
 
 
 LINES, STROKES = Lines(), Strokes()
+FAINT = 8  # grey level from which a pixel of a shrunk drawing touches a line
 
 
 def canny(pixels: np.ndarray, low: float = 100, high: float = 200) -> np.ndarray:
@@ -95,6 +97,14 @@ def outlines(pixels: np.ndarray, knobs: Strokes = STROKES) -> np.ndarray:
     drawn = sizes[:, cv2.CC_STAT_AREA] >= knobs.shortest * unit
     drawn[0] = False  # the paper
     return soften(drawn[labels], knobs.pen * unit) > 0.5
+
+
+def resize_lines(drawn: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Resize a drawing to (width, height): a pixel is white if it touches a line, so that thin lines survive."""
+    grey = drawn.convert("L")
+    if grey.width > size[0]:
+        grey = grey.resize(size, Image.Resampling.BOX).point(lambda value: 255 * (value > FAINT))
+    return grey.resize(size, Image.Resampling.NEAREST).convert("RGB")
 
 
 def _lab8(pixels: np.ndarray) -> np.ndarray:

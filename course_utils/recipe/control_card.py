@@ -79,7 +79,9 @@ def gains(kind: str, gain: float) -> dict[float, metrics.Interval]:
     chosen = trials.choose(kind, count=trials.SCENES + TUNING)[trials.SCENES :]
 
     def obeyed(pictures: list) -> list[float]:
-        return [controls.obeys(kind, trial.made, picture) for trial, picture in zip(chosen, pictures, strict=True)]
+        return [
+            controls.adherence_of(kind, trial.made, picture) for trial, picture in zip(chosen, pictures, strict=True)
+        ]
 
     ends = obeyed(trials.generate(base, chosen)), obeyed(trials.tripped(base, chosen))
     scales = {one: {"controlnet_conditioning_scale": one / gain} for one in GAINS}

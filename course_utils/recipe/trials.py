@@ -17,7 +17,7 @@ from PIL import Image
 from .. import adherence, catalog, controls, editing, metrics
 from ..clay.render import render
 from ..clay.view import Render
-from ..controls import networks
+from ..controls import annotators
 from . import corpus, data, dependents, maps
 
 SCENES, BATCH = 64, 16
@@ -88,13 +88,13 @@ def measure(kind: str, chosen: Sequence[Trial], obeying: list[np.ndarray], base)
         base: the pipeline without control; its autoencoder sets the ceiling.
 
     Returns:
-        One row a trial: what was asked, and ``reached``, ``floor``, ``ceiling`` as ``controls.obeys`` gives them,
-        None where nothing was asked for.
+        One row a trial: what was asked, and ``reached``, ``floor``, ``ceiling`` as ``controls.adherence_of`` gives
+        them, None where nothing was asked for.
     """
     sides = {"reached": obeying, "floor": generate(base, chosen), "ceiling": tripped(base, chosen)}
     return [
         {"control": kind, "scene": trial.number, "prompt": trial.prompt}
-        | {side: plain(controls.obeys(kind, trial.made, made[k])) for side, made in sides.items()}
+        | {side: plain(controls.adherence_of(kind, trial.made, made[k])) for side, made in sides.items()}
         for k, trial in enumerate(chosen)
     ]
 
@@ -111,11 +111,11 @@ def plain(value: float) -> float | None:
 
 def just_trained() -> None:
     """Measure with the networks as they lie in their folders, whatever the list of assets says of them yet."""
-    networks.release()
+    annotators.release()
     folder = dependents.folder_of("depth")
     if (folder / "depth_estimator").exists():
         parts = folder / "depth_estimator", folder / "feature_extractor"
-        networks.kept("depth clay", partial(networks.pair, "DepthEstimation", *parts))
+        annotators.kept("depth clay", partial(annotators.pair, "DepthEstimation", *parts))
 
 
 def table(rows: list[dict]) -> str:
@@ -129,7 +129,7 @@ def table(rows: list[dict]) -> str:
     except ValueError as error:
         reached = f"none: {error}"
     lines.append(f"| **score** = (with - floor) / (ceiling - floor) | **{reached}** |")
-    head = f"| {controls.MEASURES[rows[0]['control']]}, {len(rows)} held-out scenes | |"
+    head = f"| {controls.KINDS[rows[0]['control']].measure}, {len(rows)} held-out scenes | |"
     return "\n".join([head, "|---|---|", *lines])
 
 

@@ -114,10 +114,10 @@ for thing in scene.things:
 # it is geometry.
 
 # %%
-from course_utils.clay import control_maps
+from course_utils import controls
 
 made = clay.render(scene, height=256, width=256)
-maps = [made.image, *(control_maps.MAPS[name](made) for name in ("depth", "normal", "seg"))]
+maps = [made.image, *(controls.from_truth(made, kind) for kind in ("depth", "normal", "seg"))]
 plots.described(
     plots.strip(maps, ["picture", "depth", "normals", "classes"], size=(192, 192)),
     "A red alarm clock beside a blue bench on a beach; then its depth, near is bright; its normals; its classes.",

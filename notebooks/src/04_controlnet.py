@@ -106,7 +106,7 @@ plots.described(
 
 # %% tags=["check", "nbval-ignore-output"]
 through = editing.decode(pipe, editing.encode(pipe, picture))
-floor, reached, ceiling = (controls.obeys("canny", made, image) for image in (without, steered, through))
+floor, reached, ceiling = (controls.adherence_of("canny", made, image) for image in (without, steered, through))
 print(f"floor {floor:.2f}, with the map {reached:.2f}, ceiling {ceiling:.2f}")
 print(f"score of this one picture: {(reached - floor) / (ceiling - floor):.2f}")
 assert 0 <= floor < ceiling <= 1 and (reached > floor or room.lane == "sd15")
@@ -216,7 +216,7 @@ for kind in kinds:
     painted[kind] = paint(image=maps[kind])
 
 told = kinds if room.lane == "clay" else ["canny"]  # the networks that measure the others know clay only
-marks = {kind: f": {controls.obeys(kind, made, painted[kind]):.2f}" for kind in told}
+marks = {kind: f": {controls.adherence_of(kind, made, painted[kind]):.2f}" for kind in told}
 rows, names = [[maps[kind] for kind in kinds], [*painted.values()]], [kind + marks.get(kind, "") for kind in kinds]
 plots.described(
     plots.sweep(rows, ["map", "painted"], names, size=(118, 118)),
@@ -261,7 +261,7 @@ if room.lane == "clay":
     row = table.where(control=kinds[-1])[0]  # of the net that is loaded
     again = clay.render(clay.scene(table.settings["world"], row["scene"]), *size)
     image = paint(row["scene"], prompt=row["prompt"], image=controls.from_truth(again, kinds[-1]))
-    value = controls.obeys(kinds[-1], again, image)
+    value = controls.adherence_of(kinds[-1], again, image)
     print(f"{kinds[-1]}, scene {row['scene']}: {row['reached']:.3f} in the table, {value:.3f} now")
     assert abs(value - row["reached"]) < 0.05
     assert all(one.low > 0.5 for one in scores.values()), "each control is obeyed, and surely so"
@@ -352,7 +352,7 @@ plots.described(shown, f"Scores, maps by nets: the right pairs reach {right:.2f}
 # %% tags=["nbval-ignore-output"]
 pipe = catalog.load("controlnet", lane=room.lane, control="canny")
 scales = {scale: paint(controlnet_conditioning_scale=scale) for scale in (0.0, 0.5, 1.0, 1.5, 2.0)}
-heed = {scale: controls.obeys("canny", made, image) for scale, image in scales.items()}
+heed = {scale: controls.adherence_of("canny", made, image) for scale, image in scales.items()}
 names = [f"scale {scale}: {value:.2f}" for scale, value in heed.items()]
 plots.described(plots.strip([*scales.values()], names, (120, 120)), f"One seed, edges obeyed at {', '.join(names)}.")
 
@@ -366,7 +366,7 @@ plots.described(plots.strip([*scales.values()], names, (120, 120)), f"One seed, 
 # %% tags=["nbval-ignore-output"]
 spans = [(0.0, 1.0), (0.0, 0.3), (0.3, 1.0), (0.7, 1.0)]
 spoken = {span: paint(control_guidance_start=span[0], control_guidance_end=span[1]) for span in spans}
-during = {span: controls.obeys("canny", made, image) for span, image in spoken.items()}
+during = {span: controls.adherence_of("canny", made, image) for span, image in spoken.items()}
 names = [f"{start:.0%} to {end:.0%}: {value:.2f}" for (start, end), value in during.items()]
 plots.described(plots.strip([*spoken.values()], names, (130, 130)), f"One seed; the map speaks {', '.join(names)}.")
 
@@ -382,7 +382,7 @@ plots.described(plots.strip([*spoken.values()], names, (130, 130)), f"One seed; 
 
 # %% tags=["check"]
 wordless = [paint(prompt="", guess_mode=guess) for guess in (False, True)]
-told, led = (controls.obeys("canny", made, image) for image in wordless)
+told, led = (controls.adherence_of("canny", made, image) for image in wordless)
 assert room.lane == "sd15" or heed[0.0] < heed[0.5] < heed[1.0] == max(during.values()) > heed[2.0] - 0.1
 shown = plots.strip([maps["canny"], *wordless], ["map", f"no words: {told:.2f}", f"guess: {led:.2f}"], (150, 150))
 plots.described(shown, f"The edge map; pictures without a prompt: {told:.2f}; in guess mode: {led:.2f}.")

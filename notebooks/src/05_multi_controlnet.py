@@ -92,7 +92,8 @@ plots.described(shown, "One seed painted with neither map, with the body's, with
 # numbers are not known: reader and judge know clay.
 
 # %% tags=["check", "nbval-ignore-output"]
-kept = {name: controls.obeys_joints(made, image) for name, image in made_by.items()} if room.lane == "clay" else {}
+known = made_by if room.lane == "clay" else {}
+kept = {name: controls.adherence_of_joints(made, image) for name, image in known.items()}
 for name, found in kept.items():
     print(f"{name}: body {found['body']:.2f}, hand {found['hand']:.2f}; fingers: {judge.look(made_by[name]).fingers}")
 if kept:
@@ -146,7 +147,7 @@ assert np.array_equal(single, made_by["the body"])
 
 # %% tags=["nbval-ignore-output"]
 by_weight = {weight: paint(1.0, weight) for weight in (0.0, 0.5, 1.0, 1.5, 2.0)}
-joints = {weight: controls.obeys_joints(made, image) for weight, image in by_weight.items()}
+joints = {weight: controls.adherence_of_joints(made, image) for weight, image in by_weight.items()}
 names = [f"hand {weight}: body {found['body']:.2f}, hand {found['hand']:.2f}" for weight, found in joints.items()]
 shown = plots.strip([*by_weight.values()], names if kept else [f"hand {weight}" for weight in joints], size=(150, 150))
 plots.described(shown, "One seed; the body's map at weight 1, the hand's from 0 to 2.")
@@ -210,7 +211,7 @@ scene = clay.render(clay.scene(table.settings["world"], row["scene"]), *size)
 pair = [controls.from_truth(scene, kind) for kind in ("openpose", "depth")]
 image = paint(1.0, 1.0, maps=pair, seed=row["scene"], prompt=row["prompt"]) if room.lane == "clay" else None
 if image:
-    now = controls.obeys("openpose", scene, image), controls.obeys("depth", scene, image)
+    now = controls.adherence_of("openpose", scene, image), controls.adherence_of("depth", scene, image)
     print(f"pose and depth: {row['obeys first']}, {row['obeys second']} in the table; {now[0]:.2f}, {now[1]:.2f} now")
     assert abs(now[1] - row["obeys second"]) < 0.05
 

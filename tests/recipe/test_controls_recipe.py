@@ -105,8 +105,7 @@ def test_a_persons_pixels_are_hers(made, facts):
 
 @pytest.mark.parametrize("kind", catalog.CONTROLS)
 def test_a_hint_from_truth_is_the_map_from_truth(made, facts, kind):
-    name = {"openpose": "pose", "mlsd": "line"}.get(kind, kind)
-    assert np.array_equal(hints.draw(kind, facts), np.asarray(control_maps.MAPS[name](made)))
+    assert np.array_equal(hints.draw(kind, facts), np.asarray(controls.from_truth(made, kind)))
 
 
 @pytest.mark.parametrize("kind", catalog.CONTROLS)
@@ -239,7 +238,7 @@ def test_controls_learn_ship_and_name_their_base(kitchen):
     for kind in ("canny", "openpose"):
         control.train(kind, 1, knobs)
         card = (kitchen / f"clay-control-{kind}" / "README.md").read_text()
-        assert dependents.lines(catalog.TRAINED_ON, kitchen) in card and controls.MEASURES[kind] in card
+        assert dependents.lines(catalog.TRAINED_ON, kitchen) in card and controls.KINDS[kind].measure in card
         assert ("went on from clay-control-canny" in card) == (kind != "canny") != ("its connections zero" in card)
     pipe = catalog.load("controlnet", "clay", control=["canny", "openpose"])
     assert len(pipe.controlnet.nets) == 2 and not {"clay-control-canny", "clay-control-openpose"} & {

@@ -14,10 +14,11 @@ from course_utils import catalog, controls, env
 from course_utils.catalog.checkpoints import Pickle
 from course_utils.catalog.files import sha256
 from course_utils.clay.control_maps import SEGMENTS
-from course_utils.controls import networks, on_clay, on_sd15
+from course_utils.controls import annotators, edges, preprocess_sd15
 from course_utils.controls.reader import Reader
 from course_utils.judge.network import ready
-from tests.tiny import annotators, models
+from tests.tiny import annotators as tiny
+from tests.tiny import models
 
 READ = ("openpose", "seg", "normal")  # by the reader
 HEIGHT, WIDTH = 48, 80
@@ -41,7 +42,7 @@ def reader(far):
         torch.manual_seed(0)
         made = Reader(widths=(8, 8, 8))
     made.far.fill_(far)
-    return networks.kept("reader", lambda: ready(made))
+    return annotators.kept("reader", lambda: ready(made))
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_the_reader_draws_three_controls(picture):
 @pytest.mark.parametrize("control", READ)
 def test_what_is_unlike_clay_gets_a_note_and_a_map(picture, control):
     reader(far=1e-3)
-    drawn = getattr(controls, control)(picture, lane="clay")
+    drawn = controls.make(control, picture, "clay")
     (note,) = [note for note in controls.notes(drawn) if "unlike" in note]
     assert note.startswith("This looks unlike a clay picture (doubt 1.00 of 1)") and "lane='sd15'" in note
     assert note in controls.problems(drawn, control)
@@ -94,33 +95,33 @@ def test_nobody_in_the_picture_is_said(picture):
     network = reader(far=1e6)
     for name in ("body", "palm"):
         torch.nn.init.constant_(network.heads[name].bias, -50.0)
-    assert controls.notes(controls.openpose(picture)) == (
+    assert controls.notes(controls.make("openpose", picture)) == (
         "Nobody was found in the picture: the map is empty and steers nothing.",
     )
 
 
 def test_depth_comes_from_the_depth_pair(picture, depth_pair):
     reader(far=1e-3)
-    drawn = np.asarray(controls.depth(picture, lane="clay"))
+    drawn = np.asarray(controls.make("depth", picture, "clay"))
     assert drawn.shape == (HEIGHT, WIDTH, 3) and (drawn[..., 0] == drawn[..., 2]).all()
-    near = networks.nearness(picture, "clay")
+    near = annotators.nearness(picture, "clay")
     order = np.argsort(near.ravel())
     assert (np.diff(drawn[..., 0].ravel()[order].astype(int)) >= 0).all()
-    assert "unlike a clay picture" in controls.notes(controls.depth(picture))[0]
+    assert "unlike a clay picture" in controls.notes(controls.make("depth", picture))[0]
 
 
 def test_a_networks_files_are_checked_once_and_not_for_each_picture(picture, depth_pair, monkeypatch):
     source, asked = catalog.source, []
     monkeypatch.setattr(catalog, "source", lambda *use: asked.append(use) or source(*use))
     for _ in range(2):
-        networks.nearness(picture, "clay")
+        annotators.nearness(picture, "clay")
     assert asked == [("depth2img", "clay")]
 
 
 def test_the_reader_is_that_of_the_assets(tmp_path, monkeypatch):
     monkeypatch.setattr(env, "ASSETS", tmp_path)
     with pytest.raises(FileNotFoundError, match=str(tmp_path)):
-        networks.reader()
+        annotators.reader()
 
 
 def test_depth_agrees_with_the_pipelines_own_estimate(picture, depth_pair):
@@ -129,13 +130,13 @@ def test_depth_agrees_with_the_pipelines_own_estimate(picture, depth_pair):
     with torch.inference_mode():
         theirs = pipe.depth_estimator(given).predicted_depth[:, None]
         theirs = torch.nn.functional.interpolate(theirs, (HEIGHT, WIDTH), mode="bicubic")[0, 0]
-    assert np.allclose(theirs.numpy(), networks.nearness(picture, "clay"), atol=1e-5)
+    assert np.allclose(theirs.numpy(), annotators.nearness(picture, "clay"), atol=1e-5)
 
 
 def test_networks_that_do_not_ship_yet_are_said(picture, tmp_path, monkeypatch):
     monkeypatch.setattr(env, "ASSETS", tmp_path)
     with pytest.raises(FileNotFoundError, match="clay-depth.*make models"):
-        controls.depth(picture, lane="clay")
+        controls.make("depth", picture, "clay")
 
 
 # The sd15 lane
@@ -143,39 +144,39 @@ def test_networks_that_do_not_ship_yet_are_said(picture, tmp_path, monkeypatch):
 
 def test_depth_anything_comes_from_a_pinned_snapshot(picture, tmp_path, monkeypatch, capfd, recwarn):
     entry = catalog.checkpoint("depth estimator", "sd15")
-    annotators.build_depth_hub(tmp_path, entry.id, entry.revision)
+    tiny.build_depth_hub(tmp_path, entry.id, entry.revision)
     use_hub(monkeypatch, tmp_path)
     capfd.readouterr(), recwarn.clear()
-    drawn = np.asarray(controls.depth(picture, lane="sd15"))
+    drawn = np.asarray(controls.make("depth", picture, "sd15"))
     assert drawn.shape == (HEIGHT, WIDTH, 3) and drawn.min() == 0 and drawn.max() == 255
     assert capfd.readouterr() == ("", "") and not list(recwarn)
 
 
 def test_upernet_paints_the_colours_of_ade20k(picture, tmp_path, monkeypatch, capfd):
-    snapshot = annotators.build_segmenter_hub(tmp_path, catalog.checkpoint("segmenter", "sd15").id)
+    snapshot = tiny.build_segmenter_hub(tmp_path, catalog.checkpoint("segmenter", "sd15").id)
     use_hub(monkeypatch, tmp_path)
     trust(monkeypatch, "segmenter", snapshot)
     capfd.readouterr()
-    drawn = controls.seg(picture, lane="sd15")
+    drawn = controls.make("seg", picture, "sd15")
     assert drawn.size == (WIDTH, HEIGHT) and controls.problems(drawn, "seg", HEIGHT, WIDTH) == []
     assert {tuple(colour) for colour in np.asarray(drawn).reshape(-1, 3)} <= {tuple(one) for one in controls.ADE20K}
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_pickle_that_is_another_file_is_refused_before_it_is_loaded(picture, tmp_path, monkeypatch):
-    annotators.build_segmenter_hub(tmp_path, catalog.checkpoint("segmenter", "sd15").id)
+    tiny.build_segmenter_hub(tmp_path, catalog.checkpoint("segmenter", "sd15").id)
     use_hub(monkeypatch, tmp_path)
     with pytest.raises(
         OSError, match=r"pytorch_model.bin is refused: SHA-256 .* instead of 76c163aa531a.*Delete .*upernet"
     ):
-        controls.seg(picture, lane="sd15")
-    assert not networks._kept
+        controls.make("seg", picture, "sd15")
+    assert not annotators._kept
 
 
 def test_missing_weights_are_announced_with_their_gigabytes(picture, tmp_path, monkeypatch, capsys):
     use_hub(monkeypatch, tmp_path)
     with pytest.raises(OSError, match="upernet-convnext-small at revision main is not on this computer"):
-        controls.seg(picture, lane="sd15")
+        controls.make("seg", picture, "sd15")
     assert "about 0.33 GB" in capsys.readouterr().out
     with pytest.raises(OSError, match="Annotators at revision 982e7e"):
         catalog.fetch_pickles(catalog.checkpoint("annotators", "sd15"), "body_pose_model.pth", "hand_pose_model.pth")
@@ -184,7 +185,7 @@ def test_missing_weights_are_announced_with_their_gigabytes(picture, tmp_path, m
 
 
 def test_half_a_download_of_pickles_is_said(tmp_path, monkeypatch):
-    snapshot = annotators.build_segmenter_hub(tmp_path, catalog.checkpoint("segmenter", "sd15").id)
+    snapshot = tiny.build_segmenter_hub(tmp_path, catalog.checkpoint("segmenter", "sd15").id)
     use_hub(monkeypatch, tmp_path)
     (snapshot / "pytorch_model.bin").unlink()
     with pytest.raises(OSError, match="upernet-convnext-small .*is not on this computer and could not be downloaded"):
@@ -210,7 +211,7 @@ def test_a_missing_controlnet_aux_is_said_before_anything_is_downloaded(picture,
 def test_the_real_detectors_run(tmp_path, monkeypatch, capfd, recwarn):
     pytest.importorskip("controlnet_aux")
     entry = catalog.checkpoint("annotators", "sd15")
-    snapshot = annotators.build_annotators_hub(tmp_path, entry.id, entry.revision)
+    snapshot = tiny.build_annotators_hub(tmp_path, entry.id, entry.revision)
     use_hub(monkeypatch, tmp_path)
     trust(monkeypatch, "annotators", snapshot)
     capfd.readouterr(), recwarn.clear()
@@ -228,18 +229,20 @@ def test_openposes_points_become_pixels():
         def __init__(self, x, y):
             self.x, self.y = x, y
 
-    found = on_sd15._points([Point(0.5, 0.25), None, Point(-1 / 80, -1 / 48)], Image.new("RGB", (WIDTH, HEIGHT)))
+    found = preprocess_sd15._points(
+        [Point(0.5, 0.25), None, Point(-1 / 80, -1 / 48)], Image.new("RGB", (WIDTH, HEIGHT))
+    )
     assert found.tolist() == [[40, 12, 1], [0, 0, 0], [0, 0, 0]]
 
 
 @pytest.mark.parametrize("size", [(512, 512), (1000, 600), (40, 900)])
 def test_detectors_see_multiples_of_64_and_drawings_come_back_crisp(size):
     picture = Image.new("RGB", size)
-    fitted = on_sd15._fitted(picture)
+    fitted = preprocess_sd15._fitted(picture)
     assert not fitted.width % 64 and not fitted.height % 64 and min(fitted.size) == 512
     lines = np.zeros((fitted.height, fitted.width), np.uint8)
     lines[:, ::64] = 255  # one pixel wide
-    back = np.asarray(on_sd15._crisp(Image.fromarray(lines), picture))
+    back = np.asarray(edges.resize_lines(Image.fromarray(lines), picture.size))
     assert back.shape == (size[1], size[0], 3) and set(np.unique(back)) == {0, 255}
 
 
@@ -247,7 +250,8 @@ def test_detectors_see_multiples_of_64_and_drawings_come_back_crisp(size):
 
 
 def test_each_control_is_made_by_both_lanes():
-    assert set(on_clay.MAKERS) == set(on_sd15.MAKERS) == set(catalog.CONTROLS) - {"canny"}
+    for control in catalog.CONTROLS:
+        assert set(controls.KINDS[control].preprocessors) == {"clay", "sd15"}
 
 
 class Network:
@@ -255,36 +259,36 @@ class Network:
 
 
 def test_two_networks_are_kept_at_most():
-    first = networks.kept("first", Network)
-    gone = weakref.ref(networks.kept("second", Network))
-    assert networks.kept("first", Network) is first
-    networks.kept("third", Network)
+    first = annotators.kept("first", Network)
+    gone = weakref.ref(annotators.kept("second", Network))
+    assert annotators.kept("first", Network) is first
+    annotators.kept("third", Network)
     gc.collect()
-    assert gone() is None and networks.kept("first", Network) is first
-    assert list(networks._kept) == ["third", "first"]
+    assert gone() is None and annotators.kept("first", Network) is first
+    assert list(annotators._kept) == ["third", "first"]
 
 
 def test_room_is_made_before_the_next_is_loaded():
-    watched = [weakref.ref(networks.kept(name, Network)) for name in ("first", "second")]
+    watched = [weakref.ref(annotators.kept(name, Network)) for name in ("first", "second")]
 
     def load():
         gc.collect()
         assert watched[0]() is None and watched[1]() is not None
         return Network()
 
-    networks.kept("third", load)
+    annotators.kept("third", load)
 
 
 def test_release_forgets_everything(picture):
     gone = weakref.ref(reader(far=1.0))
     env.release()
-    assert gone() is None and not networks._kept
+    assert gone() is None and not annotators._kept
 
 
 def test_loading_leaves_the_loggers_alone(picture, tmp_path, monkeypatch):
     entry = catalog.checkpoint("depth estimator", "sd15")
-    annotators.build_depth_hub(tmp_path, entry.id, entry.revision)
+    tiny.build_depth_hub(tmp_path, entry.id, entry.revision)
     use_hub(monkeypatch, tmp_path)
     level = logging.getLogger("transformers").level
-    networks.depth_pair("sd15")
+    annotators.depth_pair("sd15")
     assert logging.getLogger("transformers").level == level

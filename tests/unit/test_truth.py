@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from course_utils import controls
 from course_utils.clay import control_maps, truth
 from course_utils.clay import vocabulary as words
 from course_utils.clay.camera import fit
@@ -31,10 +32,10 @@ def person():
     return render(scene.with_(camera=fit(compose(scene).rows, 0.9)), 128, 128)
 
 
-@pytest.mark.parametrize("name", control_maps.MAPS)
-def test_every_map_is_rgb_of_the_pictures_size(pair, name):
+@pytest.mark.parametrize("kind", controls.KINDS)
+def test_every_map_is_rgb_of_the_pictures_size(pair, kind):
     """A map that is not the size of its picture controls the wrong place."""
-    made = control_maps.MAPS[name](pair)
+    made = controls.from_truth(pair, kind)
     assert made.mode == "RGB" and made.size == (WIDTH, HEIGHT)
 
 

@@ -53,7 +53,7 @@ def _mismatch(job: tuple[str, int]) -> list[dict]:
         made = dict.fromkeys(CONTROLS, pictures)
     return [
         {"map": kind, "net": net, "scene": trial.number, "prompt": trial.prompt}
-        | {"reached": trials.plain(controls.obeys(kind, trial.made, picture))}
+        | {"reached": trials.plain(controls.adherence_of(kind, trial.made, picture))}
         for kind, pictures in made.items()
         for trial, picture in zip(chosen, pictures, strict=True)
     ]

@@ -59,7 +59,7 @@ def _beach(job: tuple[str, float | None, int]) -> list[dict]:
     pictures = generate(load(lane="clay"), chosen, **given)
     return [
         {"way": way, "strength": strength, "seed": trial.number}
-        | {"pose": plain(controls.obeys_joints(trial.made, picture)["body"])}
+        | {"pose": plain(controls.adherence_of_joints(trial.made, picture)["body"])}
         | {"outline": plain(outline_kept(trial.made, picture)), "beach": plain(adherence.beach(picture))}
         for trial, picture in zip(chosen, pictures, strict=True)
     ]

@@ -84,9 +84,9 @@ def obeyed(duet: str, one: Trial, other: Trial, picture) -> dict[str, float]:
     """Say how far a picture obeys each of the two."""
     if duet != "body + hand":
         asked = zip((one, other), DUETS[duet], strict=True)
-        first, second = (controls.obeys(kind, trial.made, picture) for trial, kind in asked)
+        first, second = (controls.adherence_of(kind, trial.made, picture) for trial, kind in asked)
         return {"obeys first": first, "obeys second": second}
-    found = controls.obeys_joints(one.made, picture)
+    found = controls.adherence_of_joints(one.made, picture)
     return {"obeys first": found["body"], "obeys second": found["hand"]}
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -18,12 +17,12 @@ from PIL import Image
 
 from .. import catalog
 from ..clay.control_maps import draw_depth, draw_pose
-from . import networks
+from . import annotators
 from .ade20k import COLOURS
+from .edges import resize_lines
 
 SIDE = 512  # pixels of the shorter side that the detectors were made for
 STEP = 64  # sides that they take are multiples of it
-FAINT = 8  # grey level from which a pixel of a shrunk drawing touches a line
 MISSING = (
     "control={!r} on the sd15 lane needs controlnet_aux: `pip install controlnet-aux==0.0.10 einops timm`, then "
     "restart the kernel. Never install mediapipe beside it. lane='clay' needs none of it."
@@ -33,12 +32,13 @@ MISSING = (
 def mlsd(picture: Image.Image) -> Image.Image:
     """Draw the straight lines that M-LSD finds (Gu et al., 2022)."""
     detector = _detector("mlsd", "MLSDdetector", "mlsd_large_512_fp32.pth")
-    return _crisp(_seen(detector, picture), picture)
+    return resize_lines(_seen(detector, picture), picture.size)
 
 
 def scribble(picture: Image.Image) -> Image.Image:
     """Draw HED's soft edges (Xie and Tu, 2015), thinned and thickened again as by hand."""
-    return _crisp(_seen(_detector("scribble", "HEDdetector", "ControlNetHED.pth"), picture, scribble=True), picture)
+    detector = _detector("scribble", "HEDdetector", "ControlNetHED.pth")
+    return resize_lines(_seen(detector, picture, scribble=True), picture.size)
 
 
 def normal(picture: Image.Image) -> Image.Image:
@@ -49,7 +49,7 @@ def normal(picture: Image.Image) -> Image.Image:
 
 def openpose(picture: Image.Image) -> Image.Image:
     """Draw the joints of bodies and hands that OpenPose sees (Cao et al., 2019); faces are left out."""
-    detector = networks.kept("openpose sd15", _openpose)
+    detector = annotators.kept("openpose sd15", _openpose)
     people = detector.detect_poses(np.asarray(_fitted(picture)), include_hand=True)
     bodies = [_points(one.body.keypoints, picture) for one in people]
     hands = [_points(hand, picture) for one in people for hand in (one.left_hand, one.right_hand) if hand]
@@ -60,16 +60,16 @@ def seg(picture: Image.Image) -> Image.Image:
     """Draw the classes of ADE20K that UperNet sees (Xiao et al., 2018)."""
     import torch
 
-    network, processor = networks.kept("seg sd15", _upernet)
+    network, processor = annotators.kept("seg sd15", _upernet)
     with torch.inference_mode():
-        said = network(**processor(images=picture, return_tensors="pt").to(networks.device()))
-    klass = processor.post_process_semantic_segmentation(said, target_sizes=[picture.size[::-1]])[0]
+        segmented = network(**processor(images=picture, return_tensors="pt").to(annotators.device()))
+    klass = processor.post_process_semantic_segmentation(segmented, target_sizes=[picture.size[::-1]])[0]
     return Image.fromarray(COLOURS[klass.cpu().numpy()])
 
 
 def depth(picture: Image.Image) -> Image.Image:
     """Draw the depth that Depth Anything V2 sees (Yang et al., 2024)."""
-    return draw_depth(networks.nearness(picture, "sd15"))
+    return draw_depth(annotators.nearness(picture, "sd15"))
 
 
 def _detector(control: str, name: str, weights: str):
@@ -79,9 +79,9 @@ def _detector(control: str, name: str, weights: str):
         cls = getattr(_controlnet_aux(control), name)  # first: without it nothing need be downloaded
         folder = str(_annotators(weights))
         with contextlib.redirect_stdout(io.StringIO()):  # NormalBae tells how it is put together
-            return cls.from_pretrained(folder, filename=weights).to(networks.device())
+            return cls.from_pretrained(folder, filename=weights).to(annotators.device())
 
-    return networks.kept(f"{control} sd15", load)
+    return annotators.kept(f"{control} sd15", load)
 
 
 def _openpose():
@@ -91,7 +91,7 @@ def _openpose():
     folder = _annotators(body, hand)
     parts = package.open_pose.Body(str(folder / body)), package.open_pose.Hand(str(folder / hand))
     for part in parts:
-        part.to(networks.device())
+        part.to(annotators.device())
     return package.OpenposeDetector(*parts)
 
 
@@ -102,7 +102,7 @@ def _annotators(*names: str):
 def _upernet():
     entry = catalog.checkpoint("segmenter", "sd15")
     folder = catalog.fetch_pickles(entry, *(pickle.name for pickle in entry.pickles))
-    return networks.pair("SemanticSegmentation", folder, folder, use_safetensors=False)
+    return annotators.pair("SemanticSegmentation", folder, folder, use_safetensors=False)
 
 
 def _controlnet_aux(control: str) -> ModuleType:
@@ -129,14 +129,6 @@ def _fitted(picture: Image.Image) -> Image.Image:
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
-def _crisp(drawn: Image.Image, picture: Image.Image) -> Image.Image:
-    """Resize a drawing; a pixel is white if it touches a line, so that thin lines survive."""
-    grey = drawn.convert("L")
-    if grey.width > picture.width:
-        grey = grey.resize(picture.size, Image.Resampling.BOX).point(lambda value: 255 * (value > FAINT))
-    return grey.resize(picture.size, Image.Resampling.NEAREST).convert("RGB")
-
-
 def _points(found, picture: Image.Image) -> np.ndarray:
     """Turn OpenPose's points, 0-1 or missing, into [point, 3]: column, row (pixels), visible."""
     points = np.zeros((len(found), 3), np.float32)
@@ -144,8 +136,3 @@ def _points(found, picture: Image.Image) -> np.ndarray:
         if point is not None and point.x > 0 and point.y > 0:
             row[:] = point.x * picture.width, point.y * picture.height, 1
     return points
-
-
-MAKERS: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "mlsd": mlsd, "scribble": scribble, "openpose": openpose, "seg": seg, "depth": depth, "normal": normal,
-}  # fmt: skip

@@ -6,15 +6,12 @@ comes with a note.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from PIL import Image
 
 from ..clay.control_maps import SEGMENTS, draw_depth, draw_lines, draw_normals, draw_pose
 from ..pictures import with_notes
-from . import networks
-from .edges import outlines, straight_lines
+from . import annotators, edges
 
 DOUBT = 0.5  # from here on a picture is less like clay than 99 in 100 renders
 UNLIKE = (
@@ -23,44 +20,43 @@ UNLIKE = (
 )
 
 
+def canny(picture: Image.Image, low: float = 100, high: float = 200) -> Image.Image:
+    """Draw the edges that Canny's detector finds; on both lanes."""
+    return Image.fromarray(edges.canny(np.asarray(picture), low, high)).convert("RGB")
+
+
 def mlsd(picture: Image.Image) -> Image.Image:
     """Draw the straight lines that LSD finds."""
-    return draw_lines(straight_lines(np.asarray(picture)), picture.height, picture.width)
+    return draw_lines(edges.straight_lines(np.asarray(picture)), picture.height, picture.width)
 
 
 def scribble(picture: Image.Image) -> Image.Image:
     """Draw the outlines of colour, thickened."""
-    return Image.fromarray(outlines(np.asarray(picture))).convert("RGB")
+    return Image.fromarray(edges.outlines(np.asarray(picture))).convert("RGB")
 
 
 def openpose(picture: Image.Image) -> Image.Image:
     """Draw the joints that the reader sees."""
-    reading = networks.reader().read(picture)
-    drawn = draw_pose(reading.body, reading.hands, picture.height, picture.width)
-    return _doubted(drawn, reading.doubt)
+    reading = annotators.reader().read(picture)
+    return _doubted(draw_pose(reading.body, reading.hands, picture.height, picture.width), reading.doubt)
 
 
 def seg(picture: Image.Image) -> Image.Image:
     """Draw the classes that the reader sees."""
-    reading = networks.reader().read(picture)
+    reading = annotators.reader().read(picture)
     return _doubted(Image.fromarray(SEGMENTS[reading.seg]), reading.doubt)
 
 
 def depth(picture: Image.Image) -> Image.Image:
     """Draw the depth that the network of depth2img estimates; the reader says whether the picture is clay."""
-    return _doubted(draw_depth(networks.nearness(picture, "clay")), networks.reader().read(picture).doubt)
+    return _doubted(draw_depth(annotators.nearness(picture, "clay")), annotators.reader().read(picture).doubt)
 
 
 def normal(picture: Image.Image) -> Image.Image:
     """Draw the normals that the reader sees."""
-    reading = networks.reader().read(picture)
+    reading = annotators.reader().read(picture)
     return _doubted(draw_normals(reading.normal), reading.doubt)
 
 
 def _doubted(drawn: Image.Image, doubt: float) -> Image.Image:
     return with_notes(drawn, UNLIKE.format(doubt)) if doubt >= DOUBT else drawn
-
-
-MAKERS: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "mlsd": mlsd, "scribble": scribble, "openpose": openpose, "seg": seg, "depth": depth, "normal": normal,
-}  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a control map looks like, in numbers: what tells one kind from another and a map from a photograph."""
+"""What a control map looks like, in numbers, and what these tell: its kind, or that it is a photograph."""
 
 from __future__ import annotations
 
@@ -16,9 +16,52 @@ UNIT = 0.12  # by which the length of a drawn normal may miss 1
 BLACK = 16  # brightest channel of an empty pixel of a pose
 NEAR = 24  # levels by which a channel may miss a colour that it is meant to be
 JPEG = 6  # levels by which JPEG moves the colour of a flat region
+CURVED = 0.65  # share of straight lines that an M-LSD map has at least,
+STRAIGHT = 0.90  # and an edge map at most
+ENOUGH = 256  # pixels of the smaller side: of so many it is seen what kind a map is
+ROOM_FOR_PEN = 128  # pixels of the smaller side: in smaller pictures all strokes are thin
 PIECE = 0.05  # of the smaller side: pieces of a line at least this long count as straight
 WHEEL = np.array(RAINBOW)
 LIMB = (WHEEL * 0.6).astype(np.uint8)  # limbs are drawn darker than joints
+
+
+def kind_of(pixels: np.ndarray) -> str:
+    """Say which kind of map uint8 [height, width, 3] looks like; "photograph" for none, "" for an empty one."""
+    if not grey(pixels):
+        step = max(1, min(pixels.shape[:2]) // ENOUGH)
+        pixels = pixels[::step, ::step]
+        if max(painted(order, JPEG).mean() for order in (pixels, pixels[..., ::-1])) > 0.6:
+            return "seg"
+        if empty(pixels) > 0.5:
+            return "openpose"
+        if unit(pixels) > 0.85:
+            return "normal"
+        return "seg" if colours(pixels) <= 64 else "photograph"
+    values = pixels[..., 1]
+    if levels(values) > LINE_LEVELS:
+        return "photograph" if rough(values) > GRAIN else "depth"
+    drawn = lines(values)
+    if not drawn.any():
+        return ""
+    if thick(drawn) > 0.5:
+        return "scribble"
+    return "mlsd" if straight(drawn) > STRAIGHT else "canny"
+
+
+def nearly_straight(pixels: np.ndarray, seems: str) -> bool:
+    """Take an edge map whose lines are mostly straight for one of straight lines: between the two lies doubt."""
+    return seems == "canny" and straight(lines(pixels[..., 1])) >= CURVED
+
+
+def small_drawing(pixels: np.ndarray, seems: str) -> bool:
+    """Take thin lines in a small picture for strokes of a pen."""
+    return seems in ("canny", "mlsd") and min(pixels.shape[:2]) < ROOM_FOR_PEN
+
+
+def lines(values: np.ndarray) -> np.ndarray:
+    """Mark what is drawn on the paper, whichever of them is white: bool [height, width]."""
+    bright = values > 127
+    return ~bright if bright.mean() > 0.5 else bright
 
 
 def grey(pixels: np.ndarray) -> bool:

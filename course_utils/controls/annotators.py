@@ -83,7 +83,7 @@ def nearness(picture: Image.Image, lane: str) -> np.ndarray:
 
     network, processor = depth_pair(lane)
     with torch.inference_mode():
-        given = processor(images=picture, return_tensors="pt").to(device())
-        near = network(**given).predicted_depth[:, None].float()
+        inputs = processor(images=picture, return_tensors="pt").to(device())
+        near = network(**inputs).predicted_depth[:, None].float()
         size = picture.size[::-1]
         return torch.nn.functional.interpolate(near, size, mode="bicubic", align_corners=False)[0, 0].cpu().numpy()

@@ -1,0 +1,128 @@
+"""The kinds of control: one record each, from which all else is read; a new kind is a record here and a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from .. import catalog
+from ..clay import Render, control_maps
+from . import features, measures, preprocess_clay, preprocess_sd15, slips
+
+
+class Preprocessor(NamedTuple):
+    """What makes a map of a picture, PIL RGB, of the picture's size."""
+
+    name: str
+    make: Callable[[Image.Image], Image.Image]
+
+
+@dataclass(frozen=True)
+class ControlKind:
+    """A kind of control map: how it looks, who makes it, and how far a picture obeys it."""
+
+    name: str
+    shows: str  # what is to be seen in the map
+    convention: str  # what colours and brightness mean; maps are RGB, 0-255
+    preprocessors: Mapping[str, Preprocessor]  # by lane; a lane may have none
+    resize: str  # "lines" stay white, "classes" keep their colours, and what is "smooth" is averaged
+    draw: Callable[[Render], Image.Image] | None = None  # from the truth of a clay render
+    measure: str = ""  # what `adherence` gives
+    adherence: Callable[[Render, Image.Image], float] | None = None  # 1 is perfect; nan where nothing was asked for
+    # Sentences about uint8 [height, width, 3] that may be such a map.
+    slips: Callable[[np.ndarray], list[str]] = lambda pixels: []
+    empty: str = ""  # what a map without anything in it says: "Nobody was found"
+    # Tells such a map from those of all other kinds; None: `features.kind_of` knows it.
+    recognise: Callable[[np.ndarray], bool] | None = None
+    # Takes a map that looks like another kind's, whose name comes second.
+    accepts: Callable[[np.ndarray, str], bool] = lambda pixels, other: False
+
+    @property
+    def ground(self) -> str:
+        """Return the colour below what is transparent in a map."""
+        return "white" if self.resize == "smooth" else "black"
+
+    def model(self, lane: str) -> str:
+        """Return the id of the ControlNet that was trained on such maps; "" if the lane has none."""
+        use = f"control {self.name}"
+        return catalog.checkpoint(use, lane).id if use in catalog.CHECKPOINTS[lane] else ""
+
+
+ON_BLACK = "white on black, one pixel wide"
+READER = "the reader network"
+_RECORDS = (
+    ControlKind(
+        "canny", "every sharp edge", ON_BLACK,
+        {"clay": Preprocessor("OpenCV's Canny, 100 / 200", preprocess_clay.canny),
+         "sd15": Preprocessor("the same", preprocess_clay.canny)},
+        "lines", control_maps.canny_map, "F1 of edges, 2 pixels off allowed", measures.canny, slips.inverted,
+        "No edge was found",
+    ),
+    ControlKind(
+        "mlsd", "straight lines only", ON_BLACK,
+        {"clay": Preprocessor("LSD in three channels", preprocess_clay.mlsd),
+         "sd15": Preprocessor("M-LSD", preprocess_sd15.mlsd)},
+        "lines", control_maps.line_map, "F1 of drawn lines, 2 pixels off allowed", measures.mlsd, slips.inverted,
+        "No straight line was found", accepts=features.nearly_straight,
+    ),
+    ControlKind(
+        "scribble", "outlines, roughly", "white on black, several pixels wide",
+        {"clay": Preprocessor("edges of colour, thickened", preprocess_clay.scribble),
+         "sd15": Preprocessor("HED", preprocess_sd15.scribble)},
+        "lines", control_maps.scribble_map, "F1 of outlines, 2 pixels off allowed", measures.scribble, slips.inverted,
+        "No outline was found", accepts=features.small_drawing,
+    ),
+    ControlKind(
+        "openpose", "joints and limbs of people, fingers", "OpenPose's colours on black",
+        {"clay": Preprocessor(READER, preprocess_clay.openpose),
+         "sd15": Preprocessor("OpenPose", preprocess_sd15.openpose)},
+        "classes", control_maps.pose_map, "PCK@0.1 of joints, by the reader", measures.openpose, slips.swapped_pose,
+        "Nobody was found",
+    ),
+    ControlKind(
+        "seg", "which class each pixel belongs to", "one flat colour a class: ADE20K's",
+        {"clay": Preprocessor(READER, preprocess_clay.seg), "sd15": Preprocessor("UperNet", preprocess_sd15.seg)},
+        "classes", control_maps.seg_map, "mIoU, by the reader", measures.seg, slips.palette,
+    ),
+    ControlKind(
+        "depth", "how near each pixel is", "grey: near is bright, far is dark",
+        {"clay": Preprocessor("the depth network", preprocess_clay.depth),
+         "sd15": Preprocessor("Depth Anything V2", preprocess_sd15.depth)},
+        "smooth", control_maps.depth_map, "rank correlation, by the depth estimator", measures.depth,
+        slips.upside_down,
+    ),
+    ControlKind(
+        "normal", "which way each surface faces", "blue front, red left, green up",
+        {"clay": Preprocessor(READER, preprocess_clay.normal),
+         "sd15": Preprocessor("NormalBae", preprocess_sd15.normal)},
+        "smooth", control_maps.normal_map, "share of normals within 22.5 degrees, by the reader", measures.normal,
+        slips.turned_normals,
+    ),
+)  # fmt: skip
+KINDS: dict[str, ControlKind] = {kind.name: kind for kind in _RECORDS}
+
+
+def kind(control: str) -> ControlKind:
+    """Return the record of a control.
+
+    Raises:
+        ValueError: no such control; names those that there are.
+    """
+    if control not in KINDS:
+        raise ValueError(f"control={control!r} is no control; use one of {', '.join(map(repr, KINDS))}.")
+    return KINDS[control]
+
+
+def pairs_table() -> str:
+    """Return which map goes with which model as Markdown, for `IPython.display.Markdown`: the table of lesson 04."""
+    head = ("control", "the map shows", "convention", "preprocessor: clay", "sd15", "model: clay", "sd15")
+    rows = [head, ("---",) * len(head)]
+    for each in KINDS.values():
+        makers = (each.preprocessors[lane].name if lane in each.preprocessors else "-" for lane in ("clay", "sd15"))
+        models = (each.model(lane) or "-" for lane in ("clay", "sd15"))
+        rows.append((each.name, each.shows, each.convention, *makers, *models))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
