@@ -1,6 +1,7 @@
 """Tiny random relatives of Stable Diffusion 1.5 in a Hub cache, in the file layout of the real repositories."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,16 +17,21 @@ from transformers import BitConfig, CLIPImageProcessor, DPTConfig, DPTForDepthEs
 from . import models
 
 
-def build_inpaint_hub(cache: Path, repository: str, revision: str) -> Path:
-    """Lay a tiny inpainting checkpoint into a Hub cache: a UNet of nine channels, and an index of 2022."""
+def build_inpaint_hub(cache: Path, repository: str, revision: str, parts: Callable[[int], dict] | None = None) -> Path:
+    """Lay a tiny inpainting checkpoint into a Hub cache: a UNet of nine channels, and an index of 2022.
+
+    parts: makes what every Stable Diffusion has, from the UNet's number of channels.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(8)
-        parts = {"safety_checker": models._safety_checker(), "feature_extractor": CLIPImageProcessor()}
-        pipe = StableDiffusionInpaintPipeline(**_parts(channels=4 + 1 + 4), **parts)
+        checker = {"safety_checker": models._safety_checker(), "feature_extractor": CLIPImageProcessor()}
+        pipe = StableDiffusionInpaintPipeline(**(parts or _parts)(4 + 1 + 4), **checker)
     return _lay(pipe, cache, repository, revision, "CLIPFeatureExtractor")
 
 
-def build_depth2img_hub(cache: Path, repository: str, revision: str) -> Path:
+def build_depth2img_hub(
+    cache: Path, repository: str, revision: str, parts: Callable[[int], dict] | None = None
+) -> Path:
     """Lay a tiny SD 2 depth checkpoint into a Hub cache: a UNet of five channels, a DPT-hybrid, an index of 2022."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(9)
@@ -53,11 +59,11 @@ def build_depth2img_hub(cache: Path, repository: str, revision: str) -> Path:
             neck_hidden_sizes=[8, 8, 4, 4],
             fusion_hidden_size=4,
         )
-        parts = {
+        depth = {
             "depth_estimator": DPTForDepthEstimation(config),
             "feature_extractor": DPTImageProcessor(size={"height": 64, "width": 64}),
         }
-        pipe = StableDiffusionDepth2ImgPipeline(**_parts(channels=4 + 1), **parts)
+        pipe = StableDiffusionDepth2ImgPipeline(**(parts or _parts)(4 + 1), **depth)
     return _lay(pipe, cache, repository, revision, "DPTFeatureExtractor")
 
 
