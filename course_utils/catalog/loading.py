@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from diffusers import ControlNetModel, DiffusionPipeline
 
 LENT = ("vae", "text_encoder", "tokenizer", "scheduler")  # what a folder without them borrows from the base
-EXPECTED_LINES = ("Expected types for vae", "were passed to AutoencoderTiny, but are not expected")
+EXPECTED_LINES = (
+    "Expected types for vae",
+    "were passed to AutoencoderTiny, but are not expected",
+    "appears to have been deprecated in transformers",  # the feature extractor's old name, in the sd15 index
+)
 
 _kept: dict[str, DiffusionPipeline] = {}  # by the id of its checkpoint; at most one
 _nets: WeakValueDictionary[Path, ControlNetModel] = WeakValueDictionary()  # by folder, while a pipeline has them
@@ -232,7 +236,7 @@ def _place(pipe: DiffusionPipeline, lane: str) -> DiffusionPipeline:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep loading bars away, and what diffusers logs about each AutoencoderTiny in a Stable Diffusion."""
+    """Keep loading bars away, and what diffusers logs about each AutoencoderTiny and each old index."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
@@ -240,7 +244,8 @@ def quiet() -> Iterator[None]:
         return not any(line in record.getMessage() for line in EXPECTED_LINES)
 
     loggers = [
-        logging.getLogger(f"diffusers.{module}") for module in ("configuration_utils", "pipelines.pipeline_utils")
+        logging.getLogger(f"diffusers.{module}")
+        for module in ("configuration_utils", "pipelines.pipeline_utils", "utils.deprecation_utils")
     ]
     loud = [library for library in (diffusers_logging, transformers_logging) if library.is_progress_bar_enabled()]
     for logger in loggers:

@@ -4,6 +4,6 @@ A lesson's exercises stand in `lesson_NN.py`; each function there takes an answe
 and returns the sentence that a right answer earns.
 """
 
-from .asking import check
+from .asking import check, claim
 
-__all__ = ["check"]
+__all__ = ["check", "claim"]

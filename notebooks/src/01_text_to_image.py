@@ -158,7 +158,7 @@ assert gap < 2, f"by hand and by pipeline differ by {gap:.1f} of 255"
 # the latents as they are. Lower row: the picture that the model expects at that moment, $\hat x_0$.
 
 # %% tags=["check"]
-stops = [0, 2, 4, 7, 11, len(trail) - 1]
+stops = [round(share * (len(trail) - 1)) for share in (0, 0.1, 0.2, 0.37, 0.58, 1)]
 rows = [[decode(trail[step][which]) for step in stops] for which in (0, 1)]
 shift = [float((trail[step][1] - trail[-1][1]).float().square().mean()) for step in stops]
 assert shift[0] > shift[2] > shift[4] > shift[5] == 0

@@ -87,7 +87,12 @@ def build(cache: Path) -> dict[str, str]:
     annotators.build_depth_hub(cache, estimator.id, estimator.revision)
     segmenter = annotators.build_segmenter_hub(cache, _entry("segmenter").id)
     detectors = annotators.build_annotators_hub(cache, _entry("annotators").id, _entry("annotators").revision)
-    return {path.name: path.resolve().name for at in (segmenter, detectors) for path in at.iterdir() if path.suffix in (".bin", ".pth", ".pt")}
+    return {
+        path.name: path.resolve().name
+        for at in (segmenter, detectors)
+        for path in at.iterdir()
+        if path.suffix in (".bin", ".pth", ".pt")
+    }
 
 
 def _entry(use: str):
@@ -97,8 +102,9 @@ def _entry(use: str):
 def _lay_control(cache: Path, entry, base: Path) -> None:
     """Lay a ControlNet with the real one's hint encoder; it says a little, so that scales and masks matter."""
     net = ControlNetModel.from_unet(UNet2DConditionModel.from_pretrained(base / "unet", variant="fp16"))
-    for layer in (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
-        torch.nn.init.normal_(layer.weight, std=0.05)
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.add_(0.02 * torch.randn(weight.shape))
     snapshot = models._snapshot(cache, entry.id, entry.revision or annotators.MAIN)
     net.half().save_pretrained(snapshot, variant="fp16")
     models._store(snapshot)
