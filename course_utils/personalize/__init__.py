@@ -21,12 +21,11 @@ from .adapters import attached, eject, injected, parameters_per_rank, sd15_unet
 from .algebra import Merged, add, changes, merge, norm, unmerge
 from .datasets import Example, gather, notes
 from .dreambooth import dreambooth, swapped
-from .lora import lora
+from .lora import few_step, lora
 from .memory import memory_gb
-from .presets import ATTENTION, DreamBoothConfig, FewStepConfig, LoraTrainingConfig, ReptileConfig, preset
-from .reptile import few_step, good_start
+from .presets import ATTENTION, DreamBoothConfig, FewStepConfig, LoraTrainingConfig, preset
 from .runs import Progress
-from .subjects import StylePair, Subject, domain, scene, shapes, style_examples, style_pairs, subject
+from .subjects import Subject, scene, shapes, style_examples, subject
 from .weights import About, Base, Lora, Tuned, base_of, check_base, read, send
 
 __all__ = [
@@ -40,8 +39,6 @@ __all__ = [
     "LoraTrainingConfig",
     "Merged",
     "Progress",
-    "ReptileConfig",
-    "StylePair",
     "Subject",
     "Tuned",
     "add",
@@ -49,12 +46,10 @@ __all__ = [
     "base_of",
     "changes",
     "check_base",
-    "domain",
     "dreambooth",
     "eject",
     "few_step",
     "gather",
-    "good_start",
     "injected",
     "lora",
     "memory_gb",
@@ -70,7 +65,6 @@ __all__ = [
     "send",
     "shapes",
     "style_examples",
-    "style_pairs",
     "subject",
     "swapped",
     "unmerge",

@@ -1,4 +1,4 @@
-"""Teach a subject or a style as a small change of some layers (LoRA, Hu et al., 2021)."""
+"""Teach a subject or a style as a small change of some layers (LoRA, Hu et al., 2021), also in a few steps."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .. import catalog
 from ..training import Loop
 from . import adapters
 from .batches import PreservationLoss, encode_examples
-from .datasets import Example, gather
-from .presets import LoraTrainingConfig, preset
+from .datasets import Example, check_trigger, gather
+from .presets import FewStepConfig, LoraTrainingConfig, preset
 from .runs import TrainingRun, Watch
-from .weights import Lora
+from .weights import Lora, check_base
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -79,3 +79,46 @@ def averaged(run: TrainingRun, loop: Loop, parameters: dict[str, torch.nn.Parame
     }
     alpha, modules = config.scale * config.rank, config.target_modules
     return Lora(tensors, run.about(loop, rank=config.rank, alpha=alpha, modules=modules, **more))
+
+
+def few_step(
+    pipe: DiffusionPipeline,
+    pictures: Pictures,
+    trigger: str,
+    start: Lora,
+    config: FewStepConfig | None = None,
+    watch: Watch | None = None,
+    folder: str | Path | None = None,
+    out: str | Path | None = None,
+) -> Lora:
+    """Learn a subject in a few steps from a good start, after E4T (Gal et al., 2023).
+
+    E4T's idea is kept: learn beforehand, on other things of the kind, where tuning should begin, so that 5-15 steps
+    do. Its encoder, its regularisation and its domains (faces) are left out. Our start is the same for all subjects
+    and found by Reptile (Nichol et al., 2018), which the paper does not use: `course_utils.recipe.reptile`.
+
+    Args:
+        pipe, pictures, watch, folder, out: as in `lora`.
+        trigger: begins with the start's word, "sks robot" for a start made with "sks".
+        start: such as `pretrained.load("start-robot", pipe)`; it must not have seen the class.
+        config: how; None is the preset of the pipeline's lane. Rank and layers are the start's.
+
+    Raises:
+        ValueError: the start is for another base, has seen the class, or knows another word; and as in `lora`.
+    """
+    check_trigger(trigger)
+    check_base(start.about, pipe)
+    about = start.about
+    if about.method != "start":
+        raise ValueError(
+            f"start was made by {about.method!r}; use a start, such as pretrained.load('start-robot', pipe)."
+        )
+    met = sorted(set(about.seen) & set(trigger.split()))
+    if met:
+        raise ValueError(f"start has seen {met[0]!r}: make one without it, or nothing is shown by few steps.")
+    if not trigger.startswith(about.trigger + " "):
+        raise ValueError(f"trigger={trigger!r} must begin with the start's word, {about.trigger!r}.")
+    config = config or preset("few_step", catalog.lane_of(pipe))
+    text = any(name.startswith("text_encoder.") for name in start.tensors)
+    whole = LoraTrainingConfig(**vars(config), rank=about.rank, target_modules=about.modules, train_text_encoder=text)
+    return lora(pipe, pictures, trigger, whole, watch, folder, out, start=start)

@@ -87,20 +87,6 @@ class DreamBoothConfig(TrainingConfig):
 
 
 @dataclass(frozen=True)
-class ReptileConfig(LoraTrainingConfig):
-    """A good start for few steps (Reptile, Nichol et al., 2018); `max_train_steps` counts rounds, one subject each.
-
-    `learning_rate` is the share of the way, 0-1, that the start moves to what was learned in a round.
-    """
-
-    lr_warmup_steps: Annotated[int, Range(0)] = 0
-    ema_steps: Annotated[int, Range(0)] = 0
-    # Steps on one subject, and their rate: the same as few-step personalisation will take.
-    inner_steps: Annotated[int, Range(1)] = 10
-    inner_learning_rate: Annotated[float, Range(above=0)] = 3e-3
-
-
-@dataclass(frozen=True)
 class FewStepConfig(TrainingConfig):
     """Few steps from a good start: rank and layers of the LoRA are the start's."""
 
@@ -117,13 +103,11 @@ PRESETS: dict[str, dict[str, TrainingConfig]] = {
         "lora": LoraTrainingConfig(500, 2e-3, rank=8, target_modules=CROSS, **_ANSWERS),
         "dreambooth": DreamBoothConfig(300, 2e-4, class_prompts=KNOWN),
         "few_step": FewStepConfig(10, 3e-3),
-        "start": ReptileConfig(150, 0.5, rank=8, target_modules=CROSS),
     },
     "sd15": {
         "lora": LoraTrainingConfig(500, 2e-4, rank=8, **_LARGE),
         "dreambooth": DreamBoothConfig(400, 2e-6, num_class_images=100, ema_steps=0, **_LARGE),
         "few_step": FewStepConfig(15, 1e-3, **_LARGE),
-        "start": ReptileConfig(300, 0.5, inner_steps=15, inner_learning_rate=1e-3, rank=8, **_LARGE),
     },
 }
 
@@ -132,7 +116,7 @@ def preset(method: str, lane: str | None = None, **changes) -> TrainingConfig:
     """Give a lane's preset for a method, with some fields changed.
 
     Args:
-        method: "lora", "dreambooth", "few_step" or "start".
+        method: "lora", "dreambooth" or "few_step".
         lane: "clay" or "sd15"; None asks `env.choose_lane`.
         changes: fields of the method's dataclass.
 

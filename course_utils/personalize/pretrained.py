@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from .. import catalog, env
 from .lora import lora
 from .presets import LoraTrainingConfig, preset
-from .reptile import good_start
-from .subjects import domain, style_examples, subject
+from .subjects import style_examples, subject
 from .weights import Lora, base_of, read
 
 if TYPE_CHECKING:
@@ -40,17 +39,15 @@ def trigger_of(name: str) -> str:
     return f"{RARE} {name}" if name in SUBJECTS else name if name in STYLES else RARE
 
 
-def config_of(name: str, lane: str | None = None) -> LoraTrainingConfig:
-    """Give how a LoRA is learned: the lane's preset, with `RANK`."""
-    return preset("start" if name in STARTS else "lora", lane, rank=RANK)
+def config_of(lane: str | None = None) -> LoraTrainingConfig:
+    """Give how a LoRA of a subject or a style is learned: the lane's preset, with `RANK`."""
+    return preset("lora", lane, rank=RANK)
 
 
 def train(name: str, pipe: DiffusionPipeline, lane: str | None = None, watch: Watch | None = None) -> Lora:
-    """Learn one of the lessons' LoRAs; the arguments are those of `load`."""
-    trigger, config = trigger_of(name), config_of(name, lane or catalog.lane_of(pipe))
+    """Learn a subject or a style of the lessons; the arguments are those of `load`. The recipe makes the starts."""
+    trigger, config = trigger_of(name), config_of(lane or catalog.lane_of(pipe))
     size = {"height": config.height, "width": config.width}
-    if name in STARTS:
-        return good_start(pipe, domain(name.removeprefix("start-"), **size), trigger, config, watch)
     if name in STYLES:
         return lora(pipe, style_examples(name, **size), trigger, config, watch)
     return lora(pipe, subject(name, 0, SUBJECTS[name], 0, **size).train, trigger, config, watch)
@@ -74,7 +71,7 @@ def load(name: str, pipe: DiffusionPipeline, lane: str | None = None, watch: Wat
 
     Raises:
         ValueError: no such LoRA, or it was learned on another base.
-        FileNotFoundError: the clay lane does not ship it.
+        FileNotFoundError: the clay lane does not ship it, or it is a start, which sd15 has none of.
     """
     trigger_of(name)
     lane = lane or catalog.lane_of(pipe)
@@ -82,6 +79,8 @@ def load(name: str, pipe: DiffusionPipeline, lane: str | None = None, watch: Wat
     if not path.is_file():
         if lane == "clay":
             raise FileNotFoundError(f"No {path.name} ships on the clay lane yet: `make models STAGE=loras` trains it.")
-        env.say(f"{name} is learned now, once: {config_of(name, lane).max_train_steps} steps.")
+        if name in STARTS:
+            raise FileNotFoundError(f"name={name!r}: starts for few steps ship on the clay lane only.")
+        env.say(f"{name} is learned now, once: {config_of(lane).max_train_steps} steps.")
         train(name, pipe, lane, watch).save(path)
     return read(path, pipe)

@@ -109,53 +109,22 @@ def subject(
     return Subject(word, drawn[:TRAIN], drawn[TRAIN:], known[variant])
 
 
-def domain(without: str, height: int = 256, width: int = 256) -> list[Subject]:
-    """Draw what a good start for the class `without` may learn from: every shape of the other held-out things.
-
-    Each shape has a colour of its own, so that colour is learned as part of a subject.
-    """
-    shapes(without)
-    colours = list(words.COLOURS)
-    kinds = [(word, variant) for word in words.HELD_OUT if word != without for variant in range(len(shapes(word)))]
-    return [
-        subject(word, variant, colours[number % len(colours)], 0, height, width)
-        for number, (word, variant) in enumerate(kinds)
-    ]
-
-
-@dataclass(frozen=True)
-class StylePair:
-    """The same scene in clay and in another style; PIL, RGB. `caption` says what is there."""
-
-    clay: Image.Image
-    styled: Image.Image
-    caption: str
-
-
-def style_pairs(
+def style_examples(
     style: str, count: int = TRAIN, first: int = 0, height: int = 256, width: int = 256
-) -> list[StylePair]:
-    """Draw scenes number `first` and following, plain and in a style.
+) -> list[Example]:
+    """Draw pictures of a style to learn it from; the trigger stands for the style, as in "a sks picture of a cat".
 
     Args:
         style: "anime", "blueprint", "pixel art" or "pencil" (held out of the base), or "cubist".
         count: how many.
-        first: the first `TRAIN` are for training by custom, the others for tests.
+        first: number of the first scene; the first `TRAIN` are for training by custom, the others for tests.
         height, width: pixels.
     """
-    pairs = []
+    examples = []
     for index in range(first, first + count):
-        plain = sample(STYLE_WORLD, index, PLAIN_MIX)
-        said = caption(plain, np.random.default_rng([STYLE_WORLD, index]), PLAIN_SAYS).text
-        drawn = [clay.render(one, height, width).image for one in (plain, replace(plain, style=style))]
-        said = said.removeprefix("a picture of ").removeprefix("a photo of ")
-        pairs.append(StylePair(*map(Image.fromarray, drawn), said))
-    return pairs
-
-
-def style_examples(
-    style: str, count: int = TRAIN, first: int = 0, height: int = 256, width: int = 256
-) -> list[Example]:
-    """Draw pictures of a style to learn it from; the trigger stands for the style, as in "a sks picture of a cat"."""
-    pairs = style_pairs(style, count, first, height, width)
-    return [Example(pair.styled, "a {} picture of " + pair.caption) for pair in pairs]
+        scene = sample(STYLE_WORLD, index, PLAIN_MIX)
+        shown = caption(scene, np.random.default_rng([STYLE_WORLD, index]), PLAIN_SAYS).text
+        picture = Image.fromarray(clay.render(replace(scene, style=style), height, width).image)
+        shown = shown.removeprefix("a picture of ").removeprefix("a photo of ")
+        examples.append(Example(picture, "a {} picture of " + shown))
+    return examples

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from collections.abc import Callable
 
 from tqdm import tqdm
 
@@ -13,7 +14,7 @@ from ..catalog import TRAINED_ON
 from ..clay import vocabulary as words
 from ..clay.captions import PLACE_WORDS
 from ..personalize import pretrained
-from . import dependents, exam
+from . import dependents, exam, reptile
 
 SEEDS = 16
 CARD = """# clay-loras
@@ -52,11 +53,25 @@ def train(minutes: float) -> None:
                 if time.monotonic() > end:
                     progress.stop()
 
-            lora = pretrained.train(name, pipe, "clay", watch)
-        if lora.about.steps < pretrained.config_of(name, "clay").max_train_steps:
+            lora = learn(name, pipe, watch)
+        if lora.about.steps < config_of(name).max_train_steps:
             return  # its checkpoint stays in the user's cache
         lora.save(pretrained.path_of(name, pipe, "clay"))
     card()
+
+
+def config_of(name: str) -> personalize.LoraTrainingConfig:
+    """Give how a LoRA is learned; a start by Reptile."""
+    return reptile.CONFIG if name in pretrained.STARTS else pretrained.config_of("clay")
+
+
+def learn(name: str, pipe, watch: Callable) -> personalize.Lora:
+    """Learn one of the lessons' LoRAs."""
+    if name not in pretrained.STARTS:
+        return pretrained.train(name, pipe, "clay", watch)
+    config = config_of(name)
+    subjects = reptile.domain(name.removeprefix("start-"), config.height, config.width)
+    return reptile.good_start(pipe, subjects, pretrained.RARE, config, watch)
 
 
 def _there(name: str, pipe) -> bool:

@@ -9,13 +9,11 @@ from PIL import Image
 
 from course_utils import catalog, personalize
 from course_utils.personalize.adapters import NAME
-from course_utils.personalize.reptile import reptile_loss
 from tests.tiny import models
 from tests.tiny.learning import (
     DREAMBOOTH,
     LORA,
     QUICK,
-    SMALL,
     TRIGGER,
     Killed,
     guess,
@@ -45,13 +43,6 @@ def learned(pipe, tmp_path_factory):
     """A LoRA, and what the pipeline was before it was trained."""
     before = {"modules": dict(pipe.unet.named_modules()), "unet": state(pipe.unet), "text": state(pipe.text_encoder)}
     return personalize.lora(pipe, pictures(), TRIGGER, LORA, folder=tmp_path_factory.mktemp("run")), before
-
-
-def subjects():
-    return [
-        personalize.Subject(word, [personalize.Example(p) for p in pictures(2, turn=turn)])
-        for word, turn in (("dragon", 0.0), ("teapot", 0.5))
-    ]
 
 
 @pytest.mark.parametrize("config", [LORA, TEXT_LORA], ids=["unet", "text"])
@@ -199,48 +190,6 @@ def test_prior_needs_a_class(pipe, tmp_path):
     personalize.dreambooth(
         pipe, pictures(), "sks", replace(DREAMBOOTH, class_prompts=("a cat",)), folder=tmp_path / "b"
     )
-
-
-def test_way_comes_back_and_its_gradient_is_the_way(pipe):
-    param = torch.nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))
-    config = personalize.ReptileConfig(max_train_steps=1, learning_rate=0.5, inner_steps=3, inner_learning_rate=0.1)
-    half = reptile_loss([param], lambda: (param**2).sum(), config)
-    assert param.tolist() == [1.0, -2.0]
-    half.backward()
-    straight = torch.nn.Parameter(param.detach().clone())
-    optimizer = torch.optim.AdamW([straight], lr=0.1, betas=(0.9, 0.99), weight_decay=0.01)
-    for _ in range(3):
-        optimizer.zero_grad()
-        (straight**2).sum().backward()
-        optimizer.step()
-    assert torch.allclose(param.grad, param.detach() - straight.detach(), atol=1e-9)
-
-
-def test_few_steps_from_a_good_start(pipe, tmp_path):
-    config = personalize.ReptileConfig(
-        **{**SMALL, "learning_rate": 0.5, "ema_steps": 0, "max_train_steps": 3}, rank=2, inner_steps=2
-    )
-    start = personalize.good_start(pipe, subjects(), config=config, folder=tmp_path / "start")
-    assert start.about.seen == ("dragon", "teapot") and start.about.method == "start"
-    with pytest.raises(Killed):
-        personalize.good_start(pipe, subjects(), config=config, watch=kill_at(1), folder=tmp_path / "again")
-    again = personalize.good_start(pipe, subjects(), config=config, folder=tmp_path / "again")
-    assert same(again.tensors, start.tensors)
-
-    few = personalize.FewStepConfig(**{**SMALL, "ema_steps": 0, "max_train_steps": 2, "learning_rate": 1e-3})
-    lora = personalize.few_step(pipe, pictures(1), TRIGGER, start, few, folder=tmp_path / "few")
-    moved = max(float((lora.tensors[name] - start.tensors[name]).abs().max()) for name in lora.tensors)
-    assert 0 < moved < 3 * 2e-3, "two steps of Adam go about two rates far"
-    assert (lora.about.method, lora.about.steps, lora.about.rank) == ("few_step", 2, 2)
-
-    with pytest.raises(ValueError, match="start has seen 'dragon'"):
-        personalize.few_step(pipe, pictures(), "sks dragon", start, few)
-    with pytest.raises(ValueError, match="must begin with the start's word, 'sks'"):
-        personalize.few_step(pipe, pictures(), "zwx robot", start, few)
-    with pytest.raises(ValueError, match="start was made by 'few_step'"):
-        personalize.few_step(pipe, pictures(), TRIGGER, lora, few)
-    with pytest.raises(ValueError, match="subjects is empty"):
-        personalize.good_start(pipe, [], config=config)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from course_utils import personalize
+from course_utils import clay, personalize
 from course_utils.clay import vocabulary as words
-from course_utils.personalize.subjects import COMPANY, TRAIN
+from course_utils.clay.sample import sample
+from course_utils.personalize.subjects import COMPANY, PLAIN_MIX, STYLE_WORLD, TRAIN
 from tests.tiny.learning import TRIGGER, pictures
 
 LITTLE = {"height": 64, "width": 64}
@@ -123,29 +124,19 @@ def test_subjects_are_one_thing_in_many_scenes():
         personalize.subject("robot", 5)
 
 
-def test_domain_leaves_the_class_out():
-    kept = personalize.domain("robot", height=16, width=16)
-    assert {one.word for one in kept} == set(words.HELD_OUT) - {"robot"} and len(kept) == 10
-    assert len({one.name for one in kept}) == 10 and all(len(one.train) == TRAIN for one in kept)
-    with pytest.raises(ValueError, match="not held out"):
-        personalize.domain("cat")
-
-
 @pytest.mark.parametrize("style", words.HELD_OUT_STYLES)
-def test_styles_come_in_pairs(style):
-    pairs = personalize.style_pairs(style, 2, height=48, width=64)
-    assert all(np.asarray(p.clay).shape == np.asarray(p.styled).shape == (48, 64, 3) for p in pairs)
-    assert all(np.abs(np.asarray(p.clay).astype(int) - np.asarray(p.styled)).mean() > 3 for p in pairs)
-    (later,) = personalize.style_pairs(style, 1, first=1, height=48, width=64)
-    assert later.caption == pairs[1].caption and later.styled.tobytes() == pairs[1].styled.tobytes()
-    (example, _) = personalize.style_examples(style, 2, height=48, width=64)
-    assert example.caption == "a {} picture of " + pairs[0].caption
-    assert example.picture.tobytes() == pairs[0].styled.tobytes()
+def test_a_style_is_drawn_in_scenes_of_the_world(style):
+    first, second = personalize.style_examples(style, 2, height=48, width=64)
+    plain = clay.render(sample(STYLE_WORLD, 0, PLAIN_MIX), 48, 64).image.astype(int)
+    assert np.abs(plain - np.asarray(first.picture)).mean() > 3 and first.picture.size == (64, 48)
+    assert first.caption.startswith("a {} picture of ") and first.caption != second.caption
+    (later,) = personalize.style_examples(style, 1, first=1, height=48, width=64)
+    assert later.caption == second.caption and later.picture.tobytes() == second.picture.tobytes()
 
 
 def test_presets_of_both_lanes():
     for lane, side in (("clay", 256), ("sd15", 512)):
-        for method in ("lora", "dreambooth", "few_step", "start"):
+        for method in ("lora", "dreambooth", "few_step"):
             config = personalize.preset(method, lane, seed=7)
             assert (config.height, config.seed) == (side, 7) and config.max_train_steps >= 1
         assert personalize.preset("few_step", lane).max_train_steps <= 15

@@ -10,7 +10,7 @@ from course_utils import catalog, env, judge, personalize, results
 from course_utils.clay import vocabulary as words
 from course_utils.judge import network
 from course_utils.personalize import presets, pretrained
-from course_utils.recipe import data, dependents, loras
+from course_utils.recipe import data, dependents, loras, reptile
 from course_utils.recipe.tables import __main__ as command
 from course_utils.recipe.tables import interference, making, personal
 from course_utils.results import personal as results_personal
@@ -22,8 +22,8 @@ CONFIGS = {
     "lora": replace(LORA, max_train_steps=2, rank=2),
     "dreambooth": replace(DREAMBOOTH, max_train_steps=2, class_prompts=("a cat",)),
     "few_step": personalize.FewStepConfig(**{**FEW, "max_train_steps": 1}),
-    "start": personalize.ReptileConfig(**{**FEW, "learning_rate": 0.5}, inner_steps=1, rank=2),
 }
+START = reptile.ReptileConfig(**{**FEW, "learning_rate": 0.5}, inner_steps=1, rank=2)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,8 @@ def place(tmp_path_factory):
         (pretrained, "RANK", 2), (pretrained, "NAMES", ("robot", "dragon", "pencil", "start-robot", "start-dragon")),
         (pretrained, "SUBJECTS", {"robot": "orange", "dragon": "purple"}), (pretrained, "subject", subject),
         (pretrained, "style_examples", lambda style, height, width: given), (personalize, "subject", subject),
-        (pretrained, "domain", lambda word, height, width: [subject("teapot")]), (loras, "SEEDS", 2),
+        (reptile, "CONFIG", START), (reptile, "domain", lambda word, height, width: [subject("teapot")]),
+        (loras, "SEEDS", 2),
         (personal, "SEEDS", 1), (personal, "BESIDE", personal.BESIDE[:1]), (personal, "OTHERS", personal.OTHERS[:1]),
         (interference, "PAIRS", (("robot", "dragon"),)), (interference, "SEEDS", 1),
     ):  # fmt: skip
@@ -115,7 +116,7 @@ def test_the_stage_ships_all_of_them_with_a_card(place):
     for name in pretrained.NAMES:
         lora = pretrained.load(name, pipe)
         assert lora.about.trigger == pretrained.trigger_of(name) and lora.about.rank == 2
-        assert lora.about.steps == pretrained.config_of(name, "clay").max_train_steps
+        assert lora.about.steps == loras.config_of(name).max_train_steps
     card = (folder / "README.md").read_text()
     assert "| start-robot | sks | 2 | 2 |" in card and "clay-loras" not in dependents.strangers(place / "models")
     rows = [json.loads(line) for line in (folder / "found.jsonl").read_text().splitlines()]
@@ -123,7 +124,7 @@ def test_the_stage_ships_all_of_them_with_a_card(place):
 
 
 def test_what_ships_for_this_base_is_not_learned_again(place, monkeypatch):
-    monkeypatch.setattr(pretrained, "train", None)
+    monkeypatch.setattr(loras, "learn", None)
     (place / "models/clay-loras/README.md").unlink()
     loras.train(10)
     assert (place / "models/clay-loras/README.md").exists()

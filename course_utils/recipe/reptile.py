@@ -1,69 +1,56 @@
-"""Few steps from a good start: found by Reptile (Nichol et al., 2018), used after E4T (Gal et al., 2023)."""
+"""Where few steps begin: LoRA weights from which any subject of a kind is near (Reptile, Nichol et al., 2018)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 
-from .. import catalog
-from . import adapters
-from .batches import PreservationLoss, encode_examples
-from .datasets import check_trigger, gather
-from .lora import averaged, lora
-from .presets import FewStepConfig, LoraTrainingConfig, ReptileConfig, preset
-from .runs import TrainingRun, Watch
-from .subjects import Subject
-from .weights import Lora, check_base
+from ..clay import vocabulary as words
+from ..personalize import Lora, LoraTrainingConfig, Subject, adapters, gather, pretrained, shapes, subject
+from ..personalize.batches import PreservationLoss, encode_examples
+from ..personalize.datasets import check_trigger
+from ..personalize.lora import averaged
+from ..personalize.presets import CROSS
+from ..personalize.runs import TrainingRun, Watch
+from ..validation import Range
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-    from .lora import Pictures
 
+@dataclass(frozen=True)
+class ReptileConfig(LoraTrainingConfig):
+    """How a start is found; `max_train_steps` counts rounds, in each of which one subject is learned for a while.
 
-def few_step(
-    pipe: DiffusionPipeline,
-    pictures: Pictures,
-    trigger: str,
-    start: Lora,
-    config: FewStepConfig | None = None,
-    watch: Watch | None = None,
-    folder: str | Path | None = None,
-    out: str | Path | None = None,
-) -> Lora:
-    """Learn a subject in a few steps from a good start, after E4T (Gal et al., 2023).
-
-    E4T's idea is kept: learn beforehand, on other things of the kind, where tuning should begin, so that 5-15 steps
-    do. What is left out: its encoder, which looks at the picture and guesses the word's embedding and offsets of the
-    attention weights in one go; its regularisation of both; and real domains such as faces. Our start is the same for
-    all subjects, and it is found by Reptile (Nichol et al., 2018), which the paper does not use.
-
-    Args:
-        pipe, pictures, watch, folder, out: as in `lora`.
-        trigger: begins with the start's word, "sks robot" for a start made with "sks".
-        start: from `good_start`; it must not have seen the class.
-        config: how; None is the preset of the pipeline's lane. Rank and layers are the start's.
-
-    Raises:
-        ValueError: the start is for another base, has seen the class, or knows another word; and as in `lora`.
+    `learning_rate` is the share of the way, 0-1, that the start moves to what was learned in a round.
     """
-    check_trigger(trigger)
-    check_base(start.about, pipe)
-    about = start.about
-    if about.method != "start":
-        raise ValueError(f"start was made by {about.method!r}; use what personalize.good_start gives.")
-    met = sorted(set(about.seen) & set(trigger.split()))
-    if met:
-        raise ValueError(f"start has seen {met[0]!r}: make one without it, or nothing is shown by few steps.")
-    if not trigger.startswith(about.trigger + " "):
-        raise ValueError(f"trigger={trigger!r} must begin with the start's word, {about.trigger!r}.")
-    config = config or preset("few_step", catalog.lane_of(pipe))
-    text = any(name.startswith("text_encoder.") for name in start.tensors)
-    whole = LoraTrainingConfig(**vars(config), rank=about.rank, target_modules=about.modules, train_text_encoder=text)
-    return lora(pipe, pictures, trigger, whole, watch, folder, out, start=start)
+
+    lr_warmup_steps: Annotated[int, Range(0)] = 0
+    ema_steps: Annotated[int, Range(0)] = 0
+    # Steps on one subject, and their rate: the same as few-step personalisation will take.
+    inner_steps: Annotated[int, Range(1)] = 10
+    inner_learning_rate: Annotated[float, Range(above=0)] = 3e-3
+
+
+CONFIG = ReptileConfig(150, 0.5, rank=pretrained.RANK, target_modules=CROSS)
+
+
+def domain(without: str, height: int = 256, width: int = 256) -> list[Subject]:
+    """Draw what a good start for the class `without` may learn from: every shape of the other held-out things.
+
+    Each shape has a colour of its own, so that colour is learned as part of a subject.
+    """
+    shapes(without)
+    colours = list(words.COLOURS)
+    kinds = [(word, variant) for word in words.HELD_OUT if word != without for variant in range(len(shapes(word)))]
+    return [
+        subject(word, variant, colours[number % len(colours)], 0, height, width)
+        for number, (word, variant) in enumerate(kinds)
+    ]
 
 
 def good_start(
@@ -82,7 +69,7 @@ def good_start(
         pipe, watch, folder: as in `lora`; the loss that `watch` sees is half the squared way that a round goes.
         subjects: to learn from, such as `domain("robot")`, which is everything but robots.
         trigger: the word that shall mean "this one"; a subject's is "sks dragon".
-        config: how; None is the preset of the pipeline's lane.
+        config: how; None is `CONFIG`.
 
     Returns:
         A LoRA to begin from, which names the classes that it has seen.
@@ -90,7 +77,7 @@ def good_start(
     Raises:
         ValueError: no subjects; and as in `lora`.
     """
-    config = config or preset("start", catalog.lane_of(pipe))
+    config = config or CONFIG
     check_trigger(trigger)
     if not subjects:
         raise ValueError("subjects is empty; give some, such as personalize.domain('robot').")
