@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 Exercise = Callable[[Any], str]  # takes the answer, returns what it shows; raises `NotYet` where it is wrong
+EXERCISES: dict[str, Exercise] = {}  # by number, of the lessons that were asked for
 
 
 class NotYet(Exception):
     """An answer is not right; the message says what came out, what should have, and why."""
+
+
+def exercise(name: str) -> Callable[[Exercise], Exercise]:
+    """Give an exercise its number, such as "01.2"."""
+    return lambda function: EXERCISES.setdefault(name, function)
 
 
 def check(name: str, answer: Any) -> None:
@@ -59,10 +65,11 @@ def find(name: str) -> Exercise:
     module = f"{__package__}.lesson_{lesson}"
     if not lesson.isdigit() or find_spec(module) is None:
         raise NotYet(f"No lesson has an exercise {name!r}; write a number such as '01.1'.")
-    exercises = import_module(module).EXERCISES
-    if name not in exercises:
-        raise NotYet(f"Lesson {lesson} has no exercise {name!r}, only {', '.join(exercises)}.")
-    return exercises[name]
+    import_module(module)
+    if name not in EXERCISES:
+        known = [number for number in EXERCISES if number.startswith(f"{lesson}.")]
+        raise NotYet(f"Lesson {lesson} has no exercise {name!r}, only {', '.join(known)}.")
+    return EXERCISES[name]
 
 
 def ask(function: Any, *arguments: Any) -> Any:
@@ -89,3 +96,39 @@ def close(given: Any, wanted: Any) -> bool:
 
     given, wanted = torch.as_tensor(given), torch.as_tensor(wanted)
     return given.shape == wanted.shape and torch.allclose(given.double(), wanted.double(), rtol=1e-4, atol=1e-5)
+
+
+def expect(given: Any, wanted: Any, slips: Iterable[tuple[Any, str]], otherwise: str) -> None:
+    """Go on if an answer is right, or say which slip explains it.
+
+    Args:
+        given: what the answer gave, a tensor, an array or a number.
+        wanted: what is right.
+        slips: what a slip would have given, and the sentence that explains it; the first that fits is said.
+        otherwise: what is said if none fits.
+
+    Raises:
+        NotYet: the answer is not right.
+    """
+    if close(given, wanted):
+        return
+    raise NotYet(next((sentence for value, sentence in slips if close(given, value)), otherwise))
+
+
+def expect_pair(given: Any, values: str) -> None:
+    """Go on if an answer is a pair; else say what it should hold."""
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise NotYet(f"Give a pair, {values}; this gives {given!r:.60}.")
+
+
+def expect_shape(given: Any, shape: tuple[int, ...], axes: str) -> None:
+    """Go on if an answer has the right shape; else say which, and what its axes are."""
+    if tuple(given.shape) != tuple(shape):
+        raise NotYet(f"It should have shape {tuple(shape)}, {axes}; it has {tuple(given.shape)}.")
+
+
+def noise(seed: int, *shape: int) -> Any:
+    """Draw a tensor of normal numbers."""
+    import torch
+
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
