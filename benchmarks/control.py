@@ -55,19 +55,19 @@ def sample(size: str, pipe: DiffusionPipeline) -> None:
 def train(pipe: DiffusionPipeline) -> None:
     """Compare an iteration that trains a ControlNet with one that trains the UNet: loss, gradients, no update."""
     generator, size = torch.Generator().manual_seed(0), pipe.unet.config.sample_size
-    net, knobs = controlnet.copy_of(pipe), controlnet.Knobs(batch=BATCH)
+    net, config = controlnet.copy_of(pipe), controlnet.ControlNetTrainingConfig(train_batch_size=BATCH)
     latents = torch.randn(BATCH, pipe.unet.config.in_channels, size, size, generator=generator)
     ids = pipe.tokenizer([PROMPT] * BATCH, padding="max_length", return_tensors="pt").input_ids
     batch = Batch(latents, ids, torch.rand(BATCH, 3, *[size * pipe.vae_scale_factor] * 2, generator=generator))
 
     def whole():
-        objective = controlnet.Objective(pipe, lambda *_, **__: (None, None), knobs)
+        objective = controlnet.ControlNetLoss(pipe, lambda *_, **__: (None, None), config)
         objective(batch, generator).backward()
         pipe.unet.zero_grad(set_to_none=True)
 
     def beside():
         with controlnet.locked(pipe, net):
-            controlnet.Objective(pipe, net, knobs)(batch, generator).backward()
+            controlnet.ControlNetLoss(pipe, net, config)(batch, generator).backward()
         net.zero_grad(set_to_none=True)
 
     compare(f"an iteration of training, {BATCH} pictures:", {"the UNet": whole, "a ControlNet beside it": beside}, 7)

@@ -61,7 +61,7 @@ def edges_found(truth: np.ndarray, found: np.ndarray, tolerance: float = TOLERAN
     """
     from scipy.ndimage import distance_transform_edt
 
-    truth, found = (one.astype(bool) for one in _same("truth", truth, "found", found))
+    truth, found = (mask.astype(bool) for mask in _same("truth", truth, "found", found))
     if not truth.any():
         return math.nan
     return float((distance_transform_edt(~found)[truth] <= tolerance).mean()) if found.any() else 0.0
@@ -83,12 +83,12 @@ def pck(truth: Sequence[np.ndarray], found: Sequence[np.ndarray], reach: float =
     """
     from scipy.optimize import linear_sum_assignment
 
-    truth = [one for one in map(np.asarray, truth) if (one[:, 2] > 0).sum() >= FEWEST]
+    truth = [points for points in map(np.asarray, truth) if (points[:, 2] > 0).sum() >= FEWEST]
     if not truth:
         return math.nan
-    right = np.array([[_right(one, other, reach) for other in map(np.asarray, found)] for one in truth], float)
+    right = np.array([[_right(asked, seen, reach) for seen in map(np.asarray, found)] for asked in truth], float)
     best = right[linear_sum_assignment(right, maximize=True)].sum() if right.size else 0.0
-    return float(best / sum((one[:, 2] > 0).sum() for one in truth))
+    return float(best / sum((points[:, 2] > 0).sum() for points in truth))
 
 
 def _right(truth: np.ndarray, found: np.ndarray, reach: float) -> int:
@@ -117,7 +117,7 @@ def depth_rank(truth: np.ndarray, found: np.ndarray) -> float:
     """
     from scipy.stats import rankdata
 
-    truth, found = (rankdata(one) for one in _same("truth", truth, "found", found))
+    truth, found = (rankdata(depth) for depth in _same("truth", truth, "found", found))
     if truth.std() == 0:
         return math.nan
     return float(np.corrcoef(truth, found)[0, 1]) if found.std() else 0.0
@@ -190,8 +190,8 @@ def score(reached, floor, ceiling, level: float = 0.95, seed: int = 0) -> metric
     Raises:
         ValueError: not the same scenes, none left, or a ceiling that is not above the floor.
     """
-    rows = [np.asarray(one, float).ravel() for one in (reached, floor, ceiling)]
-    if len({len(one) for one in rows}) > 1:
+    rows = [np.asarray(column, float).ravel() for column in (reached, floor, ceiling)]
+    if len({len(row) for row in rows}) > 1:
         raise ValueError(f"reached, floor and ceiling have {[*map(len, rows)]} scenes; they must be the same.")
     x, low, high = np.array(rows)[:, ~np.isnan(rows).any(0)]
     if not len(x):

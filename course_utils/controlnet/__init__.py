@@ -5,25 +5,24 @@ encoder is copied, the copy sees a map through a small hint encoder and speaks t
 convolutions that start at zero, so that training begins with exactly the pictures of the UNet alone.
 
     net = controlnet.copy_of(pipe)
-    pairs = controlnet.Pairs.of(pipe, pictures, maps, prompts)
-    run = controlnet.train(pipe, net, pairs, controlnet.Knobs(steps=300))
+    pairs = controlnet.ControlPairs.of(pipe, pictures, maps, prompts)
+    run = controlnet.train(pipe, net, pairs, controlnet.ControlNetTrainingConfig(max_train_steps=300))
 """
 
-from .copying import HINTS, copy_of, locked, louder, zero_layers
-from .pairs import Batch, Pairs, Source
-from .teaching import Knobs, Objective, Run, train
+from .network import copy_of, locked, with_gain, zero_layers
+from .pairs import Batch, ControlPairs, PairSource
+from .training import ControlNetLoss, ControlNetTrainingConfig, Run, train
 
 __all__ = [
-    "HINTS",
     "Batch",
-    "Knobs",
-    "Objective",
-    "Pairs",
+    "ControlNetLoss",
+    "ControlNetTrainingConfig",
+    "ControlPairs",
+    "PairSource",
     "Run",
-    "Source",
     "copy_of",
     "locked",
-    "louder",
     "train",
+    "with_gain",
     "zero_layers",
 ]

@@ -51,8 +51,8 @@ def openpose(picture: Image.Image) -> Image.Image:
     """Draw the joints of bodies and hands that OpenPose sees (Cao et al., 2019); faces are left out."""
     detector = annotators.kept("openpose sd15", _openpose)
     people = detector.detect_poses(np.asarray(_fitted(picture)), include_hand=True)
-    bodies = [_points(one.body.keypoints, picture) for one in people]
-    hands = [_points(hand, picture) for one in people for hand in (one.left_hand, one.right_hand) if hand]
+    bodies = [_points(person.body.keypoints, picture) for person in people]
+    hands = [_points(hand, picture) for person in people for hand in (person.left_hand, person.right_hand) if hand]
     return draw_pose(bodies, hands, picture.height, picture.width)
 
 

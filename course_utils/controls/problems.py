@@ -50,8 +50,8 @@ def problems(
     pixels = np.asarray(picture)
     found = [*notes(picture), *_size(pixels, height, width)]
     if wanted.empty and not pixels.any():
-        said = empty_note(wanted)
-        return found if said in found else [*found, said]
+        note = empty_note(wanted)
+        return found if note in found else [*found, note]
     seems = kind_of(pixels)
     if seems not in ("", control) and not wanted.accepts(pixels, seems):
         return [*found, _of_another_kind(seems, wanted)]

@@ -32,7 +32,7 @@ HEADS = {"klass": len(words.CLASSES), "normal": 3, "body": 18, "neck": 2, "palm"
 RARE = ("body", "palm", "fingers")  # heads that say "nothing here" nearly everywhere
 
 
-class Maps(NamedTuple):
+class ReaderOutput(NamedTuple):
     """What the network says of each second pixel: [batch, channel, height / 2, width / 2].
 
     klass: logits. normal: camera space, of any length. body: logits of the joints' places. neck: the way from a
@@ -67,7 +67,7 @@ class Reading:
     doubt: float
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Two convolutions whose finding is added to what comes in: nothing at first."""
 
     def __init__(self, width: int):
@@ -98,7 +98,7 @@ class Reader(nn.Module):
             nn.init.constant_(self.heads[name].bias, -4.0)
         self.register_buffer("far", torch.ones(()))  # entropy that one picture in 20 of its own world exceeds
 
-    def forward(self, x: torch.Tensor) -> Maps:
+    def forward(self, x: torch.Tensor) -> ReaderOutput:
         """Read pictures [batch, 3, height, width] in -1..1, sides multiples of ``STEP``."""
         x = self.inner[0](self.stem(x))
         kept = []
@@ -109,11 +109,11 @@ class Reader(nn.Module):
         for level in reversed(range(len(kept))):
             x = self.outer[level](kept[level] + F.interpolate(self.rise[level](F.relu(x)), scale_factor=2.0))
         x = F.relu(x)
-        return Maps(*(F.pixel_shuffle(head(x), 2) for head in self.heads.values()))
+        return ReaderOutput(*(F.pixel_shuffle(head(x), 2) for head in self.heads.values()))
 
     def doubt(self, klass: torch.Tensor) -> torch.Tensor:
         """Give the doubt, 0-1 [batch], from the classes' logits (after Hendrycks & Gimpel, 2017)."""
-        away = unsure(klass) / self.far
+        away = class_entropy(klass) / self.far
         return away**4 / (1 + away**4)
 
     @torch.inference_mode()
@@ -131,25 +131,25 @@ class Reader(nn.Module):
         if min(height, width) < STEP:
             raise ValueError(f"image has {height} x {width} pixels; the reader needs at least {STEP} each way.")
         sharp = scaled(pixels, SHARP) if min(height, width) > SHARP else pixels
-        said = self(prepare(scaled(sharp, SIDE)[None]))
-        klass, normal = (F.interpolate(m, scale_factor=2.0, mode="bilinear")[0] for m in (said.klass, said.normal))
+        output = self(prepare(scaled(sharp, SIDE)[None]))
+        klass, normal = (F.interpolate(m, scale_factor=2.0, mode="bilinear")[0] for m in (output.klass, output.normal))
         seg = cv2.resize(klass.argmax(0).byte().numpy(), (width, height), interpolation=cv2.INTER_NEAREST)
         normal = cv2.resize(normal.permute(1, 2, 0).numpy(), (width, height), interpolation=cv2.INTER_LINEAR)
         normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
-        bodies, hands = self._points(said, sharp)
+        bodies, hands = self._points(output, sharp)
         for points in (*bodies, *hands):
             points[:, :2] *= np.array([width, height]) / sharp.shape[1::-1]
-        return Reading(seg, normal, bodies, hands, self.doubt(said.klass).item())
+        return Reading(seg, normal, bodies, hands, self.doubt(output.klass).item())
 
-    def _points(self, said: Maps, sharp: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def _points(self, output: ReaderOutput, sharp: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Find the points of people and hands in a picture; each hand is looked at again, larger."""
-        heat = said.body[0].sigmoid().numpy()
+        heat = output.body[0].sigmoid().numpy()
         cell = np.array(sharp.shape[1::-1]) / heat.shape[:0:-1]
-        bodies = joints.bodies(heat, said.neck[0].numpy())
+        bodies = joints.bodies(heat, output.neck[0].numpy())
         for points in bodies:
             points[:, :2] *= cell
         hands = []
-        for middle, size in joints.palms(said.palm[0, 0].sigmoid().numpy(), said.size[0, 0].numpy()):
+        for middle, size in joints.palms(output.palm[0, 0].sigmoid().numpy(), output.size[0, 0].numpy()):
             cut, back = joints.window(sharp, middle * cell, size * cell.max() * joints.ROOM, HAND_SIDE)
             points = joints.highest(self(prepare(cut[None])).fingers[0].sigmoid().numpy())
             points[:, :2] = 2 * points[:, :2] @ back[:, :2].T + back[:, 2]
@@ -157,13 +157,13 @@ class Reader(nn.Module):
         return bodies, hands
 
 
-def unsure(klass: torch.Tensor) -> torch.Tensor:
+def class_entropy(klass: torch.Tensor) -> torch.Tensor:
     """Give the entropy of the classes, in nats, mean over a picture: [batch], from logits [batch, class, h, w]."""
     return torch.special.entr(klass.float().softmax(1)).sum(1).mean((1, 2))
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(Block(width) for _ in range(count)))
+    return nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
 
 
 def scaled(pixels: np.ndarray, side: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 REACH = 64.0  # cells: the unit of the way from a pixel to its person's neck
-HAND = 32.0  # cells: the hand whose size is told as 0
+HAND = 32.0  # cells: the hand whose size is 0
 ROOM = 1.3  # a hand is cut out with this much room
 JOINT_BAR, PALM_BAR, FINGER_BAR = 0.25, 0.35, 0.1  # least heights of peaks
 FEWEST = 3  # joints of a person
@@ -53,12 +53,12 @@ def bodies(heat: np.ndarray, neck: np.ndarray) -> list[np.ndarray]:
     Returns:
         float32 [18, 3] a person: place and visibility; 0 where a joint is not seen.
     """
-    found = [(*peak, joint) for joint, one in enumerate(heat) for peak in peaks(one, JOINT_BAR)]
+    found = [(*peak, joint) for joint, channel in enumerate(heat) for peak in peaks(channel, JOINT_BAR)]
     people: list[tuple[np.ndarray, np.ndarray]] = []
     for score, at, joint in sorted(found, key=lambda peak: -peak[0]):
         points_to = at + neck[:, *_cell(at, neck)] * REACH
         near = [(np.linalg.norm(points_to - where), points) for where, points in people if not points[joint, 2]]
-        away, points = min(near, key=lambda one: one[0], default=(np.inf, None))
+        away, points = min(near, key=lambda person: person[0], default=(np.inf, None))
         if away > TOGETHER * min(heat.shape[1:]):
             points = np.zeros((len(heat), 3), np.float32)
             people.append((points_to, points))
@@ -74,8 +74,10 @@ def palms(heat: np.ndarray, size: np.ndarray) -> list[tuple[np.ndarray, float]]:
 
 def highest(heat: np.ndarray) -> np.ndarray:
     """Give the top of each map [point, height, width]: float32 [point, 3], place and height; 0 if it is too low."""
-    found = [np.unravel_index(one.argmax(), one.shape) for one in heat]
-    points = np.array([(*_centre(one, *at), one[at]) for one, at in zip(heat, found, strict=True)], np.float32)
+    found = [np.unravel_index(channel.argmax(), channel.shape) for channel in heat]
+    points = np.array(
+        [(*_centre(channel, *at), channel[at]) for channel, at in zip(heat, found, strict=True)], np.float32
+    )
     points[points[:, 2] < FINGER_BAR, 2] = 0
     return points
 

@@ -16,8 +16,17 @@ from . import control_card, data, dependents, hints, latents, maps, trials
 # The first net begins as a copy of the UNet's encoder and sees 96,000 pairs (the paper's saw 25,000 to 3,000,000).
 # What is hard to learn is to be heard by the locked decoder; the others go on from there and learn another map.
 FIRST = "canny"
-KNOBS = controlnet.Knobs(steps=3_000, batch=32, rate=2e-3, warmup=100, decay=0.5, memory=400)
-NEXT = controlnet.Knobs(steps=700, batch=32, rate=2e-3, warmup=50, decay=0.6, memory=200)
+CONFIG = controlnet.ControlNetTrainingConfig(
+    max_train_steps=3_000,
+    train_batch_size=32,
+    learning_rate=2e-3,
+    lr_warmup_steps=100,
+    lr_decay_share=0.5,
+    ema_steps=400,
+)
+NEXT = controlnet.ControlNetTrainingConfig(
+    max_train_steps=700, train_batch_size=32, learning_rate=2e-3, lr_warmup_steps=50, lr_decay_share=0.6, ema_steps=200
+)
 TWICE = ("mlsd", "scribble", "seg")  # these got a second leg as long as the first
 # The loss asks for the noise of a step, not for a picture. How loud a net should be there, stage `gain` measured: the
 # least of its gains that scored within 0.01 of the best.
@@ -83,18 +92,18 @@ def begin(kind: str, pipe: StableDiffusionPipeline) -> ControlNetModel:
     return net
 
 
-def plan(kind: str) -> controlnet.Knobs:
+def plan(kind: str) -> controlnet.ControlNetTrainingConfig:
     """Give how a ControlNet is trained."""
-    return KNOBS if kind == FIRST else replace(NEXT, steps=(1 + (kind in TWICE)) * NEXT.steps)
+    return CONFIG if kind == FIRST else replace(NEXT, max_train_steps=(1 + (kind in TWICE)) * NEXT.max_train_steps)
 
 
-def train(kind: str, minutes: float, knobs: controlnet.Knobs | None = None) -> None:
+def train(kind: str, minutes: float, config: controlnet.ControlNetTrainingConfig | None = None) -> None:
     """Train or go on; when the plan is finished, ship the ControlNet and write its card.
 
     Args:
         kind: of ``catalog.CONTROLS``.
         minutes: stop and save after this long.
-        knobs: None takes `plan(kind)`.
+        config: None takes `plan(kind)`.
 
     Raises:
         ValueError: no such kind.
@@ -105,13 +114,13 @@ def train(kind: str, minutes: float, knobs: controlnet.Knobs | None = None) -> N
     torch.manual_seed(0)
     pipe = dependents.frozen_base()
     pairs, net = Drawn(kind, pipe.tokenizer), begin(kind, pipe)
-    knobs = knobs or plan(kind)
+    config = config or plan(kind)
     if minutes > 10:  # the base alone trains a fifth faster so, after some minutes
         net.compile()
         pipe.unet.compile()
-    run = controlnet.train(pipe, net, pairs, knobs, dependents.workshop(f"control-{kind}"), minutes)
+    run = controlnet.train(pipe, net, pairs, config, dependents.workshop(f"control-{kind}"), minutes)
     if run.finished:
-        dependents.save(controlnet.louder(run.net, GAIN.get(kind, 1.0)), dependents.folder_of(f"control-{kind}"))
+        dependents.save(controlnet.with_gain(run.net, GAIN.get(kind, 1.0)), dependents.folder_of(f"control-{kind}"))
         card(kind)
 
 
@@ -119,7 +128,7 @@ def card(kind: str) -> list[dict]:
     """Measure what ships and write its card; give the rows."""
     log = dependents.workshop(f"control-{kind}") / "log.jsonl"
     first = None if kind == FIRST else FIRST
-    return control_card.write(kind, dependents.samples(log, KNOBS.batch), first, GAIN.get(kind, 1.0))
+    return control_card.write(kind, dependents.samples(log, CONFIG.train_batch_size), first, GAIN.get(kind, 1.0))
 
 
 def gain(kind: str) -> dict[float, metrics.Interval]:

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..clay import vocabulary as words
-from ..controls.reader import SIDE, Reader, load, scaled, unsure
+from ..controls.reader import SIDE, Reader, class_entropy, load, scaled
 from ..judge.network import prepare, ready
 from ..training import Loop, Plan
 from . import autoencoder, data, dependents, maps, reader_card
@@ -76,7 +76,7 @@ def _miss(logits: torch.Tensor, hills: torch.Tensor) -> torch.Tensor:
 @torch.inference_mode()
 def set_doubt(model: Reader, pictures: Iterable[np.ndarray]) -> None:
     """Learn how unsure it is of its own world's pictures, uint8 [height, width, 3]: what one in 20 exceeds."""
-    seen = [unsure(model(prepare(scaled(one, SIDE)[None])).klass) for one in pictures]
+    seen = [class_entropy(model(prepare(scaled(one, SIDE)[None])).klass) for one in pictures]
     model.far.copy_(torch.cat(seen).quantile(1 - DOUBTED))
 
 

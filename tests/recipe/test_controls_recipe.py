@@ -234,9 +234,9 @@ def test_the_depth_pair_ships_as_parts_that_the_base_completes(kitchen):
 
 
 def test_controls_learn_ship_and_name_their_base(kitchen):
-    knobs = controlnet.Knobs(steps=2, batch=2, warmup=1, log_every=1)
+    config = controlnet.ControlNetTrainingConfig(max_train_steps=2, train_batch_size=2, lr_warmup_steps=1, log_every=1)
     for kind in ("canny", "openpose"):
-        control.train(kind, 1, knobs)
+        control.train(kind, 1, config)
         card = (kitchen / f"clay-control-{kind}" / "README.md").read_text()
         assert dependents.lines(catalog.TRAINED_ON, kitchen) in card and controls.KINDS[kind].measure in card
         assert ("went on from clay-control-canny" in card) == (kind != "canny") != ("its connections zero" in card)
@@ -250,11 +250,14 @@ def test_controls_learn_ship_and_name_their_base(kitchen):
 def test_a_gain_ships_in_the_weights_and_is_told(kitchen, monkeypatch):
     """What ships is louder than what was trained; its gains are scored on scenes that its card does not know."""
     monkeypatch.setattr(control_card, "TUNING", 2)
-    folder, knobs = kitchen / "clay-control-canny", controlnet.Knobs(steps=2, batch=2, warmup=1, log_every=1)
+    folder, config = (
+        kitchen / "clay-control-canny",
+        controlnet.ControlNetTrainingConfig(max_train_steps=2, train_batch_size=2, lr_warmup_steps=1, log_every=1),
+    )
     middles = {}
     for gain in (1.0, 1.5):
         monkeypatch.setattr(control, "GAIN", {"canny": gain})
-        control.train("canny", 1, knobs)
+        control.train("canny", 1, config)
         middles[gain] = ControlNetModel.from_pretrained(folder).controlnet_mid_block.weight
         assert ("multiplied by 1.5" in (folder / "README.md").read_text()) == (gain == 1.5)
     assert torch.allclose(middles[1.5], 1.5 * middles[1.0], rtol=2e-3, atol=1e-6)

@@ -27,7 +27,7 @@ def pictures():
 
 @pytest.fixture(scope="module")
 def pairs(pipe, pictures):
-    return controlnet.Pairs.of(pipe, pictures, pictures[::-1], PROMPTS)
+    return controlnet.ControlPairs.of(pipe, pictures, pictures[::-1], PROMPTS)
 
 
 def with_control(pipe, net):
@@ -93,16 +93,16 @@ def test_a_seed_means_the_same_copy_and_the_global_generator_is_left_alone(pipe)
 def test_a_louder_one_says_at_scale_one_what_the_first_says_at_its_gain(pipe, pictures):
     net = controlnet.copy_of(pipe, zero=False)
     before = weights(net)
-    loud = with_control(pipe, controlnet.louder(net, 0.5))
+    loud = with_control(pipe, controlnet.with_gain(net, 0.5))
     quiet = paint(with_control(pipe, net), image=pictures[0], controlnet_conditioning_scale=0.5)
     assert np.abs(paint(loud, image=pictures[0]) - quiet).max() < 1e-5 and same(before, net)
-    assert same(before, controlnet.louder(net, 1.0))
+    assert same(before, controlnet.with_gain(net, 1.0))
 
 
 @pytest.mark.parametrize("gain", [0, -1.0, float("nan"), float("inf")])
 def test_a_gain_that_is_no_loudness_is_refused(pipe, gain):
     with pytest.raises(ValueError, match="gain=.*above 0"):
-        controlnet.louder(controlnet.copy_of(pipe), gain)
+        controlnet.with_gain(controlnet.copy_of(pipe), gain)
 
 
 def test_an_autoencoder_without_a_hint_encoder_is_named(pipe, monkeypatch):
@@ -130,12 +130,14 @@ def test_pairs_are_what_the_pipeline_sees(pipe, pairs, pictures):
         ({"prompts": PROMPTS[:2]}, "'prompts': 2.*pair up"),
         ({"pictures": [], "maps": [], "prompts": []}, "'pictures': 0.*pair up"),
         ({"maps": [Image.new("RGB", (64, 64))] * 3}, r"\(64, 64\), \(64, 96\).*one size"),
+        (dict.fromkeys(("pictures", "maps"), [Image.new("RGB", (100, 72))] * 3), "72 x 100 pixels.* 16; .* 64 x 96"),
+        ({"maps": [b"torn"] * 3}, r"maps\[0\] is no picture"),
     ],
 )
 def test_pairs_that_do_not_pair_up_are_refused(pipe, pictures, change, said):
     given = {"pictures": pictures, "maps": pictures, "prompts": PROMPTS} | change
     with pytest.raises(ValueError, match=said):
-        controlnet.Pairs.of(pipe, **given)
+        controlnet.ControlPairs.of(pipe, **given)
 
 
 # Training
@@ -147,7 +149,9 @@ def test_only_the_copy_learns_and_the_pipeline_is_left_as_it_was(pipe, pairs):
     processors = dict(pipe.unet.attn_processors)
     net = controlnet.copy_of(pipe)
     silent = controlnet.zero_layers(net)
-    run = controlnet.train(pipe, net, pairs, controlnet.Knobs(steps=3, batch=2, warmup=1))
+    run = controlnet.train(
+        pipe, net, pairs, controlnet.ControlNetTrainingConfig(max_train_steps=3, train_batch_size=2, lr_warmup_steps=1)
+    )
     assert run.finished and all(layer.weight.any() for layer in silent.values())
     assert all(same(before, pipe.components[name]) for name, before in kept.items())
     assert pipe.unet.attn_processors == processors and all(p.requires_grad for p in pipe.unet.parameters())
@@ -158,7 +162,13 @@ def test_only_the_copy_learns_and_the_pipeline_is_left_as_it_was(pipe, pairs):
 def test_an_exception_unlocks_the_pipeline(pipe, pairs):
     processors = dict(pipe.unet.attn_processors)
     with pytest.raises(RuntimeError, match="enough"):
-        controlnet.train(pipe, controlnet.copy_of(pipe), pairs, controlnet.Knobs(steps=2, log_every=1), watch=_refuse)
+        controlnet.train(
+            pipe,
+            controlnet.copy_of(pipe),
+            pairs,
+            controlnet.ControlNetTrainingConfig(max_train_steps=2, log_every=1),
+            watch=_refuse,
+        )
     assert pipe.unet.attn_processors == processors and all(p.requires_grad for p in pipe.unet.parameters())
 
 
@@ -176,10 +186,21 @@ def test_a_fresh_hint_encoder_lets_the_map_through(pipe):
     assert 0.01 < (first - second).std() < 1
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("learning_rate", float("nan")), ("max_train_steps", 0), ("proportion_empty_prompts", 1.5)]
+)
+def test_a_configuration_that_cannot_be_is_refused_by_the_fields_name(pipe, pairs, field, value):
+    config = controlnet.ControlNetTrainingConfig(**{field: value})
+    with pytest.raises(ValueError, match=f"{field}={value}"):
+        controlnet.train(pipe, controlnet.copy_of(pipe), pairs, config)
+
+
 def test_it_learns_and_heeds_the_map(pipe, pairs):
     net, one = controlnet.copy_of(pipe), pairs[:1]
-    knobs = controlnet.Knobs(steps=25, batch=4, rate=5e-3, warmup=3, drop=0.0)
-    objective = controlnet.Objective(pipe, net, knobs)
+    config = controlnet.ControlNetTrainingConfig(
+        max_train_steps=25, train_batch_size=4, learning_rate=5e-3, lr_warmup_steps=3, proportion_empty_prompts=0.0
+    )
+    objective = controlnet.ControlNetLoss(pipe, net, config)
 
     def error(hint):
         batch = dataclasses.replace(one.draw(16, torch.Generator()), hint=hint.expand(16, -1, -1, -1))
@@ -188,13 +209,16 @@ def test_it_learns_and_heeds_the_map(pipe, pairs):
 
     before = error(one.hints / 255)
     assert before == error(1 - one.hints / 255)
-    controlnet.train(pipe, net, one, knobs)
+    controlnet.train(pipe, net, one, config)
     assert error(one.hints / 255) < 0.97 * before and error(one.hints / 255) != error(1 - one.hints / 255)
 
 
 def test_emptied_prompts_are_not_heard(pipe, pairs):
     deaf, hears = (
-        controlnet.Objective(pipe, controlnet.copy_of(pipe), controlnet.Knobs(drop=drop)) for drop in (1.0, 0.0)
+        controlnet.ControlNetLoss(
+            pipe, controlnet.copy_of(pipe), controlnet.ControlNetTrainingConfig(proportion_empty_prompts=drop)
+        )
+        for drop in (1.0, 0.0)
     )
     batch = pairs.draw(2, torch.Generator())
     other = dataclasses.replace(batch, ids=batch.ids.flip(1))
@@ -205,9 +229,9 @@ def test_emptied_prompts_are_not_heard(pipe, pairs):
 
 
 def test_a_stopped_run_goes_on_and_its_log_tells_what_was_watched(pipe, pairs, tmp_path):
-    knobs = controlnet.Knobs(steps=4, batch=2, log_every=2)
+    config = controlnet.ControlNetTrainingConfig(max_train_steps=4, train_batch_size=2, log_every=2)
     seen = []
-    how = {"knobs": knobs, "folder": tmp_path, "watch": lambda net: seen.append(net) or {"answer": 42}}
+    how = {"config": config, "folder": tmp_path, "watch": lambda net: seen.append(net) or {"answer": 42}}
     first = controlnet.train(pipe, controlnet.copy_of(pipe), pairs, minutes=0, **how)
     assert not first.finished and first.log == []
     run = controlnet.train(pipe, controlnet.copy_of(pipe), pairs, **how)

@@ -151,7 +151,7 @@ def test_a_perfect_network_is_read_back_in_pixels(monkeypatch):
         else:
             empty |= {"body": logit(heat), "neck": torch.from_numpy(neck)[None], "palm": logit(palm[None])}
             empty["size"] = torch.from_numpy(size)[None, None]
-        return reader.Maps(**empty)
+        return reader.ReaderOutput(**empty)
 
     monkeypatch.setattr(reader.Reader, "forward", say)
     read = small().read(Image.fromarray(noise(height, width)))
@@ -178,7 +178,7 @@ def test_who_is_less_sure_than_of_19_in_20_doubts():
     sure, torn = torch.zeros(1, len(words.CLASSES), 4, 4), torch.zeros(1, len(words.CLASSES), 4, 4)
     sure[:, 3] = 50
     assert float(model.doubt(sure)) < 1e-6 < 0.5 < float(model.doubt(torn))
-    assert float(reader.unsure(torn)) == pytest.approx(np.log(len(words.CLASSES)))
+    assert float(reader.class_entropy(torn)) == pytest.approx(np.log(len(words.CLASSES)))
 
 
 # Files

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # nine such layers, a Gaussian with this gain a tenth.
 SILU_GAIN = 1.67
 # Channels of the hint encoder by the pixels that a latent covers: each number after the first halves the map.
-HINTS = {8: (16, 32, 96, 256), 16: (8, 16, 32, 64, 128)}
+HINT_CHANNELS = {8: (16, 32, 96, 256), 16: (8, 16, 32, 64, 128)}
 
 
 def copy_of(pipe: DiffusionPipeline, zero: bool = True, lite: bool = False, seed: int = 0) -> ControlNetModel:
@@ -40,12 +40,10 @@ def copy_of(pipe: DiffusionPipeline, zero: bool = True, lite: bool = False, seed
     from diffusers import ControlNetModel
 
     covers = pipe.vae_scale_factor
-    if covers not in HINTS:
-        raise ValueError(
-            f"pipe.vae_scale_factor={covers} has no hint encoder in controlnet.HINTS, only {[*HINTS]} have."
-        )
+    if covers not in HINT_CHANNELS:
+        raise ValueError(f"pipe.vae_scale_factor={covers} has no hint encoder, only {[*HINT_CHANNELS]} have.")
     with torch.random.fork_rng(devices=[]):  # what diffusers draws is drawn again below
-        net = ControlNetModel.from_unet(pipe.unet, conditioning_embedding_out_channels=HINTS[covers]).float()
+        net = ControlNetModel.from_unet(pipe.unet, conditioning_embedding_out_channels=HINT_CHANNELS[covers]).float()
         if lite:
             plain = {"down_block_types": ["DownBlock2D"] * len(net.down_blocks), "mid_block_type": "UNetMidBlock2D"}
             net = ControlNetModel.from_config({**net.config, **plain})
@@ -65,19 +63,19 @@ def zero_layers(net: ControlNetModel) -> dict[str, nn.Conv2d]:
     return {"hint": net.controlnet_cond_embedding.conv_out, **skips, "middle": net.controlnet_mid_block}
 
 
-def louder(net: ControlNetModel, gain: float) -> ControlNetModel:
-    """Give a copy of a ControlNet that says the same louder: at scale 1 what the first says at scale `gain`.
+def with_gain(net: ControlNetModel, gain: float) -> ControlNetModel:
+    """Give a copy of a ControlNet that steers at scale 1 as the first does at scale `gain`.
 
     Raises:
         ValueError: `gain` is not above 0.
     """
     if not 0 < gain < math.inf:
-        raise ValueError(f"gain={gain!r} is no loudness; use a number above 0, where 1 changes nothing.")
-    loud = copy.deepcopy(net)
+        raise ValueError(f"gain={gain!r} is no gain; use a number above 0, where 1 changes nothing.")
+    scaled = copy.deepcopy(net)
     with torch.no_grad():
-        for p in (p for name, layer in zero_layers(loud).items() if name != "hint" for p in layer.parameters()):
+        for p in (p for name, layer in zero_layers(scaled).items() if name != "hint" for p in layer.parameters()):
             p.mul_(gain)
-    return loud
+    return scaled
 
 
 def _draw(layer: nn.Conv2d | nn.Linear, generator: torch.Generator, gain: float) -> None:
@@ -96,10 +94,10 @@ def locked(pipe: DiffusionPipeline, net: ControlNetModel) -> Iterator[None]:
     from diffusers.models.attention_processor import AttnProcessor
 
     parts = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
-    loose = [p for part in parts for p in part.parameters() if p.requires_grad]
+    trainable = [p for part in parts for p in part.parameters() if p.requires_grad]
     kept = [(model, dict(model.attn_processors)) for model in (pipe.unet, net)]
     try:
-        for p in loose:
+        for p in trainable:
             p.requires_grad_(False)
         for model, _ in kept if pipe.unet.device.type == "cpu" else ():
             model.set_attn_processor(AttnProcessor())
@@ -107,5 +105,5 @@ def locked(pipe: DiffusionPipeline, net: ControlNetModel) -> Iterator[None]:
     finally:
         for model, processors in kept:
             model.set_attn_processor(processors)
-        for p in loose:
+        for p in trainable:
             p.requires_grad_(True)
