@@ -17,7 +17,7 @@ from .shapes import PAINT, TEXTURE
 from .view import GAMMA, Render
 
 SPECK = 0.003  # of the picture: what is smaller is an eye or a button
-CELLS = {1: (9, 30), 2: (4.5, 12)}  # across a cubist picture and one in it; each is cut in two
+CELLS = {1: (9, 30), 2: (4.5, 22)}  # across a cubist picture and one in it; each is cut in two
 INK = np.array([0.10, 0.08, 0.13], np.float32)
 
 

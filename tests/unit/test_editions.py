@@ -226,3 +226,17 @@ def test_facets_of_a_cubist_picture_hold_two_latents():
     facets = _shards(regions(made), np.random.default_rng(0), CELLS[2][0])
     sizes = np.bincount(facets[made.primitive < 0])
     assert np.median(sizes[sizes > 200]) > 32 * 32 * 0.8
+
+
+def test_the_recipe_keeps_the_editions_apart(monkeypatch, tmp_path):
+    from course_utils.recipe import data
+
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    first, path = data.scene_of(data.TRAIN, 0), data.shard_path(data.TRAIN, 0)
+    assert first == clay.scene(data.TRAIN, 0) and first.edition == 1
+    monkeypatch.setattr(data, "EDITION", 2)
+    assert data.scene_of(data.TRAIN, 0) == clay.scene(data.TRAIN, 0, edition=2)
+    assert data.shard_path(data.TRAIN, 0).parent != path.parent
+    strange = [data.scene_of(data.JUDGE, index) for index in range(60)]
+    assert all(scene.edition == 2 for scene in strange)
+    assert {thing.word for scene in strange for thing in scene.things} & set(words.HELD_OUT)

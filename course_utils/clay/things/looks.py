@@ -29,9 +29,16 @@ def apart(paint: np.ndarray, ground: np.ndarray | None, shades=SHADES, least: fl
     return next((t for t in tried if distance(t, ground) >= least), max(tried, key=lambda t: distance(t, ground)))
 
 
+def told_apart(cloth, skin) -> float:
+    """Measure how well cloth is told from skin: their distance, less where only the brightness differs."""
+    first, second = (np.asarray(paint) ** (1 / 1.7) for paint in (cloth, skin))
+    alike = first @ second / np.linalg.norm(first) / np.linalg.norm(second) > 0.99
+    return distance(cloth, skin) * (0.45 if alike else 1.0)
+
+
 def skin_for(paint: np.ndarray, rng: np.random.Generator, legs: np.ndarray | None = None) -> int:
     """Draw a skin that clothes of this paint are told from."""
-    far = [distance(skin, paint) for skin in SKINS]
+    far = [told_apart(paint, skin) for skin in SKINS]
     if legs is not None:
         far = [min(f, distance(skin, legs) + FROM_SKIN - LEGS_FROM_SKIN) for f, skin in zip(far, SKINS, strict=True)]
     told = [k for k, f in enumerate(far) if f >= FROM_SKIN] or [int(np.argmax(far))]
@@ -72,7 +79,7 @@ def _second(m: Modeller, paint: np.ndarray, rng: np.random.Generator) -> Look:
     which = skin_for(top, rng, legs)
     skin = np.array(SKINS[which])
     hair = np.array(HAIRS[HAIRS_OF[which][int(rng.integers(len(HAIRS_OF[which])))]])
-    lips = skin * (0.84, 0.36, 0.38) + (0.07, 0.0, 0.01)
+    lips = skin * (0.80, 0.44, 0.45) + (0.03, 0.0, 0.005)
     white = np.array((0.92, 0.92, 0.90)) * (0.80 + 0.20 * min(1.0, float(skin.mean()) / 0.55))
     shoes = apart(SHOES, m.ground, (1.0, 0.4, 2.6))
     return Look(top, legs, skin, hair, lips, white, shoes, rng.uniform(0.95, 1.06), int(rng.integers(2)))

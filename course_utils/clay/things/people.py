@@ -144,13 +144,16 @@ def _lap(m: Modeller, look: Look, at: dict) -> None:
     """Lay the skirt of one who sits, crouches or kneels over the thighs."""
     m.part(0.08)
     m.capsule(look.top, at["hip"] + 0.2 * (at["neck"] - at["hip"]), at["hip"] + (0, 0.01, 0), 0.12, 0.135)
-    ends = []
-    for side, _ in SIDES:
-        hip, knee = at[f"{side}_hip"], at[f"{side}_knee"]
-        ends.append(hip + (knee - hip) * 0.88)
-        m.capsule(look.top, hip, ends[-1], 0.105, 0.118)
-    if np.linalg.norm(ends[0] - ends[1]) < 0.42:
-        m.capsule(look.top, (at["hip"] + ends[0] * 0.5 + ends[1] * 0.5) / 2, (ends[0] + ends[1]) / 2, 0.08, 0.09)
+    hips, knees = ([at[f"{side}_{joint}"] for side, _ in SIDES] for joint in ("hip", "knee"))
+    ends = [hip + (knee - hip) * 0.88 for hip, knee in zip(hips, knees, strict=True)]
+    for hip, end in zip(hips, ends, strict=True):
+        m.capsule(look.top, hip, end, 0.105, 0.118)
+    ahead = (ends[0] + ends[1] - hips[0] - hips[1]) / 2
+    if np.linalg.norm(ahead) > 0.15 and unit(ends[0] - hips[0]) @ unit(ends[1] - hips[1]) > -0.2:
+        wide, long = np.linalg.norm(ends[0] - ends[1]) / 2 + 0.09, np.linalg.norm(ahead) / 2 + 0.11
+        across = unit(hips[0] - hips[1] - unit(ahead) * ((hips[0] - hips[1]) @ unit(ahead)))
+        turn = np.stack([across, unit(ahead), np.cross(across, unit(ahead))], axis=1)
+        m.ellipsoid(look.top, (hips[0] + hips[1] + ahead) / 2, (wide, long, 0.115), turn)
 
 
 def _arm(m: Modeller, look: Look, at: dict, side: str, held: Hand | None, sleeve: float, palm: float) -> dict:
