@@ -16,7 +16,7 @@ PROMPT = "a red clock and a blue bench"
 SIZES = {"clay": (20, 9), "sd15": (1, 1)}  # steps of a call, rounds
 
 
-class Hoarder(attention.Explicit):
+class Hoarder(attention.EagerAttnProcessor):
     """Writes attention out and stores all of it."""
 
     def __init__(self, store: list):

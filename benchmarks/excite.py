@@ -52,12 +52,12 @@ def their_update(old, latents, timestep, text):
 
 def our_update(pipe, latents, timestep, text):
     """Do the same with the room's own functions."""
-    knobs = excite.Knobs.sd15()
+    config = excite.AttendExciteConfig()
     with torch.enable_grad():
         latents = latents.clone().requires_grad_()
-        heat = excite.look(pipe.unet, 16, sample=latents, timestep=timestep, encoder_hidden_states=text)
-        chosen = excite.choose([[(place,) for place in PLACES]], text.shape[1]).to(heat.device)
-        loss = excite.loss(excite.peaks(excite.word_maps(heat, chosen, knobs)))
+        heat = excite.attention_with_grad(pipe.unet, 16, sample=latents, timestep=timestep, encoder_hidden_states=text)
+        chosen = excite.token_mask([[(place,) for place in PLACES]], text.shape[1]).to(heat.device)
+        loss = excite.loss(excite.peaks(excite.word_maps(heat, chosen, config)))
         return latents.detach() - 20.0 * torch.autograd.grad(loss.sum(), latents)[0]
 
 
@@ -93,16 +93,22 @@ def run(size: str) -> None:
         "one update", update_rounds, weights, lambda: our_update(pipe, *update), lambda: their_update(old, *update)
     )
     # The retired pipeline knows one sharpness, the paper's.
-    knobs = replace(excite.Knobs.of(size), thresholds=(), sharpness=excite.Knobs.sd15().sharpness)
+    config = replace(
+        excite.AttendExciteConfig.for_lane(size), thresholds=(), sharpness=excite.AttendExciteConfig().sharpness
+    )
     guidance = catalog.defaults(size)["guidance_scale"]
     call = {"num_inference_steps": steps, "guidance_scale": guidance, "latents": latents, "output_type": "latent"}
 
     def our_call():
-        with excite.exciting(pipe, WORDS, knobs):
+        with excite.exciting(pipe, WORDS, config):
             return pipe(PROMPT, **call).images
 
     def their_call():
-        how = {"max_iter_to_alter": knobs.pushed(steps), "scale_factor": knobs.scale, "thresholds": {}}
+        how = {
+            "max_iter_to_alter": config.max_iter_to_alter(steps),
+            "scale_factor": config.scale_factor,
+            "thresholds": {},
+        }
         return old(PROMPT, token_indices=PLACES, **how, **call).images
 
     compare(f"call of {steps} steps", call_rounds, weights, our_call, their_call)

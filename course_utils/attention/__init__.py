@@ -1,31 +1,31 @@
-"""Cross-attention, listened to while an ordinary pipeline call runs: what does each word look at?
+"""Cross-attention, captured while an ordinary pipeline call runs: what does each word look at?
 
 `with attention.capture(pipe) as maps:` around the call, then `maps.word("lion")`.
 """
 
-from .capturing import capture
-from .hearing import Call, hearing
-from .layers import Explicit, choose_layers, coarse, cross_layers, native_side, probabilities
+from .hooks import capture, on_call, replaced_processors
+from .layers import EagerAttnProcessor, choose_layers, cross_layers, grid, native_side, probabilities
 from .maps import Maps
-from .pictures import of_picture
-from .regions import enlarged, perfect, region
-from .words import Prompt, Word
+from .pictures import coverage_map, enlarged, of_picture, region
+from .words import Call, Prompt, Word, Words
 
 __all__ = [
     "Call",
-    "Explicit",
+    "EagerAttnProcessor",
     "Maps",
     "Prompt",
     "Word",
+    "Words",
     "capture",
     "choose_layers",
-    "coarse",
+    "coverage_map",
     "cross_layers",
     "enlarged",
-    "hearing",
+    "grid",
     "native_side",
     "of_picture",
-    "perfect",
+    "on_call",
     "probabilities",
     "region",
+    "replaced_processors",
 ]

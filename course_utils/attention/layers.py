@@ -63,7 +63,7 @@ def native_side(unet: UNet2DConditionModel) -> int:
     return size if isinstance(size, int) else min(size)
 
 
-def coarse(size: tuple[int, int], factor: int) -> tuple[int, int]:
+def grid(size: tuple[int, int], factor: int) -> tuple[int, int]:
     """Give the (latent_h, latent_w) of a layer: odd sides are rounded up, as the UNet's strides do."""
     return -(-size[0] // factor), -(-size[1] // factor)
 
@@ -88,8 +88,8 @@ def probabilities(
     return attn.get_attention_scores(query, key, mask).unflatten(0, (len(hidden), attn.heads))
 
 
-class Explicit:
-    """An attention processor that writes attention out and keeps its probabilities, with their gradient."""
+class EagerAttnProcessor:
+    """Attends as diffusers' `AttnProcessor` does, and keeps the probabilities with their gradient."""
 
     def __init__(self) -> None:
         self.kept: torch.Tensor | None = None

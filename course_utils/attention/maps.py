@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from .layers import coarse
+from .layers import grid
 
 if TYPE_CHECKING:
-    from .hearing import Call
-    from .words import Word
+    from .words import Call, Word
+
+Index = int | None  # None is all of them, averaged
 
 
 class Maps:
@@ -38,23 +39,23 @@ class Maps:
     @property
     def heads(self) -> int:
         """How many heads can be asked for; 1 where they were not kept apart."""
-        self._heard()
+        self._captured()
         return len(self._kept[self.layers[0]][0][0])
 
     def words(self, picture: int = 0) -> tuple[Word, ...]:
         """List the words of a picture's prompt; first the start token, last the end token with its padding."""
-        return self._heard().prompt(picture).words
+        return self._captured().prompt(picture).words
 
     def tokens(self, picture: int = 0) -> tuple[str, ...]:
         """List the tokens of a picture's prompt, from start to end."""
-        return self._heard().prompt(picture).tokens
+        return self._captured().prompt(picture).tokens
 
     def word(
         self,
         word: str,
         layer: str | None = None,
-        head: int | None = None,
-        step: int | None = None,
+        head: Index = None,
+        step: Index = None,
         picture: int = 0,
         which: int = 0,
     ) -> torch.Tensor:
@@ -71,31 +72,11 @@ class Maps:
         Raises:
             ValueError: the word is not in the prompt; the message lists its tokens.
         """
-        places = self._heard().prompt(picture).place(word, which)
+        places = self._captured().prompt(picture).place(word, which)
         return self.heat(layer, head, step, picture)[list(places)].sum(0)
 
-    def token(
-        self,
-        place: int,
-        layer: str | None = None,
-        head: int | None = None,
-        step: int | None = None,
-        picture: int = 0,
-    ) -> torch.Tensor:
-        """Give the map [latent_h, latent_w] of one token by its place; 0 is the start token."""
-        heat = self.heat(layer, head, step, picture)
-        if place not in range(len(heat)):
-            raise IndexError(f"place={place!r} is no token; use 0 to {len(heat) - 1}.")
-        return heat[place]
-
     def at(
-        self,
-        row: int,
-        column: int,
-        layer: str | None = None,
-        head: int | None = None,
-        step: int | None = None,
-        picture: int = 0,
+        self, row: int, column: int, layer: str | None = None, head: Index = None, step: Index = None, picture: int = 0
     ) -> list[tuple[str, float]]:
         """Tell which words a pixel looks at.
 
@@ -113,31 +94,27 @@ class Maps:
         shares = heat[:, row * heat.shape[1] // height, column * heat.shape[2] // width]
         return [(word.text, float(shares[list(word.places)].sum())) for word in words]
 
-    def heat(
-        self, layer: str | None = None, head: int | None = None, step: int | None = None, picture: int = 0
-    ) -> torch.Tensor:
+    def heat(self, layer: str | None = None, head: Index = None, step: Index = None, picture: int = 0) -> torch.Tensor:
         """Give the maps of all tokens, padding included: float32 [token, latent_h, latent_w], 0-1."""
-        call = self._heard()
+        call = self._captured()
         if picture not in range(call.pictures):
             raise IndexError(f"picture={picture!r}: the call made {call.pictures}; count from 0.")
         found = [self._layer(name, head, step, picture) for name in self._named(layer)]
         finest = max((heat.shape[1:] for heat in found), key=lambda size: size[0] * size[1])
         return torch.stack([_enlarged(heat, finest) for heat in found]).mean(0)
 
-    def _layer(self, name: str, head: int | None, step: int | None, picture: int) -> torch.Tensor:
+    def _layer(self, name: str, head: Index, step: Index, picture: int) -> torch.Tensor:
         kept = self._kept[name]
         if step is None:
-            seen = sum(one[picture] for one in kept) / len(self.timesteps)
+            shares = sum(each[picture] for each in kept) / len(self.timesteps)
         else:
             self._check("step", step, self._steps, len(self.timesteps), -len(self.timesteps))
-            seen = kept[step][picture]
-        if head is None:
-            seen = seen.mean(0)
-        else:
-            self._check("head", head, self._heads, len(seen))
-            seen = seen[head]
+            shares = kept[step][picture]
+        if head is not None:
+            self._check("head", head, self._heads, len(shares))
+        shares = shares.mean(0) if head is None else shares[head]
         latents = [side // self._pixels for side in self.size]
-        return seen.T.unflatten(1, coarse(latents, self._factors[name])).cpu()
+        return shares.T.unflatten(1, grid(latents, self._factors[name])).cpu()
 
     def _named(self, layer: str | None) -> list[str]:
         names = [name for name in self.layers if name.startswith(layer or "")]
@@ -151,7 +128,7 @@ class Maps:
         if value not in range(least, count):
             raise IndexError(f"{name}={value!r} is not there; use {least} to {count - 1}.")
 
-    def _heard(self) -> Call:
+    def _captured(self) -> Call:
         if self._call is None or not self.timesteps:
             raise RuntimeError("Nothing was captured yet: call the pipeline inside the `with` block, then ask.")
         return self._call
@@ -160,11 +137,11 @@ class Maps:
         """Forget what was; the next passes belong to this call."""
         self._call, self.timesteps, self._kept = call, [], {}
 
-    def _add(self, latents: tuple[int, int], timestep: int, seen: dict[str, torch.Tensor]) -> None:
+    def _add(self, latents: tuple[int, int], timestep: int, shares: dict[str, torch.Tensor]) -> None:
         """Take in one pass: by layer float32 [picture, head, latent_h * latent_w, token]."""
         self.size = (latents[0] * self._pixels, latents[1] * self._pixels)
         self.timesteps.append(timestep)
-        for name, heat in seen.items():
+        for name, heat in shares.items():
             kept = self._kept.setdefault(name, [])
             if self._steps or not kept:
                 kept.append(heat)

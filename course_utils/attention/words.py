@@ -1,7 +1,8 @@
-"""A prompt as the model reads it: its tokens, and at which of them a word stands."""
+"""The prompts of a call as the model reads them: their tokens, and at which of them a word stands."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
 
+Words = Sequence[str | int] | Sequence[Sequence[str | int]]  # words or numbers of tokens; for all prompts or for each
 WORD_END = "</w>"  # how CLIP's tokenizer marks the last piece of a word
 
 
@@ -39,7 +41,7 @@ class Prompt:
     @cached_property
     def tokens(self) -> tuple[str, ...]:
         """The tokens as text, start and end included; the padding after the end is left out."""
-        return tuple(self._text([one]) for one in self._ids)
+        return tuple(self._text([token]) for token in self._ids)
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
@@ -69,13 +71,20 @@ class Prompt:
             raise ValueError(f"word={word!r} {self._why_not(word)}")
         return found
 
-    def place(self, word: str, which: int = 0) -> tuple[int, ...]:
-        """Give the places of the tokens of one occurrence of a word, the first if nothing is said.
+    def place(self, word: str, which: int | None = 0) -> tuple[int, ...]:
+        """Give the places of a word's tokens; where it stands several times, of that one. None: it stands there once.
 
         Raises:
-            ValueError: the word does not stand there so often.
+            ValueError: the word does not stand there so often, or more than once.
         """
         found = self.find(word)
+        if which is None and len(found) > 1:
+            raise ValueError(
+                f"word={word!r} stands {len(found)} times in the prompt, at tokens "
+                f"{' and '.join(str(places[0]) for places in found)}: give the number of one, or the words around it "
+                "too, such as 'red cat'."
+            )
+        which = which or 0
         if which not in range(len(found)):
             raise ValueError(f"which={which!r}: {word!r} stands {len(found)} times in the prompt; count from 0.")
         return found[which]
@@ -101,3 +110,63 @@ class Prompt:
         if self._places(self._all, word):
             return f"stands beyond the {self.limit - 2} tokens that the model reads; shorten the prompt {self.text!r}."
         return f"is not in the prompt {self.text!r}; its tokens are {', '.join(map(repr, self.tokens))}."
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a pipeline, from the moment its prompts are encoded."""
+
+    prompts: tuple[Prompt, ...]  # none where the call gave embeddings in place of a prompt
+    pictures: int  # of all prompts together
+    tokens: int  # that a text has in the model, padding included
+
+    def prompt(self, picture: int) -> Prompt:
+        """Give the prompt of a picture.
+
+        Raises:
+            IndexError: there is no such picture.
+            ValueError: the call gave embeddings, so that no words are known.
+        """
+        if picture not in range(self.pictures):
+            raise IndexError(f"picture={picture!r}: the call made {self.pictures}; count from 0.")
+        if not self.prompts:
+            raise ValueError("The call gave prompt_embeds, so its words are not known: ask by the number of a token.")
+        return self.prompts[picture * len(self.prompts) // self.pictures]
+
+    def find(self, words: Words) -> tuple[list[Sequence[str | int]], list[list[tuple[int, ...]]]]:
+        """Give for each picture its words, and the places of their tokens.
+
+        Args:
+            words: of the prompts, each there once, or numbers of tokens; for all prompts alike, or a list for each.
+
+        Raises:
+            TypeError: no list, or something else than words and numbers in it.
+            ValueError: an empty list, not one for each prompt, or a word that is not there, there more than once,
+                beyond the tokens that the model reads, or named twice.
+        """
+        if isinstance(words, str) or not isinstance(words, Sequence):
+            raise TypeError(f"words={words!r} is no list; use one such as ['lion', 'crown'].")
+        prompts = len(self.prompts) or self.pictures
+        each = bool(words) and all(isinstance(row, list | tuple) for row in words)
+        if not words or each and not all(words):
+            raise ValueError(f"words={words!r} has an empty list; name at least one word of the prompt.")
+        if each and len(words) != prompts:
+            raise ValueError(
+                f"words={words!r} has {len(words)} lists for {prompts} prompts; give one for each or one."
+            )
+        lists = words if each else [words] * prompts
+        rows = [lists[picture * prompts // self.pictures] for picture in range(self.pictures)]
+        spans = [[self._place(word, picture) for word in row] for picture, row in enumerate(rows)]
+        for row, places in zip(rows, spans, strict=True):
+            if twice := [word for number, word in enumerate(row) if places[number] in places[:number]]:
+                raise ValueError(f"words={list(row)!r} names {twice[0]!r} twice; name each word once.")
+        return rows, spans
+
+    def _place(self, word: str | int, picture: int) -> tuple[int, ...]:
+        if not isinstance(word, str | int) or isinstance(word, bool):
+            raise TypeError(f"words holds {word!r}; use words of the prompt, or numbers of tokens.")
+        places = self.prompt(picture).place(word, which=None) if isinstance(word, str) else (word,)
+        last = len(self.prompt(picture).tokens) - 2 if self.prompts else self.tokens - 2
+        if not all(1 <= place <= last for place in places):
+            raise ValueError(f"words holds {word!r}, which is no word of the prompt; its tokens are 1 to {last}.")
+        return places

@@ -1,24 +1,23 @@
 """Attend-and-Excite (Chefer et al., SIGGRAPH 2023): no word of the prompt is forgotten.
 
-`with excite.exciting(pipe, ["lion", "crown"], excite.Knobs.clay()) as log:` around an ordinary pipeline call. The
-mathematics is in `equations`, a function for each line of the paper's algorithm.
+`with excite.exciting(pipe, ["lion", "crown"], excite.AttendExciteConfig.for_lane("clay")) as log:` around an
+ordinary pipeline call. The settings and the mathematics stand in `equations`, what is done with them in `loop`.
 """
 
-from .equations import choose, loss, peaks, sharpen, smooth, word_maps
-from .knobs import Knobs
-from .looking import look
-from .loop import Log, Move, exciting
+from .equations import AttendExciteConfig, attention_with_grad, loss, peaks, sharpen, smooth, token_mask, word_maps
+from .loop import Log, Move, UNetInputs, exciting
 
 __all__ = [
-    "Knobs",
+    "AttendExciteConfig",
     "Log",
     "Move",
-    "choose",
+    "UNetInputs",
+    "attention_with_grad",
     "exciting",
-    "look",
     "loss",
     "peaks",
     "sharpen",
     "smooth",
+    "token_mask",
     "word_maps",
 ]

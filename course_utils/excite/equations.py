@@ -1,29 +1,150 @@
-"""The mathematics of Attend-and-Excite (Chefer et al., SIGGRAPH 2023, Algorithm 1), each line a function.
+"""The settings and the mathematics of Attend-and-Excite (Chefer et al., SIGGRAPH 2023, Section 3 and Algorithm 1).
 
-From the mean map of all heads and layers to the peak of each word, and from there to the loss. All are
-differentiable and work on several pictures at once; every picture has a loss of its own.
+In the paper's symbols: A_t, the attention maps at step t, become one smoothed map A_t^s for each word s of S; its
+peak gives L_s = 1 - max(A_t^s), the weakest word L = max over S of L_s, and the latents move by alpha_t times the
+gradient of L. Each line is a function; all are differentiable and take several pictures at once.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 
+from .. import attention
+
 if TYPE_CHECKING:
-    from .knobs import Knobs
+    from diffusers import UNet2DConditionModel
+
+BOUNDS = {  # setting: (smallest, largest)
+    "scale_factor": (0, math.inf),
+    "alter_share": (0, 1),
+    "max_refinement_steps": (0, 1000),
+    "resolution": (1, math.inf),
+    "sharpness": (0, math.inf),
+    "sigma": (0, math.inf),
+}
+
+
+@dataclass(frozen=True)
+class AttendExciteConfig:
+    """How strongly, how long and by which maps the latents are pushed; as it stands, with the settings of the paper.
+
+    Steps are given as shares of the call's steps, 0-1, so that one config fits any number of them. `alter_share` is
+    diffusers' `max_iter_to_alter`, a count: 25 of 50 steps; `thresholds` are there {0: 0.05, 10: 0.5, 20: 0.8}.
+
+    Raises:
+        TypeError: a setting that is no number.
+        ValueError: a setting out of range.
+    """
+
+    scale_factor: float = 20.0  # alpha_t of the first step: how far the latents move for a unit of gradient
+    scale_range: tuple[float, float] = (1.0, 0.5)  # alpha_t fades with the root of this, from first to last step
+    alter_share: float = 0.5  # the share of the steps that are pushed: the first ones, where the layout is decided
+    thresholds: tuple[tuple[float, float], ...] = ((0.0, 0.05), (0.2, 0.5), (0.4, 0.8))
+    #   (share of the steps, peak): there the step is repeated until the weakest word's peak is as high
+    max_refinement_steps: int = 20  # how often at most it is repeated
+    resolution: int = 16  # of the layers whose maps are read; see `attention.capture`
+    sharpness: float = 100.0  # factor on the maps before the softmax over the words
+    sigma: float = 0.5  # of the smoothing, in places of the map; 0 leaves it out
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in BOUNDS.items():
+            _check(name, getattr(self, name), least, most)
+        for name in ("max_refinement_steps", "resolution"):
+            if not isinstance(getattr(self, name), Integral):
+                raise TypeError(f"{name}={getattr(self, name)!r} is no whole number; use one such as 16.")
+        if len(self.scale_range) != 2:
+            raise ValueError(f"scale_range={self.scale_range!r} must have two values, such as (1.0, 0.5).")
+        for part in self.scale_range:
+            _check("scale_range", part, 0, math.inf)
+        for share, peak in self.thresholds:
+            _check("thresholds", share, 0, 1)
+            _check("thresholds", peak, 0, 1)
+            if share >= self.alter_share:
+                raise ValueError(f"thresholds={self.thresholds!r}: {share} is not below {self.alter_share=}.")
+
+    @classmethod
+    def for_lane(cls, lane: str) -> AttendExciteConfig:
+        """Give a lane's settings: "sd15" the paper's; "clay" those of table "excite_knobs" that miss fewest things.
+
+        On clay settings are left out that bring more things unasked for than no pushes at all. Its maps are higher
+        than Stable Diffusion's: a sharpness of 100 would leave most peaks at 1 from the start.
+        """
+        lanes = {"clay": {"scale_factor": 2.5, "sharpness": 10.0, "thresholds": ()}, "sd15": {}}
+        if lane not in lanes:
+            raise ValueError(f"lane={lane!r} is no lane; use {' or '.join(map(repr, lanes))}.")
+        return cls(**lanes[lane])
+
+    def max_iter_to_alter(self, steps: int) -> int:
+        """Give how many of the steps are pushed."""
+        return round(self.alter_share * steps)
+
+    def threshold(self, step: int, steps: int) -> float | None:
+        """Give the peak that every word must have in a step, counted from 0; None where there is no threshold."""
+        return max((peak for share, peak in self.thresholds if round(share * steps) == step), default=None)
+
+    def step_size(self, step: int, steps: int) -> float:
+        """Give alpha_t, how far the latents move for a unit of gradient: scale_factor * sqrt(scale_range)."""
+        start, end = self.scale_range
+        return self.scale_factor * math.sqrt(start + (end - start) * step / max(steps - 1, 1))
+
+
+class _AllRead(Exception):
+    """Ends a pass of the UNet once the last layer that is read has been reached."""
+
+
+def attention_with_grad(unet: UNet2DConditionModel, resolution: int, **call: object) -> torch.Tensor:
+    """Give A_t, the attention of one pass of the UNet averaged over layers and heads, with its gradient.
+
+    What a gradient step costs is held down: the part of the UNet after the last layer that is read is neither run
+    nor kept for the way back, weights get no gradient, and the layers that are not read attend as they always do.
+    Afterwards the UNet is as before, also after an error.
+
+    Args:
+        unet: an SD UNet.
+        resolution: of the layers that are read, see `attention.capture`.
+        call: what the UNet is called with: sample, timestep, encoder_hidden_states and whatever else it takes.
+
+    Returns:
+        [batch, token, latent_h, latent_w], 0-1, in float32 where the UNet is in half precision.
+    """
+    layers = attention.choose_layers(unet, (resolution,))
+    readers = {name: attention.EagerAttnProcessor() for name in layers}
+    *_, last = layers
+
+    def stop(*_):
+        raise _AllRead
+
+    with ExitStack() as undo:
+        for weight in unet.parameters():
+            if weight.requires_grad:
+                undo.callback(weight.requires_grad_(False).requires_grad_, True)
+        undo.enter_context(attention.replaced_processors(unet, readers))
+        undo.callback(unet.get_submodule(last).register_forward_hook(stop).remove)
+        undo.enter_context(torch.enable_grad())
+        try:
+            unet.forward(**call)  # not unet(...): hooks belong to the pipeline's own pass
+        except _AllRead:
+            pass
+    heat = torch.cat([at_least_float32(reader.kept) for reader in readers.values()], 1).mean(1)
+    return heat.transpose(1, 2).unflatten(2, attention.grid(call["sample"].shape[-2:], layers[last]))
 
 
 def sharpen(heat: torch.Tensor, sharpness: float) -> torch.Tensor:
-    """Share each place out anew among the words: softmax(sharpness * A) without the start token.
+    """Share each place out anew among the words: softmax(sharpness * A_t) without the start token.
 
     The start token takes most of the attention everywhere. It is dropped, and the small differences that are left
     between the words become large ones. The last place, mostly padding, is dropped too, as in the paper's code.
 
     Args:
-        heat: attention [batch, token, latent_h, latent_w], 0-1.
+        heat: A_t [batch, token, latent_h, latent_w], 0-1.
         sharpness: 100 in the paper's code.
 
     Returns:
@@ -32,48 +153,49 @@ def sharpen(heat: torch.Tensor, sharpness: float) -> torch.Tensor:
     return (heat[:, 1:-1] * sharpness).softmax(1)
 
 
-def smooth(heat: torch.Tensor, sigma: float) -> torch.Tensor:
+def smooth(maps: torch.Tensor, sigma: float) -> torch.Tensor:
     """Blur maps with a Gaussian of 3 x 3 places, so that one stray place makes no peak; edges are reflected.
 
     The paper's code has exp(-(x / 2 sigma)^2), whose standard deviation is sqrt(2) sigma: 0.71 places for 0.5.
 
     Args:
-        heat: [batch, word, latent_h, latent_w], at least 2 x 2.
+        maps: [batch, word, latent_h, latent_w], at least 2 x 2.
         sigma: 0 leaves the maps as they are.
     """
     if sigma == 0:
-        return heat
-    line = torch.exp(-((torch.arange(-1.0, 2.0, device=heat.device) / (2 * sigma)) ** 2)).to(heat.dtype)
+        return maps
+    line = torch.exp(-((torch.arange(-1.0, 2.0, device=maps.device) / (2 * sigma)) ** 2)).to(maps.dtype)
     kernel = torch.outer(line, line) / line.sum() ** 2
-    flat = F.pad(heat.flatten(0, 1)[:, None], (1, 1, 1, 1), mode="reflect")
-    return F.conv2d(flat, kernel[None, None])[:, 0].unflatten(0, heat.shape[:2])
+    flat = F.pad(maps.flatten(0, 1)[:, None], (1, 1, 1, 1), mode="reflect")
+    return F.conv2d(flat, kernel[None, None])[:, 0].unflatten(0, maps.shape[:2])
 
 
-def word_maps(heat: torch.Tensor, chosen: torch.Tensor, knobs: Knobs) -> torch.Tensor:
-    """Give the map of each chosen word that the loss reads: sharpened, then smoothed.
+def word_maps(heat: torch.Tensor, mask: torch.Tensor, config: AttendExciteConfig) -> torch.Tensor:
+    """Give A_t^s, the map of each word that the loss reads: sharpened, then smoothed.
 
     Args:
-        heat: attention [batch, token, latent_h, latent_w], 0-1.
-        chosen: 0 or 1 [batch, word, token], see `choose`.
+        heat: A_t [batch, token, latent_h, latent_w], 0-1.
+        mask: which tokens are a word's, 0 or 1 [batch, word, token], see `token_mask`.
+        config: its sharpness and sigma are read.
 
     Returns:
         [batch, word, latent_h, latent_w], 0-1; the shares of a word's tokens add up.
     """
-    shares = sharpen(heat, knobs.sharpness)
-    return smooth(torch.einsum("bwt,bthk->bwhk", chosen[..., 1:-1].to(shares), shares), knobs.sigma)
+    shares = sharpen(heat, config.sharpness)
+    return smooth(torch.einsum("bwt,bthk->bwhk", mask[..., 1:-1].to(shares), shares), config.sigma)
 
 
 def peaks(maps: torch.Tensor) -> torch.Tensor:
-    """Give how strongly the strongest place of each map looks at its word: [batch, word], 0-1."""
+    """Give max(A_t^s), how strongly the strongest place of each map looks at its word: [batch, word], 0-1."""
     return maps.amax((2, 3))
 
 
 def loss(peaks: torch.Tensor) -> torch.Tensor:
-    """Give what is missing to the weakest word: L = max over words of (1 - peak), [batch], 0-1."""
+    """Give what is missing to the weakest word: L = max over s in S of (1 - max(A_t^s)), [batch], 0-1."""
     return (1 - peaks).amax(1)
 
 
-def choose(spans: Sequence[Sequence[tuple[int, ...]]], tokens: int) -> torch.Tensor:
+def token_mask(spans: Sequence[Sequence[tuple[int, ...]]], tokens: int) -> torch.Tensor:
     """Write words as a table of tokens, for `word_maps`.
 
     Args:
@@ -85,8 +207,20 @@ def choose(spans: Sequence[Sequence[tuple[int, ...]]], tokens: int) -> torch.Ten
         changes no loss.
     """
     most = max(map(len, spans))
-    table = torch.zeros(len(spans), most, tokens)
+    mask = torch.zeros(len(spans), most, tokens)
     for picture, words in enumerate(spans):
         for row, places in enumerate([*words, *[words[0]] * (most - len(words))]):
-            table[picture, row, list(places)] = 1
-    return table
+            mask[picture, row, list(places)] = 1
+    return mask
+
+
+def _check(name: str, value: object, least: float, most: float) -> None:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name}={value!r} is no number; use one from {least} to {most}.")
+    if not least <= value <= most or math.isinf(value):
+        raise ValueError(f"{name}={value!r} is out of range; use {least} to {most}.")
+
+
+def at_least_float32(tensor: torch.Tensor) -> torch.Tensor:
+    """Leave half precision, in which a small step would be lost; float64 stays, to tell noise from error."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -1,17 +1,17 @@
-"""Attend-and-Excite around an ordinary pipeline call.
+"""Attend-and-Excite around an ordinary pipeline call (Chefer et al., SIGGRAPH 2023, Algorithm 1).
 
-Before each of the first steps the latents are pushed towards where every chosen word is looked at somewhere.
 `callback_on_step_end` comes after a step: too late for the first one, and blind to what a ControlNet adds. So the
 push is made where the pipeline calls its UNet: there everything is at hand that this step is about to use. The UNet
 then gets the moved latents, and so does the scheduler when it takes the step. No loop of a pipeline is copied:
-ControlNet, LoRA, image to image, every scheduler, callbacks and stops work as they do.
+ControlNet, LoRA, image to image, callbacks and stops work as they do.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -20,16 +20,13 @@ import torch
 
 from .. import attention
 from . import equations
-from .knobs import Knobs
-from .looking import at_least_float32, look
-from .question import Question, named
-from .words import Words, check_words, spans_of
+from .equations import AttendExciteConfig
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, SchedulerMixin
     from torch import nn
 
-LOUDER = 1024.0  # factor on the loss: in float16 most of its gradient would vanish. A power of two costs no digit
+LOSS_SCALE = 1024.0  # in float16 most of the loss's gradient would vanish; a power of two costs no digit
 _busy: WeakSet[nn.Module] = WeakSet()  # UNets that are being pushed
 
 
@@ -56,7 +53,9 @@ class Log:
 
 
 @contextmanager
-def exciting(pipe: DiffusionPipeline, words: Words, knobs: Knobs, keep_maps: bool = False) -> Iterator[Log]:
+def exciting(
+    pipe: DiffusionPipeline, words: attention.Words, config: AttendExciteConfig, keep_maps: bool = False
+) -> Iterator[Log]:
     """Excite words of the prompt in every call of the pipeline inside the block.
 
     Args:
@@ -64,7 +63,7 @@ def exciting(pipe: DiffusionPipeline, words: Words, knobs: Knobs, keep_maps: boo
         words: the words that must be there, for all prompts alike, or a list of them for each prompt. One may also
             be several in a row ("red clock"), whose shares add up, or the number of a token, for a word that stands
             in the prompt more than once.
-        knobs: such as `Knobs.clay()` or `Knobs.sd15()`.
+        config: such as `AttendExciteConfig.for_lane("clay")`.
         keep_maps: keep the words' maps of every move, for a film strip.
 
     Yields:
@@ -75,119 +74,147 @@ def exciting(pipe: DiffusionPipeline, words: Words, knobs: Knobs, keep_maps: boo
         RuntimeError: the UNet is being pushed already.
 
     Example:
-        with excite.exciting(pipe, ["lion", "crown"], Knobs.clay()) as log:
+        with excite.exciting(pipe, ["lion", "crown"], AttendExciteConfig.for_lane("clay")) as log:
             image = pipe("a lion with a crown").images[0]
         log.losses()
     """
-    check_words(words)
-    attention.choose_layers(pipe.unet, (knobs.resolution,))
+    attention.choose_layers(pipe.unet, (config.resolution,))
     if pipe.unet in _busy:
         raise RuntimeError("This UNet is being excited already: leave the outer `with` block first.")
-    exciter = _Exciter(pipe, words, knobs, keep_maps)
+    exciter = _Exciter(pipe, words, config, keep_maps)
     networks = {pipe.unet: exciter.before_unet}
     if getattr(pipe, "controlnet", None) is not None:
         networks[pipe.controlnet] = exciter.before_control
-    _busy.add(pipe.unet)
-    hooks = [net.register_forward_pre_hook(hook, with_kwargs=True) for net, hook in networks.items()]
-    try:
-        with attention.hearing(pipe, exciter.begin):
-            yield exciter.log
-    finally:
-        for hook in hooks:
-            hook.remove()
-        _busy.discard(pipe.unet)
-        exciter.put_back()
+    with ExitStack() as undo:
+        _busy.add(pipe.unet)
+        undo.callback(_busy.discard, pipe.unet)
+        undo.callback(lambda: exciter.put_back())
+        for net, hook in networks.items():
+            undo.callback(net.register_forward_pre_hook(hook, with_kwargs=True).remove)
+        undo.enter_context(attention.on_call(pipe, exciter.begin))
+        yield exciter.log
 
 
 class _Exciter:
     """The pushes of one pipeline."""
 
-    def __init__(self, pipe: DiffusionPipeline, words: Words, knobs: Knobs, keep_maps: bool):
-        self.pipe, self.words, self.knobs, self.keep_maps = pipe, words, knobs, keep_maps
+    def __init__(self, pipe: DiffusionPipeline, words: attention.Words, config: AttendExciteConfig, keep_maps: bool):
+        self.pipe, self.words, self.config, self.keep_maps = pipe, words, config, keep_maps
         self.log, self.control = Log(), None
-        self.put_back = _nothing  # takes a shift off a scheduler that never made its step
+        self.put_back: Callable = lambda: None  # takes a shift off a scheduler that never made its step
         self.names: list[list[str]] = []  # the words of each picture; none before a call
         self.step = 0
 
     def begin(self, call: attention.Call) -> None:
         """Find the words in the prompts of a new call."""
-        found = spans_of(call, self.words)
-        self.names = [[str(word) for word in words] for words, _ in found]
-        self.chosen = equations.choose([spans for _, spans in found], call.tokens)
-        self.log.moves[:] = [[] for _ in found]
+        words, spans = call.find(self.words)
+        self.names = [[str(word) for word in row] for row in words]
+        self.mask = equations.token_mask(spans, call.tokens)
+        self.log.moves[:] = [[] for _ in words]
         self.step = 0
 
-    def before_control(self, net: nn.Module, args: tuple, given: dict) -> None:
-        """Remember what the ControlNet is asked in this step."""
-        self.control = net, named(net.forward, args, given)
+    def before_control(self, net: nn.Module, args: tuple, kwargs: dict) -> None:
+        """Remember what the ControlNet is called with in this step."""
+        self.control = net, inspect.signature(net.forward).bind(*args, **kwargs).arguments
 
-    def before_unet(self, unet: nn.Module, args: tuple, given: dict) -> tuple[tuple, dict] | None:
+    def before_unet(self, unet: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
         """Push the latents, then let the pipeline's own pass go on with them."""
         step, steps = self.step, self.pipe.num_timesteps
         self.step += 1
-        if not self.names or step >= self.knobs.pushed(steps):
+        if not self.names or step >= self.config.max_iter_to_alter(steps):
             return None
-        asked = named(unet.forward, args, given)
-        scheduler, timestep = self.pipe.scheduler, asked["timestep"]
-        one = torch.ones((), device=asked["sample"].device)
-        scale = float(scheduler.scale_model_input(one, timestep))
-        question = Question(asked, self.control, len(self.names), scale)
-        shift = self.push(question, step, steps)
+        arguments, scheduler = inspect.signature(unet.forward).bind(*args, **kwargs).arguments, self.pipe.scheduler
+        unit = torch.ones((), device=arguments["sample"].device)
+        scale = float(scheduler.scale_model_input(unit, arguments["timestep"]))
+        inputs = UNetInputs(arguments, self.control, len(self.names), scale)
+        shift = self.push(inputs, step, steps)
         self.put_back()
-        self.put_back = _shift_the_step(scheduler, shift)
-        return (), question.whole(shift)
+        self.put_back = _shift_next_step(scheduler, shift)
+        return (), inputs.moved(shift)
 
-    def push(self, question: Question, step: int, steps: int) -> torch.Tensor:
-        """Give how far the latents move: z' = z - alpha_t * gradient of the loss (Algorithm 1).
+    def push(self, inputs: UNetInputs, step: int, steps: int) -> torch.Tensor:
+        """Give how far the latents move: z'_t = z_t - alpha_t * gradient of L (Algorithm 1).
 
         At a threshold a picture that falls short repeats its move. It does so once more after it has reached the
         threshold, as the paper's code does: there the loss is compared before the move.
         """
-        stride, threshold = self.knobs.stride(step, steps), self.knobs.threshold(step, steps)
-        channels = self.pipe.unet.config.out_channels
-        shift = torch.zeros_like(at_least_float32(question.latents[:, :channels]))
-        everyone = torch.ones(len(shift), dtype=torch.bool, device=shift.device)
-        loss, slope = self.look(question, shift, everyone, step)
-        short = everyone & (loss > 1 - threshold) if threshold is not None else ~everyone
-        for _ in range(self.knobs.refinements):
+        alpha, threshold = self.config.step_size(step, steps), self.config.threshold(step, steps)
+        latents = inputs.arguments["sample"][-inputs.pictures :, : self.pipe.unet.config.out_channels]
+        shift = torch.zeros_like(equations.at_least_float32(latents))
+        rows = torch.ones(len(shift), dtype=torch.bool, device=shift.device)
+        loss, gradient = self.loss(inputs, shift, rows, step)
+        short = rows & (loss > 1 - threshold) if threshold is not None else ~rows
+        for _ in range(self.config.max_refinement_steps):
             if not short.any():
                 break
             still = loss > 1 - threshold
-            shift[short] -= stride * slope[short]
-            loss[short], slope[short] = self.look(question, shift, short, step)
+            shift[short] -= alpha * gradient[short]
+            loss[short], gradient[short] = self.loss(inputs, shift, short, step)
             short &= still
-        return shift - stride * slope
+        return shift - alpha * gradient
 
-    def look(
-        self, question: Question, shift: torch.Tensor, rows: torch.Tensor, step: int
+    def loss(
+        self, inputs: UNetInputs, shift: torch.Tensor, rows: torch.Tensor, step: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the loss [batch] of some pictures and its gradient, and write both down."""
+        """Give L [batch] of some pictures and its gradient, and write both down."""
         with torch.inference_mode(False), torch.enable_grad():
             moved = shift[rows].clone().requires_grad_()
-            heat = look(self.pipe.unet, self.knobs.resolution, **question.half(moved, rows, bool(shift.any())))
-            maps = equations.word_maps(heat, self.chosen.to(heat.device)[rows], self.knobs)
+            call = inputs.moved(moved, rows, again=bool(shift.any()))
+            heat = equations.attention_with_grad(self.pipe.unet, self.config.resolution, **call)
+            maps = equations.word_maps(heat, self.mask.to(heat.device)[rows], self.config)
             peaks = equations.peaks(maps)
             loss = equations.loss(peaks)
-            (slope,) = torch.autograd.grad(LOUDER * loss.sum(), moved)
-        pictures = rows.nonzero().flatten().tolist()
-        for picture, *seen in zip(pictures, loss.tolist(), peaks.tolist(), maps.detach().cpu(), strict=True):
-            self.log.moves[picture].append(self.move(picture, step, int(question.asked["timestep"]), *seen))
-        return loss.detach(), slope / LOUDER
-
-    def move(
-        self, picture: int, step: int, timestep: int, loss: float, peaks: list[float], maps: torch.Tensor
-    ) -> Move:
-        """Write one move down; words that only fill the table are left out."""
-        names = self.names[picture]
-        strips = dict(zip(names, maps, strict=False)) if self.keep_maps else None
-        return Move(step, timestep, loss, dict(zip(names, peaks, strict=False)), strips)
+            (gradient,) = torch.autograd.grad(LOSS_SCALE * loss.sum(), moved)
+        pictures, timestep = rows.nonzero().flatten().tolist(), int(inputs.arguments["timestep"])
+        for row, picture in enumerate(pictures):
+            names = self.names[picture]  # fewer than rows of maps where another picture has more
+            high, kept = (dict(zip(names, part[row], strict=False)) for part in (peaks.tolist(), maps.detach().cpu()))
+            move = Move(step, timestep, float(loss[row]), high, kept if self.keep_maps else None)
+            self.log.moves[picture].append(move)
+        return loss.detach(), gradient / LOSS_SCALE
 
 
-def _nothing() -> None:
-    """Do nothing."""
+@dataclass(frozen=True)
+class UNetInputs:
+    """What a pipeline calls its UNet with in one step, so that it can be called so again with latents that moved.
+
+    The latents that the UNet is given are scaled by the scheduler and, with guidance, there twice.
+    """
+
+    arguments: dict  # of the UNet's call, by name
+    control: tuple[nn.Module, dict] | None  # the ControlNet and the arguments of its call
+    pictures: int  # how many the pipeline makes; their rows, the conditional ones, come last
+    scale: float  # what the scheduler multiplied the latents by
+
+    def moved(self, shift: torch.Tensor, rows: torch.Tensor | None = None, again: bool = True) -> dict:
+        """Give the arguments with the latents moved, for the full batch or some pictures' conditional rows.
+
+        Args:
+            shift: to be added to the latents of these pictures, [picture, channel, latent_h, latent_w].
+            rows: which pictures, bool [picture]: only the rows that know their prompt. None is the full batch.
+            again: whether the ControlNet has to answer again; where nothing moved, its first answer stands.
+        """
+        arguments = self._moved(self.arguments, shift, rows)
+        if again and self.control is not None:
+            net, given = self.control
+            with torch.no_grad():
+                down, mid = net.forward(**self._moved(given, shift.detach(), rows) | {"return_dict": False})
+            # In guess mode it answers for the conditional rows only, and the others get zeros.
+            none = len(arguments["sample"]) - len(mid)
+            down, (mid,) = ([torch.cat([r.new_zeros(none, *r.shape[1:]), r]) for r in part] for part in (down, [mid]))
+            arguments |= {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
+        return arguments
+
+    def _moved(self, arguments: dict, shift: torch.Tensor, rows: torch.Tensor | None) -> dict:
+        """Choose the rows and add the shift to the latents; further channels (a mask, a depth) stay."""
+        if rows is not None:
+            arguments = _take(arguments, rows.nonzero().flatten() - self.pictures, len(arguments["sample"]))
+        sample, count = arguments["sample"], shift.shape[1]
+        latents = (sample[:, :count] + self.scale * shift.repeat(len(sample) // len(shift), 1, 1, 1)).to(sample.dtype)
+        return arguments | {"sample": torch.cat([latents, sample[:, count:]], 1)}
 
 
-def _shift_the_step(scheduler: SchedulerMixin, shift: torch.Tensor) -> Callable[[], None]:
+def _shift_next_step(scheduler: SchedulerMixin, shift: torch.Tensor) -> Callable[[], None]:
     """Let the scheduler's next step, and only that one, start from the moved latents.
 
     Returns:
@@ -196,9 +223,9 @@ def _shift_the_step(scheduler: SchedulerMixin, shift: torch.Tensor) -> Callable[
     plain, before = scheduler.step, vars(scheduler).get("step")
 
     @functools.wraps(plain)
-    def step(model_output, timestep, sample, *args, **given):
+    def step(model_output, timestep, sample, *args, **kwargs):
         put_back()
-        return plain(model_output, timestep, (sample + shift).to(sample.dtype), *args, **given)
+        return plain(model_output, timestep, (sample + shift).to(sample.dtype), *args, **kwargs)
 
     def put_back() -> None:
         if vars(scheduler).get("step") is step:
@@ -208,3 +235,14 @@ def _shift_the_step(scheduler: SchedulerMixin, shift: torch.Tensor) -> Callable[
 
     scheduler.step = step
     return put_back
+
+
+def _take(value: object, rows: torch.Tensor, count: int) -> object:
+    """Take rows of every tensor that has `count` of them, in whatever it is packed."""
+    if isinstance(value, torch.Tensor):
+        return value[rows] if value.ndim and len(value) == count else value
+    if isinstance(value, dict):
+        return {key: _take(part, rows, count) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_take(part, rows, count) for part in value)
+    return value

@@ -18,7 +18,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 from transformers import CLIPTextModel
 
-from ..attention.layers import Explicit
+from ..attention.layers import EagerAttnProcessor
 from ..catalog import dtype_keyword
 from ..clay import vocabulary as words
 from ..clay.captions import Says
@@ -54,12 +54,13 @@ def build() -> UNet2DConditionModel:
     )  # fmt: skip
 
 
-def listen(unet: UNet2DConditionModel) -> list[Explicit]:
+def listen(unet: UNet2DConditionModel) -> list[EagerAttnProcessor]:
     """Let the up blocks' cross-attention keep its probabilities; plain processors go everywhere else."""
     chosen = {
-        n: Explicit() if n.startswith("up_blocks") and "attn2" in n else AttnProcessor() for n in unet.attn_processors
+        n: EagerAttnProcessor() if n.startswith("up_blocks") and "attn2" in n else AttnProcessor()
+        for n in unet.attn_processors
     }
-    recorders = [p for p in chosen.values() if isinstance(p, Explicit)]
+    recorders = [p for p in chosen.values() if isinstance(p, EagerAttnProcessor)]
     unet.set_attn_processor(chosen)  # which empties the dict
     return recorders
 
@@ -71,7 +72,7 @@ def owner_masks(instance: torch.Tensor, owners: torch.Tensor, side: int) -> torc
     return F.avg_pool2d(same.float(), instance.shape[-1] // side)
 
 
-def token_compose(recorders: list[Explicit], batch: dict, kept: torch.Tensor) -> torch.Tensor:
+def token_compose(recorders: list[EagerAttnProcessor], batch: dict, kept: torch.Tensor) -> torch.Tensor:
     """TokenCompose's token loss plus ``PIXEL_SHARE`` of its pixel loss, mean over the recorded layers.
 
     kept: bool [batch], False where the caption was emptied.

@@ -136,13 +136,13 @@ def report_kinds(kinds: Mapping[str, Comparison]) -> str:
 
 
 def by_scale(tried: Result, sharpness: float, names: Sequence[str], bars: Bars) -> tuple[list[float], dict]:
-    """Give the rates of faults over the scale, from table "excite_knobs": what the clay lane's knobs were chosen by.
+    """Give the rates of faults over the scale, from table "excite_knobs": what clay's settings were chosen by.
 
     Returns:
         The scales that were tried at this sharpness, 0 for the pictures without; and for each fault its rates.
     """
-    made = {"without": {"scale": 0.0, "sharpness": sharpness}, **tried.settings["knobs"]}
-    scales = {way: knobs["scale"] for way, knobs in made.items() if knobs["sharpness"] == sharpness}
+    made = {"without": {"scale_factor": 0.0, "sharpness": sharpness}, **tried.settings["knobs"]}
+    scales = {way: config["scale_factor"] for way, config in made.items() if config["sharpness"] == sharpness}
     ways = [tried.where(way=way) for way in scales]
     return list(scales.values()), {name: [_rate(rows, name, bars) for rows in ways] for name in names}
 

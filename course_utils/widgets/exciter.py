@@ -14,7 +14,7 @@ from ipywidgets import HTML, Checkbox, HBox, Layout, VBox, Widget
 from ipywidgets import Image as ImageWidget
 
 from .. import env, excite
-from ..excite import Knobs
+from ..excite import AttendExciteConfig
 from . import knobs as sets
 from .drawing import draw
 from .losses import WIDTH, Line, draw_losses, line_of, png
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SHOWN = 248  # pixels of a picture's width on the screen: two stand side by side
-LARGEST = 60.0  # scale
+LARGEST = 60.0  # scale factor
+OLD_NAMES = {"scale": "scale_factor", "until": "alter_share"}  # in pictures saved before
 
 
 @dataclass(frozen=True)
@@ -41,38 +42,47 @@ class ExciterSettings(Settings):
     kind: ClassVar[str] = "exciter"
 
     words: Chosen
-    scale: float
-    until: float  # share of the steps, 0-1
+    scale_factor: float
+    alter_share: float  # share of the steps, 0-1
     smooth: bool
     refine: bool
 
     @property
-    def knobs(self) -> Knobs:
-        """Return the exciter's knobs: the lane's, with those of the panel in their place."""
-        lane = Knobs.of(self.lane)
-        sigma = Knobs.sd15().sigma if self.smooth else 0.0
-        bars = tuple(one for one in Knobs.sd15().thresholds if one[0] < self.until) if self.refine else ()
-        return replace(lane, scale=self.scale, until=self.until, sigma=sigma, thresholds=bars)
+    def config(self) -> AttendExciteConfig:
+        """Return the exciter's settings: the lane's, with those of the panel in their place."""
+        lane = AttendExciteConfig.for_lane(self.lane)
+        sigma = AttendExciteConfig().sigma if self.smooth else 0.0
+        bars = (
+            tuple(one for one in AttendExciteConfig().thresholds if one[0] < self.alter_share) if self.refine else ()
+        )
+        return replace(
+            lane, scale_factor=self.scale_factor, alter_share=self.alter_share, sigma=sigma, thresholds=bars
+        )
 
     def loading(self) -> str:
         """Return the arguments of `catalog.load`: the pipeline is the plain one."""
         return f"'text2img', lane={self.lane!r}"
 
     def making(self) -> str:
-        """Return Python that sets the exciter's knobs: those that are not the paper's."""
-        mine, paper = self.knobs, Knobs()
-        names = [one.name for one in fields(Knobs) if getattr(mine, one.name) != getattr(paper, one.name)]
-        return f"knobs = excite.Knobs({', '.join(f'{name}={getattr(mine, name)!r}' for name in names)})\n"
+        """Return Python that sets the exciter up: the settings that are not the paper's."""
+        config, paper = self.config, AttendExciteConfig()
+        names = [
+            one.name for one in fields(AttendExciteConfig) if getattr(config, one.name) != getattr(paper, one.name)
+        ]
+        return (
+            f"config = excite.AttendExciteConfig({', '.join(f'{name}={getattr(config, name)!r}' for name in names)})\n"
+        )
 
     def code(self) -> str:
         """Return Python that makes the same picture, without a panel."""
         before, painting = super().code().split("image = pipe(", 1)
         inside = textwrap.indent(f"image = pipe({painting}", "    ")
-        return f"{before}with excite.exciting(pipe, {list(self.words)!r}, knobs):\n{inside}"
+        return f"{before}with excite.exciting(pipe, {list(self.words)!r}, config):\n{inside}"
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> ExciterSettings:
         """Return settings from what JSON made of them."""
+        found = {OLD_NAMES.get(name, name): value for name, value in found.items()}
         return cls(**found | {"words": tuple(found["words"])})
 
 
@@ -135,7 +145,7 @@ class ExciterPanel(Panel):
         pipe = own_pipeline(self._pipe_for(settings), settings.scheduler)
         pipe.unet = own_unet(pipe.unet)
         preview = Preview(pipe)
-        knobs = settings.knobs if side == "with" else replace(settings.knobs, scale=0.0, thresholds=())
+        config = settings.config if side == "with" else replace(settings.config, scale_factor=0.0, thresholds=())
 
         def on_step(done: int, steps: int) -> None:
             image = preview.picture() if done < steps else None
@@ -144,11 +154,11 @@ class ExciterPanel(Panel):
                 self.stage.say(f"Without: step {done} of {steps}")
                 if image is not None:
                     self.post(self.plain, value=jpeg(image))
-            if done <= knobs.pushed(steps):
+            if done <= config.max_iter_to_alter(steps):
                 self.seen.lines[side] = line_of(log.moves[0])
                 self._draw()
 
-        with excite.exciting(pipe, settings.words, knobs) as log:
+        with excite.exciting(pipe, settings.words, config) as log:
             return call(pipe, settings, settings.arguments(), stop, on_step)
 
     def _show(self, shot: Shot, text: str) -> None:
@@ -165,7 +175,7 @@ class ExciterPanel(Panel):
 
 
 def _nothing_seen(settings: ExciterSettings) -> Seen:
-    return Seen(max(settings.knobs.pushed(settings.steps), 1))
+    return Seen(max(settings.config.max_iter_to_alter(settings.steps), 1))
 
 
 def own_unet(unet: UNet2DConditionModel) -> UNet2DConditionModel:
@@ -198,12 +208,12 @@ def exciter_panel(
         ValueError: a size or a number that cannot be, or a word that is not in the prompt.
     """
     start = sets.first_call(room, prompt, negative_prompt, defaults)
-    lane, prompts = Knobs.of(start["lane"]), sets.prompts(start)
+    lane, prompts = AttendExciteConfig.for_lane(start["lane"]), sets.prompts(start)
     knobs = {
         **prompts,
         "words": Words(prompts["prompt"], pipe.tokenizer, words),
-        "scale": sets.slider("Scale", lane.scale, 0.0, LARGEST, 0.5),
-        "until": sets.slider("Pushed share", lane.until, 0.1, 1.0, 0.05),
+        "scale_factor": sets.slider("Scale", lane.scale_factor, 0.0, LARGEST, 0.5),
+        "alter_share": sets.slider("Pushed share", lane.alter_share, 0.1, 1.0, 0.05),
         "smooth": _box("Smooth the maps", lane.sigma > 0),
         "refine": _box("Refine: repeat a step until they are there", bool(lane.thresholds)),
         **sets.sampling(pipe, start),

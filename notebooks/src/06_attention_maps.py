@@ -98,14 +98,13 @@ finally:
 # %% tags=["check"]
 A = torch.stack(listener.heard).mean(0).cpu()
 
-def tokens_of(prompt):
-    return [pipe.tokenizer.decode([one]).strip() for one in pipe.tokenizer(prompt).input_ids]
+def places_of(word, prompt=prompt):  # of its tokens: one, or several for a word that the model spells
+    return list(attention.Prompt(pipe.tokenizer, prompt).place(word))
 
 def glow(picture, heat):
     return plots.overlay(picture, (heat / heat.max()).numpy())
 
-tokens = tokens_of(prompt)
-maps_by_hand = {word: A[:, tokens.index(word)].reshape(16, 16) for word in ("lion", "crown")}
+maps_by_hand = {word: A[:, places_of(word)].sum(1).reshape(16, 16) for word in ("lion", "crown")}
 sheet = plots.strip([picture, *(glow(picture, heat) for heat in maps_by_hand.values())], ["picture", *maps_by_hand])
 assert torch.allclose(A.sum(1), torch.ones(256), atol=1e-3) and A.shape[1] == pipe.tokenizer.model_max_length
 assert np.abs(np.asarray(by_hand, float) - np.asarray(picture, float)).mean() < 2, "listening changed the picture"
@@ -232,7 +231,7 @@ found = large >= 0.3 * large.max()
 iou = (found & mask).sum() / (found | mask).sum()
 assert np.array_equal(found, attention.region(attention.enlarged(heat, *mask.shape), 0.3))
 assert iou == metrics.iou(mask, found)
-ideal = attention.enlarged(attention.perfect(mask, (16, 16)), *mask.shape)
+ideal = attention.enlarged(attention.coverage_map(mask, (16, 16)), *mask.shape)
 best = attention.region(ideal, 0.4)
 titles = ["truth", f"map, IoU {iou:.2f}", f"perfect map, IoU {metrics.iou(mask, best):.2f}"]
 plots.described(plots.strip([mask, found, best], titles), "Silhouettes of the lion: " + "; ".join(titles))
@@ -331,7 +330,7 @@ plots.described(sheet, "A cubist painting with the map of 'cubist'; a cubist pic
 
 # %% tags=["check", "nbval-ignore-output"]
 def owned(heat, mask):
-    covers = attention.perfect(mask, tuple(heat.shape))  # how much of each place the thing covers
+    covers = attention.coverage_map(mask, tuple(heat.shape))  # how much of each place the thing covers
     inside, outside = ((heat * part).sum() / part.sum() for part in (covers, 1 - covers))
     return float(inside / outside)
 
@@ -395,7 +394,7 @@ def paint_deaf(places, prompt=prompt, **how):
         pipe.unet.set_attn_processor(dict(before))
 
 # %% tags=["check"]
-deaf = {f"deaf to '{word}'": paint_deaf([tokens.index(word)]) for word in ("lion", "crown")}
+deaf = {f"deaf to '{word}'": paint_deaf(places_of(word)) for word in ("lion", "crown")}
 deaf["deaf to the end token"] = paint_deaf(words[-1].places)
 assert room.lane != "clay" or judge.look(deaf["deaf to 'lion'"]).has("lion")
 sheet = plots.strip([picture, *deaf.values()], ["all words", *deaf], size=(200, 200))
@@ -413,7 +412,7 @@ plots.described(sheet, "One seed: with all words; deaf to 'lion', and still a li
 # %% tags=["check"]
 heard, unheard = {}, {}
 for kind, text in meant.items():
-    heard[kind], unheard[kind] = drawn[text], paint_deaf([tokens_of(text).index("cubist")], text, seed=0)
+    heard[kind], unheard[kind] = drawn[text], paint_deaf(places_of("cubist", text), text, seed=0)
 lost = {kind: np.abs(np.asarray(heard[kind], float) - np.asarray(unheard[kind], float)).mean() for kind in meant}
 assert room.lane != "clay" or lost["a thing"] > 3 * lost["the whole"]
 assert pipe.unet.attn_processors == before and not np.array_equal(deaf["deaf to 'lion'"], picture)

@@ -102,20 +102,21 @@ plots.described(figure, "The patient's picture; laid over it where 'lion' and wh
 #
 # ## By hand: from a map to a number
 #
-# We need the attention of one pass, this time with its gradient. `excite.look` runs the UNet up to the last layer
-# that is read, 16 x 16 places, and gives the mean over heads and layers: $A_t$, one map for each token.
+# We need the attention of one pass, this time with its gradient. `excite.attention_with_grad` runs the UNet up
+# to the last layer that is read, 16 x 16 places, and gives the mean over heads and layers: $A_t$, one map for each
+# token.
 #
-# `knobs` are this lane's settings. What they mean we will meet one by one.
+# `config` holds this lane's settings. What they mean we will meet one by one.
 
 # %% tags=["nbval-ignore-output"]
-knobs = excite.Knobs.of(room.lane)
+config = excite.AttendExciteConfig.for_lane(room.lane)
 steps = settings["num_inference_steps"]
 text, nothing = pipe.encode_prompt(prompt, room.device, 1, True)
 places = [attention.Prompt(pipe.tokenizer, prompt).place(word)[0] for word in wanted]
 
 def heat(latents, t):
     call = {"sample": latents.to(room.dtype), "timestep": t, "encoder_hidden_states": text}
-    return excite.look(pipe.unet, knobs.resolution, **call)
+    return excite.attention_with_grad(pipe.unet, config.resolution, **call)
 
 def noise(seed):
     height, width = (settings[side] // pipe.vae_scale_factor for side in ("height", "width"))
@@ -151,8 +152,8 @@ print({name: f"{share:.0%}" for name, share in paid.items()}, "of all attention"
 
 # %% tags=["check", "nbval-ignore-output"]
 def word_maps(heat):
-    shares = (knobs.sharpness * heat[:, 1:-1]).softmax(1)
-    return excite.smooth(shares[:, [place - 1 for place in places]], knobs.sigma)
+    shares = (config.sharpness * heat[:, 1:-1]).softmax(1)
+    return excite.smooth(shares[:, [place - 1 for place in places]], config.sigma)
 
 def lack(maps):
     peaks = maps.amax((2, 3))  # for each word its strongest place
@@ -161,8 +162,8 @@ def lack(maps):
 maps = word_maps(first)
 peaks = dict(zip(wanted, maps.amax((2, 3))[0].tolist(), strict=True))
 print({word: f"{peak:.2f}" for word, peak in peaks.items()}, f"loss {float(lack(maps)):.2f}")
-chosen = excite.choose([[(place,) for place in places]], first.shape[1]).to(first.device)
-helper = excite.word_maps(first, chosen, knobs)
+mask = excite.token_mask([[(place,) for place in places]], first.shape[1]).to(first.device)
+helper = excite.word_maps(first, mask, config)
 assert torch.allclose(helper, maps, atol=1e-5) and torch.allclose(excite.loss(excite.peaks(helper)), lack(maps))
 
 # %% [markdown]
@@ -172,21 +173,21 @@ assert torch.allclose(helper, maps, atol=1e-5) and torch.allclose(excite.loss(ex
 #
 # $$z_t' = z_t - \alpha_t \cdot \nabla_{z_t} \mathcal{L}$$
 #
-# The stride $\alpha_t$ begins at the **scale** and would fade to 0.7 of it by the last step of all. (It is the paper's
-# name, and has nothing to do with the $\bar\alpha_t$ of lesson 01. The factor 1024 goes in and out again: in half
-# precision most of so small a gradient would vanish.)
+# The step size $\alpha_t$ begins at the **scale factor** and would fade to 0.7 of it by the last step of all. (It is
+# the paper's name, and has nothing to do with the $\bar\alpha_t$ of lesson 01. The factor 1024 goes in and out again:
+# in half precision most of so small a gradient would vanish.)
 
 # %% tags=["check", "nbval-ignore-output"]
-def push(latents, t, stride):
+def push(latents, t, step_size):
     latents = latents.clone().requires_grad_()
     maps = word_maps(heat(latents, t))
     (slope,) = torch.autograd.grad(1024 * lack(maps).sum(), latents)
     maps = maps.detach()
-    return (latents - stride * slope / 1024).detach(), maps, float(lack(maps))
+    return (latents - step_size * slope / 1024).detach(), maps, float(lack(maps))
 
 start, t = noise(patient), pipe.scheduler.timesteps[0]
-moved, _, first_loss = push(start, t, stride=knobs.scale)
-_, _, after = push(moved, t, stride=0)
+moved, _, first_loss = push(start, t, config.scale_factor)
+_, _, after = push(moved, t, 0)
 assert after < first_loss or room.lane != "clay", "at this lane's scale the push should lower the loss"
 print(f"loss {first_loss:.4f} -> {after:.4f}; latents moved by {float((moved - start).std()):.1e}, their spread is 1")
 
@@ -198,13 +199,13 @@ print(f"loss {first_loss:.4f} -> {after:.4f}; latents moved by {float((moved - s
 # paper pushes in the first half of the steps and lets the rest be painted in peace.
 
 # %%
-def walk(seed, knobs, lengths=None):  # lengths: of pushes anywhere, in place of those down the slope
+def walk(seed, config, lengths=None):  # lengths: of pushes anywhere, in place of those down the slope
     pipe.scheduler.set_timesteps(steps, device=room.device)
     latents, film, chance = noise(seed), [], torch.Generator().manual_seed(seed)
     for step, t in enumerate(pipe.scheduler.timesteps):
-        pushed, here = step < knobs.pushed(steps), latents
+        pushed, here = step < config.max_iter_to_alter(steps), latents
         if pushed and lengths is None:
-            latents, maps, loss = push(here, t, knobs.stride(step, steps))
+            latents, maps, loss = push(here, t, config.step_size(step, steps))
         elif pushed:
             anywhere = torch.randn(here.shape, generator=chance).to(room.device)
             latents = here + lengths[step] / anywhere.norm() * anywhere
@@ -222,9 +223,9 @@ def walk(seed, knobs, lengths=None):  # lengths: of pushes anywhere, in place of
 # loop never repeats a step. On sd15 the helper does, see below.)
 
 # %%
-without, plain_film = walk(patient, replace(knobs, scale=0.0))
-excited, film = walk(patient, knobs)
-caption = f"{prompt}, seed {patient}, scale {knobs.scale:g}"
+without, plain_film = walk(patient, replace(config, scale_factor=0.0))
+excited, film = walk(patient, config)
+caption = f"{prompt}, seed {patient}, scale {config.scale_factor:g}"
 figure = plots.compare(glow[1], without, excited, caption, ["crown looked for", "without", "with"], (180, 180))
 plots.described(figure, "Where the patient's 'crown' was looked for; its picture without pushes, and with them.")
 
@@ -234,11 +235,11 @@ plots.described(figure, "Where the patient's 'crown' was looked for; its picture
 # `log` holds what was seen before each move.
 
 # %% tags=["check"]
-def exciting(prompt, words, seed, knobs=knobs, **changes):
-    with excite.exciting(pipe, words, knobs) as log:
+def exciting(prompt, words, seed, config=config, **changes):
+    with excite.exciting(pipe, words, config) as log:
         return paint(prompt, seed, **changes), log
 
-helped, log = exciting(prompt, wanted, patient, replace(knobs, thresholds=()))
+helped, log = exciting(prompt, wanted, patient, replace(config, thresholds=()))
 assert len(log.losses()) == len(film), "a push for each of the first steps"
 assert metrics.psnr(excited, without) < 40, "the pushes changed nothing"
 if room.lane == "clay":  # half precision lets two walks part
@@ -284,16 +285,16 @@ plots.described(figure, "The loss at the end: " + ", ".join(f"{k} pushes {v[-1]:
 # **refinement**. Here it is on one step, until half of what is missing has gone, or patience has.
 
 # %% tags=["check", "nbval-ignore-output"]
-def refine(latents, t, stride, peak, patience=20):
+def refine(latents, t, step_size, peak, patience=20):
     losses = []
     while True:
-        moved, _, loss = push(latents, t, stride)
+        moved, _, loss = push(latents, t, step_size)
         losses.append(loss)
         if loss <= 1 - peak or len(losses) > patience:
             return latents, losses
         latents = moved
 
-_, losses = refine(noise(patient), t, knobs.stride(0, steps), peak=1 - float(lack(maps)) / 2)
+_, losses = refine(noise(patient), t, config.step_size(0, steps), peak=1 - float(lack(maps)) / 2)
 assert min(losses[1:]) < losses[0] and (losses[-1] <= losses[0] / 2 or len(losses) == 21)
 plots.described(
     plots.curve(range(len(losses)), {"loss": losses}, xlabel="pushes in one step", ylabel="loss", size=(2.6, 5.6)),
@@ -313,8 +314,8 @@ plots.described(
 pair, words = "a cat and a dog", prompts["a cat and a dog"]  # `walk` reads `text`, `nothing` and `places`
 text, nothing = pipe.encode_prompt(pair, room.device, 1, True)
 places = [attention.Prompt(pipe.tokenizer, pair).place(word)[0] for word in words]
-ours = [walk(seed, knobs) for seed in range(8)]
-astray = [walk(seed, knobs, [frame[2] for frame in film])[0] for seed, (_, film) in enumerate(ours)]
+ours = [walk(seed, config) for seed in range(8)]
+astray = [walk(seed, config, [frame[2] for frame in film])[0] for seed, (_, film) in enumerate(ours)]
 sides = {"without": plain[pair], "pushed anywhere": astray, "with": [image for image, _ in ours]}
 if room.lane == "clay":
     found = {name: whole(images, words) for name, images in sides.items()}
@@ -458,10 +459,10 @@ plots.described(
 # Turn the scale up, without refinement. Above each picture stands the loss of its last push:
 
 # %% tags=["check", "nbval-ignore-output"]
-factors = [1, 4, 16, 64]
-strong = [exciting(pair, words, 7, replace(knobs, scale=factor * knobs.scale, thresholds=())) for factor in factors]
+scales = [factor * config.scale_factor for factor in (1, 4, 16, 64)]
+strong = [exciting(pair, words, 7, replace(config, scale_factor=scale, thresholds=())) for scale in scales]
 ends = [log.losses()[-1] for _, log in strong]
-titles = [f"scale {factor * knobs.scale:g}, loss {end:.2f}" for factor, end in zip(factors, ends, strict=True)]
+titles = [f"scale {scale:g}, loss {end:.2f}" for scale, end in zip(scales, ends, strict=True)]
 like = [metrics.psnr(image, plain[pair][7]) for image, _ in strong]
 assert like[-1] < like[0], "a larger scale must change more"
 if room.lane == "clay":
@@ -483,7 +484,7 @@ plots.described(
 
 # %% tags=["nbval-ignore-output"]
 tried = results.read("excite_knobs")
-scales, lines = counting.by_scale(tried, knobs.sharpness, ["missing", "extra"], bars)
+scales, lines = counting.by_scale(tried, config.sharpness, ["missing", "extra"], bars)
 figure = plots.curve(scales, lines, xlabel="scale; 0 is without", ylabel="rate", title="Counted on other seeds")
 said = "; ".join(f"{name} " + ", ".join(f"{rate:.0%}" for rate in rates) for name, rates in lines.items())
 plots.described(figure, f"Two rates over the scales {', '.join(f'{scale:g}' for scale in scales)}: {said}.")
@@ -557,11 +558,11 @@ checks.check("07.2", sharpen)
 #
 # ### 07.3 · Down the slope (difficulty 2, 5 minutes)
 #
-# Write `push_down(latents, loss_of, stride)` for any loss: `loss_of(latents)` gives a tensor with one number. What
+# Write `push_down(latents, loss_of, step_size)` for any loss: `loss_of(latents)` gives a tensor with one number. What
 # comes back must not drag the calculation along.
 
 # %% tags=["exercise"]
-def push_down(latents, loss_of, stride):
+def push_down(latents, loss_of, step_size):
     return None  # your lines
 
 checks.check("07.3", push_down)
@@ -575,10 +576,10 @@ checks.check("07.3", push_down)
 # <details><summary>Solution</summary>
 #
 # ```python
-# def push_down(latents, loss_of, stride):
+# def push_down(latents, loss_of, step_size):
 #     leaf = latents.clone().requires_grad_()
 #     (slope,) = torch.autograd.grad(loss_of(leaf), leaf)
-#     return latents - stride * slope
+#     return latents - step_size * slope
 # ```
 # </details>
 #

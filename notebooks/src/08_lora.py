@@ -439,7 +439,7 @@ plots.described(figure, "A depth map of a robot; what fills it without the LoRA,
 
 # %% tags=["nbval-ignore-output"]
 pair = [taught(f"a {trigger} and a tree", 0, lora)]
-with excite.exciting(pipe, ["robot", "tree"], excite.Knobs.of(room.lane)):
+with excite.exciting(pipe, ["robot", "tree"], excite.AttendExciteConfig.for_lane(room.lane)):
     pair.append(taught(f"a {trigger} and a tree", 0, lora))
 figure = plots.strip(pair, ["LoRA", "LoRA, both words excited"], size=(160, 160))
 plots.described(figure, "A sks robot and a tree, with the LoRA, without and with Attend-and-Excite.")

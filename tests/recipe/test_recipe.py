@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderTiny
 
 from course_utils import catalog
-from course_utils.attention.layers import Explicit
+from course_utils.attention.layers import EagerAttnProcessor
 from course_utils.judge import Detection, Detections
 from course_utils.judge import load as load_judge
 from course_utils.recipe import (
@@ -177,7 +177,7 @@ def test_token_compose_prefers_maps_inside_their_masks():
     owners[:, 2] = 0
     losses = []
     for inside in (True, False):
-        recorder = Explicit()
+        recorder = EagerAttnProcessor()
         heat = torch.full((1, 16, 16, corpus.LENGTH), 1e-3)
         heat[:, slice(0, 8) if inside else slice(8, 16), :8, 2] = 0.9
         recorder.kept = heat.reshape(1, 1, 256, corpus.LENGTH).repeat(1, 4, 1, 1)

@@ -40,7 +40,7 @@ def paint(pipe, prompt=PROMPT, seed=0, **arguments):
 def by_hand(pipe, latents, timestep, prompt=PROMPT, resolution=16):
     """The mean attention of one pass, without the room's capture: [batch, patch, token]."""
     layers = attention.choose_layers(pipe.unet, (resolution,))
-    before, mine = pipe.unet.attn_processors, {name: attention.Explicit() for name in layers}
+    before, mine = pipe.unet.attn_processors, {name: attention.EagerAttnProcessor() for name in layers}
     pipe.unet.set_attn_processor(before | {f"{name}.processor": one for name, one in mine.items()})
     with torch.no_grad():
         pipe.unet(latents, timestep, pipe.encode_prompt(prompt, "cpu", 1, False)[0])
@@ -191,7 +191,7 @@ def test_maps_are_what_the_unet_computes(pipe):
     expected = by_hand(pipe, latents, maps.timesteps[0])[0].T.unflatten(1, (4, 6))
     assert maps.heat().allclose(expected, atol=1e-6) and expected.std(0).max() > 0.01
     assert maps.word("blue cat").allclose(expected[6] + expected[7], atol=1e-6)
-    assert maps.word("cat", which=1).allclose(maps.token(7))
+    assert maps.word("cat", which=1).allclose(maps.heat()[7])
     assert not maps.word("cat").allclose(maps.word("cat", which=1))
 
 
@@ -237,8 +237,6 @@ def test_single_parts_are_kept_only_if_asked(pipe):
         again.heat(step=3)
     with pytest.raises(ValueError, match=r"layer='middle' was not captured.*up_blocks"):
         maps.heat(layer="middle")
-    with pytest.raises(IndexError, match=r"place=32 is no token; use 0 to 31"):
-        maps.token(32)
     with pytest.raises(IndexError, match=r"picture=1: the call made 1"):
         maps.word("cat", picture=1)
     with pytest.raises(ValueError, match=r"word='dog' is not in the prompt.*'<\|startoftext\|>', 'a', 'red'"):
@@ -289,7 +287,7 @@ def test_without_words_tokens_can_be_asked(pipe):
         paint(pipe, None, prompt_embeds=text, negative_prompt_embeds=nothing)
     with attention.capture(pipe) as known:
         paint(pipe)
-    assert torch.equal(maps.token(7), known.word("cat", which=1))
+    assert torch.equal(maps.heat()[7], known.word("cat", which=1))
     with pytest.raises(ValueError, match="prompt_embeds, so its words are not known"):
         maps.word("cat")
 

@@ -11,7 +11,7 @@ import torch
 from transformers import CLIPTokenizer
 
 from course_utils import attention, catalog, env, judge, results
-from course_utils.excite import Knobs
+from course_utils.excite import AttendExciteConfig
 from course_utils.judge import network
 from course_utils.recipe import exam
 from course_utils.recipe.tables import audit
@@ -65,7 +65,7 @@ def test_the_lanes_knobs_are_the_best_of_those_that_were_tried():
         for way in (audit.WITHOUT, *audit.choices())
     }
     fit = {way: missing for way, (missing, extra) in rates.items() if extra <= rates[audit.WITHOUT][1]}
-    assert audit.choices()[min(fit, key=fit.get)] == Knobs.clay()
+    assert audit.choices()[min(fit, key=fit.get)] == AttendExciteConfig.for_lane("clay")
     assert tried.settings["knobs"] == {
         way: json.loads(json.dumps(asdict(one))) for way, one in audit.choices().items()
     }
@@ -75,19 +75,29 @@ def test_settings_say_how_each_way_was_made():
     for table in audit.TABLES.values():
         ways = next(iter(table.jobs().values()))[1]
         assert set(table.settings["knobs"]) == {way for way, knobs in ways.items() if knobs}
-        assert all(Knobs(**table.settings["knobs"][way]) == knobs for way, knobs in ways.items() if knobs)
+        assert all(AttendExciteConfig(**table.settings["knobs"][way]) == knobs for way, knobs in ways.items() if knobs)
         assert json.dumps(table.settings) and table.settings["scheduler"] == "ddim" and table.defaults
 
 
-@pytest.mark.parametrize("knobs", [Knobs.sd15(), Knobs.clay(), Knobs(until=0.3, thresholds=((0.2, 0.5),))])
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        AttendExciteConfig(),
+        AttendExciteConfig.for_lane("clay"),
+        AttendExciteConfig(alter_share=0.3, thresholds=((0.2, 0.5),)),
+    ],
+)
 def test_one_part_is_changed(knobs):
     ways = audit.changed(knobs)
     refined = bool(knobs.thresholds)
     assert list(ways)[1] == ("no refinement" if refined else "with refinement")
     assert bool(list(ways.values())[1].thresholds) is not refined
-    assert ways["no smoothing"] == replace(knobs, sigma=0.0) and ways["twice the scale"].scale == 2 * knobs.scale
+    assert (
+        ways["no smoothing"] == replace(knobs, sigma=0.0)
+        and ways["twice the scale"].scale_factor == 2 * knobs.scale_factor
+    )
     half = ways["half the steps"]
-    assert half.until == knobs.until / 2 and all(share < half.until for share, _ in half.thresholds)
+    assert half.alter_share == knobs.alter_share / 2 and all(share < half.alter_share for share, _ in half.thresholds)
     assert len(set(ways.values())) == 4 and knobs not in ways.values()
 
 
@@ -132,8 +142,13 @@ def place(tmp_path, monkeypatch):
 
 
 def test_a_job_gives_a_row_for_each_way(place):
-    still = Knobs(scale=0.0, thresholds=())
-    ways = {audit.TRUE: None, audit.WITHOUT: None, "still": still, audit.WITH: Knobs(until=1.0, thresholds=())}
+    still = AttendExciteConfig(scale_factor=0.0, thresholds=())
+    ways = {
+        audit.TRUE: None,
+        audit.WITHOUT: None,
+        "still": still,
+        audit.WITH: AttendExciteConfig(alter_share=1.0, thresholds=()),
+    }
     rows = audit.measure(([(LION, 3), (LION, 4)], ways))
     true, without, unmoved, pushed = rows[::2]
     assert [one["way"] for one in rows[::2]] == list(ways) and json.loads(json.dumps(rows)) == rows
@@ -272,8 +287,8 @@ def test_pairs_that_met_are_counted_only_beside_their_like():
 
 
 def test_rates_over_the_scale():
-    knobs = {"a": {"scale": 5.0, "sharpness": 100.0}, "b": {"scale": 20.0, "sharpness": 100.0}}
-    knobs |= {"c": {"scale": 5.0, "sharpness": 25.0}}
+    knobs = {"a": {"scale_factor": 5.0, "sharpness": 100.0}, "b": {"scale_factor": 20.0, "sharpness": 100.0}}
+    knobs |= {"c": {"scale_factor": 5.0, "sharpness": 25.0}}
     rows = [row(way=way, present=[True, way == "b"], extra=["dog"] * (way == "b")) for way in ("without", *"abc")]
     tried = Result("excite_knobs", rows, {"knobs": knobs}, {}, {})
     scales, rates = counting.by_scale(tried, 100.0, ["missing", "extra"], BARS)

@@ -12,13 +12,12 @@ from diffusers import (
 )
 
 from course_utils import attention, catalog, excite
-from course_utils.excite.question import Question
 from tests.tiny import models
 
 PROMPT = "a lion with a crown"
 WORDS = ["lion", "crown"]  # tokens 2 and 5
 SIZE = {"height": 64, "width": 96}
-ONCE = excite.Knobs(scale=20.0, until=1.0, thresholds=())
+ONCE = excite.AttendExciteConfig(scale_factor=20.0, alter_share=1.0, thresholds=())
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +61,10 @@ def text(pipe, prompt=PROMPT):
 
 def loss_of(pipe, latents, timestep, knobs=ONCE, **more):
     """The loss by the equations alone; the gradient is left to the caller."""
-    chosen = excite.choose([[(2,), (5,)]] * len(latents), 32)
+    chosen = excite.token_mask([[(2,), (5,)]] * len(latents), 32)
     words = text(pipe).expand(len(latents), -1, -1)
     call = {"sample": latents, "timestep": timestep, "encoder_hidden_states": words}
-    heat = excite.look(pipe.unet, knobs.resolution, **call | more)
+    heat = excite.attention_with_grad(pipe.unet, knobs.resolution, **call | more)
     return excite.loss(excite.peaks(excite.word_maps(heat, chosen, knobs)))
 
 
@@ -73,7 +72,7 @@ def pushed_by_hand(pipe, latents, timestep, knobs=ONCE, scale=1.0, **more):
     """The latents after one move: z' = z - alpha * gradient; `scale` is what the scheduler multiplies them by."""
     latents = latents.clone().requires_grad_()
     loss = loss_of(pipe, scale * latents, timestep, knobs, **more)
-    return (latents - knobs.stride(0, 1) * torch.autograd.grad(loss.sum(), latents)[0]).detach()
+    return (latents - knobs.step_size(0, 1) * torch.autograd.grad(loss.sum(), latents)[0]).detach()
 
 
 def untouched(pipe, before):
@@ -122,40 +121,42 @@ def test_the_loss_is_what_the_weakest_word_lacks():
 
 def test_tokens_of_a_word_add_up_and_fewer_words_change_no_loss():
     heat = torch.rand(2, 8, 4, 4, generator=torch.Generator().manual_seed(0)) / 8
-    maps = excite.word_maps(heat, excite.choose([[(2,), (3,), (2, 3)], [(5,)]], 8), ONCE)
+    maps = excite.word_maps(heat, excite.token_mask([[(2,), (3,), (2, 3)], [(5,)]], 8), ONCE)
     assert maps[0, 2].allclose(maps[0, 0] + maps[0, 1]) and torch.equal(maps[1, 0], maps[1, 2])
-    alone = excite.word_maps(heat[1:], excite.choose([[(5,)]], 8), ONCE)
+    alone = excite.word_maps(heat[1:], excite.token_mask([[(5,)]], 8), ONCE)
     assert excite.loss(excite.peaks(maps))[1:].allclose(excite.loss(excite.peaks(alone)))
 
 
 def test_the_papers_knobs():
-    knobs = excite.Knobs.sd15()
+    knobs = excite.AttendExciteConfig()
     assert (
-        knobs.pushed(50) == 25 and knobs.stride(0, 50) == 20 and knobs.stride(49, 50) == pytest.approx(20 * 0.5**0.5)
+        knobs.max_iter_to_alter(50) == 25
+        and knobs.step_size(0, 50) == 20
+        and knobs.step_size(49, 50) == pytest.approx(20 * 0.5**0.5)
     )
     found = {step: knobs.threshold(step, 50) for step in range(50) if knobs.threshold(step, 50) is not None}
     assert found == {0: 0.05, 10: 0.5, 20: 0.8}
-    clay = excite.Knobs.of("clay")
-    assert (clay.scale, clay.thresholds) == (2.5, ()) and excite.Knobs.of("sd15") == knobs
+    clay = excite.AttendExciteConfig.for_lane("clay")
+    assert (clay.scale_factor, clay.thresholds) == (2.5, ()) and excite.AttendExciteConfig.for_lane("sd15") == knobs
     with pytest.raises(ValueError, match="lane='sdxl' is no lane"):
-        excite.Knobs.of("sdxl")
+        excite.AttendExciteConfig.for_lane("sdxl")
 
 
 @pytest.mark.parametrize(
     ("knob", "value", "kind"),
     [
-        ("scale", -1, ValueError),
-        ("scale", float("inf"), ValueError),
-        ("scale", float("nan"), ValueError),
-        ("scale", "20", TypeError),
-        ("until", 1.5, ValueError),
-        ("refinements", -1, ValueError),
-        ("refinements", 2.5, TypeError),
+        ("scale_factor", -1, ValueError),
+        ("scale_factor", float("inf"), ValueError),
+        ("scale_factor", float("nan"), ValueError),
+        ("scale_factor", "20", TypeError),
+        ("alter_share", 1.5, ValueError),
+        ("max_refinement_steps", -1, ValueError),
+        ("max_refinement_steps", 2.5, TypeError),
         ("resolution", 0, ValueError),
         ("sharpness", -100, ValueError),
         ("sigma", -0.5, ValueError),
-        ("fade", (1.0, 0.5, 0.2), ValueError),
-        ("fade", (1.0, -0.5), ValueError),
+        ("scale_range", (1.0, 0.5, 0.2), ValueError),
+        ("scale_range", (1.0, -0.5), ValueError),
         ("thresholds", ((0.0, 1.2),), ValueError),
         ("thresholds", ((-0.1, 0.5),), ValueError),
         ("thresholds", ((0.5, 0.5),), ValueError),
@@ -163,7 +164,7 @@ def test_the_papers_knobs():
 )
 def test_knobs_out_of_range_say_which(knob, value, kind):
     with pytest.raises(kind, match=f"{knob}="):
-        excite.Knobs(**{knob: value})
+        excite.AttendExciteConfig(**{knob: value})
 
 
 # The gradient
@@ -171,7 +172,7 @@ def test_knobs_out_of_range_say_which(knob, value, kind):
 
 def test_one_move_raises_the_weakest_peak(pipe):
     before = noise()
-    after = pushed_by_hand(pipe, before, 900, replace(ONCE, scale=1.0))
+    after = pushed_by_hand(pipe, before, 900, replace(ONCE, scale_factor=1.0))
     assert 0.05 < loss_of(pipe, before, 900) < 1
     assert loss_of(pipe, after, 900) < loss_of(pipe, before, 900) - 1e-4
 
@@ -187,7 +188,7 @@ def test_the_gradient_is_the_slope(pipe):
 
 def test_looking_sees_what_a_whole_pass_sees_and_runs_no_more_than_it_needs(pipe):
     layers, before = attention.choose_layers(pipe.unet, (8,)), pipe.unet.attn_processors
-    mine = {f"{name}.processor": attention.Explicit() for name in layers}
+    mine = {f"{name}.processor": attention.EagerAttnProcessor() for name in layers}
     call = {"sample": noise(), "timestep": 900, "encoder_hidden_states": text(pipe)}
     pipe.unet.set_attn_processor(before | mine)
     pipe.unet(**call)
@@ -195,7 +196,7 @@ def test_looking_sees_what_a_whole_pass_sees_and_runs_no_more_than_it_needs(pipe
     ran = []
     for name in ("up_blocks.1.attentions.0", "up_blocks.2", "conv_out"):
         pipe.unet.get_submodule(name).register_forward_hook(lambda *_, name=name: ran.append(name))
-    heat = excite.look(pipe.unet, 8, **call)
+    heat = excite.attention_with_grad(pipe.unet, 8, **call)
     whole = torch.stack([one.kept.mean(1) for one in mine.values()]).mean(0)
     assert heat.allclose(whole.transpose(1, 2).unflatten(2, (2, 3)), atol=1e-6)
     assert ran == ["up_blocks.1.attentions.0"] and untouched(pipe, before)
@@ -203,7 +204,9 @@ def test_looking_sees_what_a_whole_pass_sees_and_runs_no_more_than_it_needs(pipe
 
 def test_weights_get_no_gradient_and_keep_their_flag(pipe):
     still = pipe.unet.conv_in.weight.requires_grad_(False)
-    heat = excite.look(pipe.unet, 16, sample=noise().requires_grad_(), timestep=900, encoder_hidden_states=text(pipe))
+    heat = excite.attention_with_grad(
+        pipe.unet, 16, sample=noise().requires_grad_(), timestep=900, encoder_hidden_states=text(pipe)
+    )
     heat.std().backward()
     assert all(weight.grad is None for weight in pipe.unet.parameters())
     assert not still.requires_grad and pipe.unet.conv_out.weight.requires_grad
@@ -239,12 +242,15 @@ def test_equals_the_retired_pipeline(pipe, sampler, size, thresholds):
     catalog.with_scheduler(pipe, sampler).to(torch.float64)
     pipe.scheduler.set_timesteps(6)
     steps = len(pipe.scheduler.timesteps)  # PNDM takes one more
-    knobs = excite.Knobs(scale=5.0, thresholds=thresholds, refinements=20)  # the retired pipeline knows no other
+    knobs = excite.AttendExciteConfig(
+        scale_factor=5.0, thresholds=thresholds, max_refinement_steps=20
+    )  # the retired pipeline knows no other
     call = {"prompt": PROMPT, "num_inference_steps": 6, "guidance_scale": 4.0, "height": size[0], "width": size[1]}
     call["latents"] = noise(1, *size, torch.float64)
     theirs = retired(
-        pipe, **call, token_indices=[2, 5], attn_res=(size[0] // 16, size[1] // 16), scale_factor=knobs.scale,
-        max_iter_to_alter=knobs.pushed(steps), thresholds={round(share * steps): peak for share, peak in thresholds},
+        pipe, **call, token_indices=[2, 5], attn_res=(size[0] // 16, size[1] // 16), scale_factor=knobs.scale_factor,
+        max_iter_to_alter=knobs.max_iter_to_alter(steps),
+        thresholds={round(share * steps): peak for share, peak in thresholds},
     )  # fmt: skip
     ours, log = excited(pipe, knobs, **call)
     assert (theirs - paint(pipe, **call)).abs().max() > 0.1
@@ -255,7 +261,7 @@ def test_equals_the_retired_pipeline(pipe, sampler, size, thresholds):
 
 def test_equals_the_retired_pipeline_with_several_prompts(pipe):
     pipe.to(torch.float64)
-    prompts, knobs = [PROMPT, "a red cat and a blue dog"], excite.Knobs(scale=5.0, thresholds=())
+    prompts, knobs = [PROMPT, "a red cat and a blue dog"], excite.AttendExciteConfig(scale_factor=5.0, thresholds=())
     call = {"num_inference_steps": 4, "guidance_scale": 4.0, "latents": noise(2, dtype=torch.float64), **SIZE}
     theirs = retired(
         pipe, prompt=prompts, token_indices=[[2, 5], [3, 7]], attn_res=(4, 6), max_iter_to_alter=2, scale_factor=5,
@@ -269,22 +275,26 @@ def test_equals_the_retired_pipeline_with_several_prompts(pipe):
 
 
 def test_refinement_goes_on_until_the_peak_is_there_or_patience_ends(pipe):
-    knobs = excite.Knobs(scale=0.3, until=0.5, thresholds=((0.0, 0.4),), refinements=30)
+    knobs = excite.AttendExciteConfig(
+        scale_factor=0.3, alter_share=0.5, thresholds=((0.0, 0.4),), max_refinement_steps=30
+    )
     _, log = excited(pipe, knobs)
     reached = next(number for number, loss in enumerate(log.losses()) if loss <= 0.6)
     assert reached > 1 and [move.step for move in log.moves[0]] == [0] * (
         reached + 2
     )  # once more, as the paper's code
-    _, log = excited(pipe, replace(knobs, refinements=reached - 1))
+    _, log = excited(pipe, replace(knobs, max_refinement_steps=reached - 1))
     assert len(log.moves[0]) == reached and min(log.losses()) > 0.6
-    _, log = excited(pipe, replace(knobs, refinements=0))
+    _, log = excited(pipe, replace(knobs, max_refinement_steps=0))
     assert len(log.moves[0]) == 1
 
 
 def test_several_pictures_equal_one_at_a_time(pipe):
     """Also where one is refined longer than the other. In float64, for kernels differ by the batch's size."""
     pipe.to(torch.float64)
-    knobs = excite.Knobs(scale=3.0, until=0.5, thresholds=((0.0, 0.4),), refinements=30)
+    knobs = excite.AttendExciteConfig(
+        scale_factor=3.0, alter_share=0.5, thresholds=((0.0, 0.4),), max_refinement_steps=30
+    )
     prompts, words = [PROMPT, "a dragon and a clock"], [WORDS, ["dragon", "clock", "and"]]
     latents = noise(2, dtype=torch.float64)
     both, together = excited(pipe, knobs, words, prompt=prompts, latents=latents)
@@ -318,7 +328,7 @@ def test_one_step(pipe, guidance):
 def test_with_every_kind_of_scheduler(pipe, sampler):
     catalog.with_scheduler(pipe, sampler)
     scheduler, start = pipe.scheduler, {"num_inference_steps": 4, "guidance_scale": 4.0}
-    ours, log = excited(pipe, replace(ONCE, until=0.2), latents=noise(), **start)
+    ours, log = excited(pipe, replace(ONCE, alter_share=0.2), latents=noise(), **start)
     scheduler.set_timesteps(4)
     sigma, first = float(scheduler.init_noise_sigma), scheduler.timesteps[0]
     scale = float(scheduler.scale_model_input(torch.ones(1), first))
@@ -355,7 +365,9 @@ def test_a_controlnet_looks_again_while_a_step_is_refined(controlled):
     """Two refinements and the move: three moves by hand, each with the ControlNet's answer to where it stands."""
     hint = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
     start = {"num_inference_steps": 1, "image": hint}
-    ours, log = excited(controlled, replace(ONCE, thresholds=((0.0, 1.0),), refinements=2), latents=noise(), **start)
+    ours, log = excited(
+        controlled, replace(ONCE, thresholds=((0.0, 1.0),), max_refinement_steps=2), latents=noise(), **start
+    )
     moved, timestep = noise(), log.moves[0][0].timestep
     for _ in range(3):
         with torch.no_grad():
@@ -369,11 +381,11 @@ def test_a_controlnet_looks_again_while_a_step_is_refined(controlled):
 def test_further_channels_stay():
     """A depth or a mask goes to the UNet beside the latents; only these are moved, in the scheduler's measure."""
     sample, shift = torch.rand(4, 13, 2, 3), torch.ones(2, 12, 2, 3)
-    question = Question({"sample": sample, "timestep": 900}, None, pictures=2, scale=0.5)
-    whole = question.whole(shift)["sample"]
+    inputs = excite.UNetInputs({"sample": sample, "timestep": 900}, None, pictures=2, scale=0.5)
+    whole = inputs.moved(shift)["sample"]
     assert whole[:, :12].allclose(sample[:, :12] + 0.5) and torch.equal(whole[:, 12:], sample[:, 12:])
-    half = question.half(shift[1:], torch.tensor([False, True]), moved=True)
-    assert torch.equal(half["sample"], whole[3:]) and half["timestep"] == 900
+    conditional = inputs.moved(shift[1:], torch.tensor([False, True]))
+    assert torch.equal(conditional["sample"], whole[3:]) and conditional["timestep"] == 900
 
 
 def test_with_lora(pipe):
@@ -398,15 +410,15 @@ def test_image_to_image_pushes_a_share_of_the_steps_that_run(pipe):
     image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
     call = {"image": image, "strength": 0.5, "num_inference_steps": 8, "output_type": "latent"}
     plain = pipe(PROMPT, generator=torch.Generator().manual_seed(0), **call).images
-    with excite.exciting(pipe, WORDS, replace(ONCE, until=0.5)) as log:
+    with excite.exciting(pipe, WORDS, replace(ONCE, alter_share=0.5)) as log:
         ours = pipe(PROMPT, generator=torch.Generator().manual_seed(0), **call).images
     assert [move.step for move in log.moves[0]] == [0, 1] and not ours.allclose(plain, atol=1e-2)
 
 
 def test_nothing_to_push_is_the_plain_picture_to_the_bit(pipe):
     plain = paint(pipe)
-    assert torch.equal(excited(pipe, replace(ONCE, scale=0.0))[0], plain)
-    still, log = excited(pipe, replace(ONCE, until=0.0))
+    assert torch.equal(excited(pipe, replace(ONCE, scale_factor=0.0))[0], plain)
+    still, log = excited(pipe, replace(ONCE, alter_share=0.0))
     assert torch.equal(still, plain) and log.moves == [[]]
 
 
@@ -464,7 +476,7 @@ def test_a_wrapped_scheduler_stays_wrapped(pipe):
 
     expected, _ = excited(pipe, num_inference_steps=4)
     pipe.scheduler.step = watched
-    found, _ = excited(pipe, replace(ONCE, until=0.5), num_inference_steps=4)
+    found, _ = excited(pipe, replace(ONCE, alter_share=0.5), num_inference_steps=4)
     assert len(seen) == 4 and pipe.scheduler.step is watched
     seen.clear()
     assert torch.equal(excited(pipe, num_inference_steps=4)[0], expected) and len(seen) == 4
@@ -531,8 +543,8 @@ def test_entering_twice_raises_and_leaves_the_first_in_place(pipe):
         (["dog"], ValueError, r"word='dog' is not in the prompt 'a lion with a crown'.*'lion', 'with'"),
         (["lion", "lion"], ValueError, "names 'lion' twice"),
         (["lion", 2], ValueError, "names 2 twice"),
-        (["a"], ValueError, "holds 'a', which stands 2 times in the prompt, at tokens 1 and 4"),
-        ([0], ValueError, "holds 0, which is no word .* numbers 1 to 5"),
+        (["a"], ValueError, "word='a' stands 2 times in the prompt, at tokens 1 and 4"),
+        ([0], ValueError, "holds 0, which is no word .* tokens are 1 to 5"),
         ([6], ValueError, "holds 6, which is no word"),
         (["<|endoftext|>"], ValueError, "is no word of the prompt"),
         ([["lion"], ["crown"]], ValueError, "has 2 lists for 1 prompts"),

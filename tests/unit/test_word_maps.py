@@ -48,7 +48,8 @@ def test_a_perfect_map_is_the_better_the_finer_its_grid():
     for number in (0, 1):
         mask = made.instance == number
         best = [
-            max(word_maps.overlaps(attention.perfect(mask, grid), mask)) for grid in ((8, 12), (16, 24), (128, 192))
+            max(word_maps.overlaps(attention.coverage_map(mask, grid), mask))
+            for grid in ((8, 12), (16, 24), (128, 192))
         ]
         assert best[0] < best[1] < best[2] == 1
 
@@ -65,7 +66,7 @@ def test_a_region_is_measured_by_the_map_s_own_peak():
 def test_not_square():
     mask = np.zeros((64, 96), bool)
     mask[16:32, 48:96] = True
-    heat = attention.perfect(mask, (4, 6))
+    heat = attention.coverage_map(mask, (4, 6))
     assert heat.tolist() == [[0] * 6, [0, 0, 0, 1, 1, 1], [0] * 6, [0] * 6]
     large = attention.enlarged(heat, 64, 96)
     assert large.shape == (64, 96) and metrics.iou(mask, attention.region(large, 0.5)) > 0.9

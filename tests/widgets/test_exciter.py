@@ -60,11 +60,11 @@ def test_words_follow_the_prompt(panel):
 
 
 def test_a_click_makes_both_pictures_and_their_losses(panel, pipe):
-    shot = make(panel, seed=5, scale=20.0)
+    shot = make(panel, seed=5, scale_factor=20.0)
     settings = shot.settings
     assert np.array_equal(pixels(panel.seen.plain), plain(pipe, settings)), "moves of length 0 change nothing"
     own = catalog.with_scheduler(copy.copy(pipe), settings.scheduler)
-    with excite.exciting(own, settings.words, settings.knobs) as log:
+    with excite.exciting(own, settings.words, settings.config) as log:
         image = own(**settings.arguments(), generator=torch.Generator().manual_seed(5)).images[0]
     assert np.array_equal(pixels(shot.image), pixels(image))
     assert not np.array_equal(pixels(shot.image), pixels(panel.seen.plain))
@@ -111,7 +111,9 @@ def test_no_word_is_an_error_beside_the_button(panel):
 
 
 def test_restore_brings_both_pictures_back(panel):
-    first = make(panel, prompt="a lion with a crown", words=("crown",), seed=1, scale=30.0, refine=True, until=0.75)
+    first = make(
+        panel, prompt="a lion with a crown", words=("crown",), seed=1, scale_factor=30.0, refine=True, alter_share=0.75
+    )
     seen, curve = panel.seen, panel.curve.value
     second = make(panel, prompt="a cat and a dog", seed=2, smooth=False, refine=False)
     assert second.settings.words == ("cat", "dog") and panel.seen is not seen
@@ -122,12 +124,12 @@ def test_restore_brings_both_pictures_back(panel):
 
 
 def test_the_shown_call_makes_the_same_picture(panel, pipe, tiny_assets):
-    shot = make(panel, seed=3, scale=30.0, refine=True, smooth=False, scheduler="euler")
+    shot = make(panel, seed=3, scale_factor=30.0, refine=True, smooth=False, scheduler="euler")
     code = shot.settings.code()
     load = "catalog.load('text2img', lane='clay')"
     assert code.count(load) == 1 and "import catalog, excite" in code
-    assert "excite.Knobs(scale=30.0, sharpness=10.0, sigma=0.0)" in code
-    assert "excite.exciting(pipe, ['lion', 'crown'], knobs):" in code
+    assert "excite.AttendExciteConfig(scale_factor=30.0, sharpness=10.0, sigma=0.0)" in code
+    assert "excite.exciting(pipe, ['lion', 'crown'], config):" in code
     names = {"kept": copy.copy(pipe)}
     exec(code.replace(load, "kept"), names)
     assert np.array_equal(pixels(names["image"]), pixels(shot.image))
@@ -141,12 +143,12 @@ def test_the_png_holds_its_settings(panel):
 
 
 def test_knobs_begin_at_the_lanes_and_keep_its_rest(panel, pipe, monkeypatch):
-    assert panel.settings.knobs == excite.Knobs.clay()
+    assert panel.settings.config == excite.AttendExciteConfig.for_lane("clay")
     monkeypatch.setenv("COURSE_LANE", "sd15")
     other = widgets.exciter_panel(pipe, **SMALL)
-    assert other.settings.knobs == excite.Knobs.sd15()
-    other.knobs["until"].value = 0.3
-    assert other.settings.knobs.thresholds == ((0.0, 0.05), (0.2, 0.5))
+    assert other.settings.config == excite.AttendExciteConfig()
+    other.knobs["alter_share"].value = 0.3
+    assert other.settings.config.thresholds == ((0.0, 0.05), (0.2, 0.5))
 
 
 def test_stop_leaves_out_the_rest(panel, pipe, monkeypatch):

@@ -1,4 +1,4 @@
-"""Tables of lesson 07: Attend-and-Excite on the paper's own 276 prompts, with parts of it changed, and its knobs.
+"""Tables of lesson 07: Attend-and-Excite on the paper's own 276 prompts, with parts of it changed, and its settings.
 
 Each picture is made without and with it, from the same seed. Beside them a true render of the same prompt goes once
 through the autoencoder: what the judge says of that is its own error, and where its bars come from (`counting`).
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ... import catalog, clay, editing, excite, judge
-from ...excite import Knobs
+from ...excite import AttendExciteConfig
 from ...judge import network
 from .. import exam
 from .making import Table
@@ -28,37 +28,37 @@ MODELS = (*catalog.PAINTED_BY, "clay-base/encoder", "clay-judge")
 SAMPLER = "ddim"
 WITHOUT, WITH, TRUE = "without", "with", "truth"
 SEEDS, EVERY = 4, 4  # seeds a prompt; parts are changed on every fourth prompt
-# The knobs are chosen on other seeds than the audit's.
+# The settings are chosen on other seeds than the audit's.
 CHOICE_SEEDS, CHOICE_EVERY = (100, 101), 12
 SCALES, SHARPNESS = (1.0, 2.5, 5.0, 10.0, 20.0), (10.0, 30.0, 100.0)
 
 BLOCK = 8  # pictures a job, made at once
 
-Ways = Mapping[str, Knobs | None]  # None: without the exciter
+Ways = Mapping[str, AttendExciteConfig | None]  # None: without the exciter
 Trial = tuple[exam.Ask, int]  # a prompt and a seed
 
 
-def changed(knobs: Knobs) -> dict[str, Knobs]:
+def changed(config: AttendExciteConfig) -> dict[str, AttendExciteConfig]:
     """Give settings in which one part is left out, halved or doubled; refinement is added where there is none."""
-    half = knobs.until / 2
-    early = tuple(one for one in knobs.thresholds if one[0] < half)
-    if knobs.thresholds:
-        other = {"no refinement": replace(knobs, thresholds=())}
+    half = config.alter_share / 2
+    early = tuple(threshold for threshold in config.thresholds if threshold[0] < half)
+    if config.thresholds:
+        other = {"no refinement": replace(config, thresholds=())}
     else:
-        other = {"with refinement": replace(knobs, thresholds=Knobs.sd15().thresholds)}
+        other = {"with refinement": replace(config, thresholds=AttendExciteConfig().thresholds)}
     return {
-        "no smoothing": replace(knobs, sigma=0.0),
+        "no smoothing": replace(config, sigma=0.0),
         **other,
-        "half the steps": replace(knobs, until=half, thresholds=early),
-        "twice the scale": replace(knobs, scale=2 * knobs.scale),
+        "half the steps": replace(config, alter_share=half, thresholds=early),
+        "twice the scale": replace(config, scale_factor=2 * config.scale_factor),
     }
 
 
-def choices() -> dict[str, Knobs]:
+def choices() -> dict[str, AttendExciteConfig]:
     """Give the settings that are tried to find the clay lane's: the paper's, unrefined, at other scales."""
-    plain = replace(Knobs.sd15(), thresholds=())
+    plain = replace(AttendExciteConfig(), thresholds=())
     return {
-        f"scale {scale:g}, sharpness {sharpness:g}": replace(plain, scale=scale, sharpness=sharpness)
+        f"scale {scale:g}, sharpness {sharpness:g}": replace(plain, scale_factor=scale, sharpness=sharpness)
         for sharpness in SHARPNESS
         for scale in SCALES
     }
@@ -69,12 +69,14 @@ def asks(every: int = 1) -> list[exam.Ask]:
     return [ask for ask, _ in exam.pairs(seeds=1)][::every]
 
 
-def paint(pipe: DiffusionPipeline, trials: Sequence[Trial], knobs: Knobs | None) -> tuple[list, list[list[float]]]:
-    """Make a picture for each trial, its two things excited unless `knobs` is None; give them and their losses."""
+def paint(
+    pipe: DiffusionPipeline, trials: Sequence[Trial], config: AttendExciteConfig | None
+) -> tuple[list, list[list[float]]]:
+    """Make a picture for each trial, its two things excited unless `config` is None; give them and their losses."""
     import torch
 
     words = [[word for word, _ in ask.wanted] for ask, _ in trials]
-    with excite.exciting(pipe, words, knobs) if knobs else nullcontext() as log:
+    with excite.exciting(pipe, words, config) if config else nullcontext() as log:
         noise = [torch.Generator().manual_seed(seed) for _, seed in trials]
         images = pipe([ask.prompt for ask, _ in trials], generator=noise, **catalog.defaults("clay")).images
     return images, [log.losses(k) if log else [] for k in range(len(trials))]
@@ -134,15 +136,15 @@ def measure(job: tuple[Sequence[Trial], Ways]) -> list[dict]:
     """Make and judge the pictures of some prompts and seeds: a row for each way and trial."""
     trials, ways = job
     pipe = catalog.with_scheduler(catalog.load("text2img", "clay"), SAMPLER)
-    return [row for way, knobs in ways.items() for row in _rows(pipe, trials, way, knobs)]
+    return [row for way, config in ways.items() for row in _rows(pipe, trials, way, config)]
 
 
-def _rows(pipe: DiffusionPipeline, trials: Sequence[Trial], way: str, knobs: Knobs | None) -> list[dict]:
+def _rows(pipe: DiffusionPipeline, trials: Sequence[Trial], way: str, config: AttendExciteConfig | None) -> list[dict]:
     began = time.perf_counter()
     if way == TRUE:
         images, losses = [_true(pipe, ask, seed) for ask, seed in trials], [[] for _ in trials]
     else:
-        images, losses = paint(pipe, trials, knobs)
+        images, losses = paint(pipe, trials, config)
     seconds = None if way == TRUE else round((time.perf_counter() - began) / len(trials), 3)
     return [
         judged(ask, seed, image) | {"way": way, "losses": [round(loss, 4) for loss in seen], "seconds": seconds}
@@ -164,13 +166,15 @@ def _table(name: str, ways: Ways, seeds: tuple[int, ...], every: int = 1) -> Tab
         trials = [(ask, seed) for ask in asks(every) for seed in seeds]
         return {f"from {at}": (trials[at : at + BLOCK], ways) for at in range(0, len(trials), BLOCK)}
 
-    knobs = {way: asdict(one) for way, one in ways.items() if one}
+    configs = {way: asdict(config) for way, config in ways.items() if config}
     settings = {"seeds": list(seeds), "every": every, "scheduler": SAMPLER}
-    return Table(name, MODELS, jobs, measure, settings | {"knobs": knobs})
+    return Table(name, MODELS, jobs, measure, settings | {"knobs": configs})
 
 
 TABLES = {
     "excite_knobs": _table("excite_knobs", {WITHOUT: None, **choices()}, CHOICE_SEEDS, CHOICE_EVERY),
-    "excite": _table("excite", {TRUE: None, WITHOUT: None, WITH: Knobs.clay()}, tuple(range(SEEDS))),
-    "excite_parts": _table("excite_parts", changed(Knobs.clay()), tuple(range(SEEDS)), EVERY),
+    "excite": _table(
+        "excite", {TRUE: None, WITHOUT: None, WITH: AttendExciteConfig.for_lane("clay")}, tuple(range(SEEDS))
+    ),
+    "excite_parts": _table("excite_parts", changed(AttendExciteConfig.for_lane("clay")), tuple(range(SEEDS)), EVERY),
 }

@@ -67,7 +67,7 @@ def measure(job: tuple[str, int]) -> list[dict]:
                 heat = maps.word(word, layer, step=step)
                 rows.append(about | {"layer": layer, "timestep": timestep, "iou": overlaps(heat, mask)})
         for side in GRIDS:
-            heat = attention.perfect(mask, (side, side))
+            heat = attention.coverage_map(mask, (side, side))
             rows.append(about | {"layer": f"perfect {side}", "timestep": None, "iou": overlaps(heat, mask)})
     return rows
 

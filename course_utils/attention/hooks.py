@@ -1,20 +1,62 @@
-"""Listen to cross-attention while an ordinary pipeline call runs."""
+"""Hooks on an ordinary pipeline call: its prompts as they are encoded, its cross-attention as it is computed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 
-from .hearing import Call, hearing
 from .layers import choose_layers, probabilities
 from .maps import Maps
+from .words import Call, Prompt
 
 if TYPE_CHECKING:
-    from diffusers import DiffusionPipeline
+    from diffusers import DiffusionPipeline, UNet2DConditionModel
     from diffusers.models.attention_processor import Attention, AttentionProcessor
+
+
+@contextmanager
+def on_call(pipe: DiffusionPipeline, begin: Callable[[Call], None]) -> Iterator[None]:
+    """Call `begin` whenever the pipeline has encoded its prompts, before its first step.
+
+    Every SD pipeline calls `encode_prompt` once; here it is wrapped, on this pipeline alone, and put back.
+    """
+    plain, before = pipe.encode_prompt, vars(pipe).get("encode_prompt")
+    signature = inspect.signature(plain)
+
+    @functools.wraps(plain)
+    def encode_prompt(*args, **kwargs):
+        encoded = plain(*args, **kwargs)
+        text = signature.bind(*args, **kwargs).arguments.get("prompt")
+        texts = [text] if isinstance(text, str) else list(text or ())
+        begin(Call(tuple(Prompt(pipe.tokenizer, text) for text in texts), *encoded[0].shape[:2]))
+        return encoded
+
+    pipe.encode_prompt = encode_prompt
+    try:
+        yield
+    finally:
+        del pipe.encode_prompt
+        if before is not None:
+            pipe.encode_prompt = before
+
+
+@contextmanager
+def replaced_processors(unet: UNet2DConditionModel, processors: Mapping[str, AttentionProcessor]) -> Iterator[None]:
+    """Give layers, by name, other attention processors inside the block; the same objects come back after it."""
+    layers = {name: unet.get_submodule(name) for name in processors}
+    before = {name: layer.processor for name, layer in layers.items()}
+    try:
+        for name, layer in layers.items():
+            layer.set_processor(processors[name])
+        yield
+    finally:
+        for name, layer in layers.items():
+            layer.set_processor(before[name])
 
 
 @contextmanager
@@ -24,7 +66,7 @@ def capture(
     """Capture where the words of a prompt are looked for, during a call of the pipeline inside the block.
 
     The picture is the same, to the bit, as without: the layers' own processors still compute it, and only beside
-    them the probabilities are taken of the half that knows the prompt. A ControlNet's attention is not listened to.
+    them the probabilities are taken of the rows that know the prompt. A ControlNet's attention is not captured.
     A second call in the block takes the place of the first.
 
     Args:
@@ -51,9 +93,9 @@ def capture(
     """
     unet = pipe.unet
     layers, before = choose_layers(unet, resolutions), unet.attn_processors
-    if any(isinstance(processor, Recorder) for processor in before.values()):
+    if any(isinstance(processor, _Recorder) for processor in before.values()):
         raise RuntimeError("The attention of this UNet is being captured already: leave the outer `with` block first.")
-    recorders = {name: Recorder(before[f"{name}.processor"], heads) for name in layers}
+    recorders = {name: _Recorder(before[f"{name}.processor"], heads) for name in layers}
     maps = Maps(layers, heads, steps, pipe.vae_scale_factor)
 
     def begin(call: Call) -> None:
@@ -61,29 +103,26 @@ def capture(
         for recorder in recorders.values():
             recorder.pictures = call.pictures
 
-    def after_pass(unet, args: tuple, named: dict, output: object) -> None:
+    def after_pass(unet, args: tuple, kwargs: dict, output: object) -> None:
         # A pass counts when it is through: one that an error or the exciter breaks off leaves nothing.
-        sample = args[0] if args else named["sample"]
-        timestep = args[1] if len(args) > 1 else named["timestep"]
-        maps._add(tuple(sample.shape[-2:]), int(timestep), {name: one.seen for name, one in recorders.items()})
+        sample, timestep = [*args, *(kwargs[name] for name in ("sample", "timestep")[len(args) :])][:2]
+        maps._add(tuple(sample.shape[-2:]), int(timestep), {name: each.kept for name, each in recorders.items()})
 
     hook = unet.register_forward_hook(after_pass, with_kwargs=True)
-    unet.set_attn_processor(before | {f"{name}.processor": recorder for name, recorder in recorders.items()})
     try:
-        with hearing(pipe, begin):
+        with replaced_processors(unet, recorders), on_call(pipe, begin):
             yield maps
     finally:
         hook.remove()
-        unet.set_attn_processor(dict(before))  # which empties the dict that it is given
 
 
-class Recorder:
-    """Lets a layer's own processor attend and, beside it, notes how the last `pictures` rows share theirs out."""
+class _Recorder:
+    """Lets a layer's own processor attend and, beside it, keeps the probabilities of the last `pictures` rows."""
 
     def __init__(self, plain: AttentionProcessor, heads: bool):
         self.plain, self.heads = plain, heads
         self.pictures: int | None = None  # rows that know the prompt; where there is guidance, they come last
-        self.seen: torch.Tensor | None = None
+        self.kept: torch.Tensor | None = None
 
     def __call__(
         self,
@@ -93,10 +132,10 @@ class Recorder:
         attention_mask: torch.Tensor | None = None,
         temb: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Attend as ever; leave float32 [picture, head or 1, latent_h * latent_w, token] in `seen`."""
-        mine = slice(-(self.pictures or len(hidden_states)), None)
+        """Attend as ever; leave float32 [picture, head or 1, latent_h * latent_w, token] in `kept`."""
+        rows = slice(-(self.pictures or len(hidden_states)), None)
         with torch.no_grad():
-            mask = None if attention_mask is None else attention_mask[mine]
-            seen = probabilities(attn, hidden_states[mine], encoder_hidden_states[mine], mask).float()
-            self.seen = seen if self.heads else seen.mean(1, keepdim=True)
+            mask = None if attention_mask is None else attention_mask[rows]
+            shares = probabilities(attn, hidden_states[rows], encoder_hidden_states[rows], mask).float()
+            self.kept = shares if self.heads else shares.mean(1, keepdim=True)
         return self.plain(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
