@@ -55,7 +55,9 @@ def frame(scene: Scene, rng: np.random.Generator) -> Camera:
     shift = (rng.uniform(-slack, slack), rng.uniform(-0.05, 0.0))
     if scene.edition == 1:
         return fit(clay.rows, fill, rng.normal(0, 0.16), rng.uniform(0.06, 0.26), shift=shift)
-    above = rng.uniform(0.30, 0.80) if rng.random() < ABOVE else rng.uniform(0.05, 0.30)
+    # Who is seen from behind is all hair from above.
+    away = any(thing.word in words.PEOPLE and np.cos(thing.yaw) < -0.3 for thing in scene.things)
+    above = rng.uniform(0.30, 0.80) if rng.random() < ABOVE and not away else rng.uniform(0.05, 0.30)
     shift = (shift[0], rng.uniform(-(1 - fill) * 0.4, 0.0))
     return fit(clay.rows, fill, rng.normal(0, 0.16), above, shift=shift)
 

@@ -57,21 +57,22 @@ def _answers(scene: Scene, instance: np.ndarray) -> tuple:
     for k, one in enumerate(scene.things):
         if one.word == "hand":
             hand, fingers = label == label_of("hand"), one.hand.fingers if one.hand else 5
-        elif one.pose and (one.pose.left or one.pose.right):
-            mask, whole = raised_hand(scene, k, thing)
+            continue
+        raised = {side: held for side in ("left", "right") if one.pose and (held := getattr(one.pose, side))}
+        for side, held in raised.items():
+            mask, whole = raised_hand(scene, k, side, thing)
             wide = max(np.ptp(np.nonzero(mask), axis=1)) + 1 if mask.any() else 0
             label[mask & (label == label_of(one.word))] = label_of(RAISED_HAND) if whole and wide >= 4 else UNKNOWN
-            if whole and wide >= COUNTABLE / 4:
-                hand, fingers = mask, (one.pose.left or one.pose.right).fingers
+            if whole and wide >= COUNTABLE / 4 and len(raised) == 1:
+                hand, fingers = mask, held.fingers
             elif wide >= 4:
                 fingers = -2
     return label, thing, np.array([*colour, UNKNOWN], np.uint8)[instance], np.int8(fingers), hand
 
 
-def raised_hand(scene: Scene, index: int, thing: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Mark a person's raised hand in the map ``thing`` [height, width]; say whether all of it shows."""
+def raised_hand(scene: Scene, index: int, side: str, thing: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Mark a person's raised hand of one side in the map ``thing`` [height, width]; say whether all of it shows."""
     height, width = thing.shape
-    side = "left" if scene.things[index].pose.left else "right"
     at = View.of(scene.camera).project(compose(scene).anatomy[index].hands[side], height, width)[:, :2]
     hull = np.zeros(thing.shape, np.uint8)
     cv2.fillConvexPoly(hull, cv2.convexHull(np.round(at - 0.5).astype(np.int32)), 1)

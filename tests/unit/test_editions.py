@@ -10,12 +10,14 @@ import pytest
 from course_utils import clay
 from course_utils.clay import layout, truth
 from course_utils.clay import vocabulary as words
+from course_utils.clay.backdrop import palette
 from course_utils.clay.camera import fit
 from course_utils.clay.captions import caption
 from course_utils.clay.compose import compose
 from course_utils.clay.sample import MIXES, sample
-from course_utils.clay.shapes import PAINT, TYPE, lowest
+from course_utils.clay.shapes import PAINT, TYPE, Modeller, lowest
 from course_utils.clay.things import looks, stances
+from course_utils.clay.things.anatomy import clay as clay_of
 from course_utils.clay.things.people import FACE
 from course_utils.clay.things.poses import BONES, REST, place_joints, random_pose
 
@@ -132,29 +134,26 @@ def test_two_bones_reach_what_is_in_reach():
 
 @pytest.mark.parametrize("place", words.PLACES)
 def test_clothes_are_told_from_skin_and_ground(place):
-    ground = compose_ground(place)
+    ground = palette(place)[2]
     for colour in words.COLOURS:
         for variant in range(4):
-            for word in words.PEOPLE:
-                scene = person(word, colour=colour, variant=variant).with_(place=place)
-                worn, skin = paints(scene)
-                assert looks.distance(worn, skin) >= 0.24, (colour, variant)
-                assert looks.distance(worn, ground) >= 0.20, (colour, place)
+            rng = np.random.default_rng(variant)
+            look = looks.Look.draw(Modeller(edition=2, ground=ground), clay_of(colour, rng), rng)
+            assert looks.told_apart(look.top, look.skin) >= 0.28, (colour, variant)
+            for cloth in (look.top, look.legs, look.shoes):
+                assert looks.distance(cloth, ground) >= 0.18, (colour, place)
+            assert looks.distance(look.legs, look.skin) >= 0.18, (colour, variant)
 
 
-def compose_ground(place):
-    from course_utils.clay.backdrop import PALETTES
-
-    return np.array(PALETTES[place][2])
-
-
-def paints(scene):
-    """Give the paint of a figure's clothes (its first row) and of its skin (the row of its neck)."""
-    rows = compose(scene).rows
-    skins = [
-        row[PAINT] for row in rows if min(np.abs(row[PAINT] - skin).max() for skin in np.array(looks.SKINS)) < 1e-6
-    ]
-    return rows[0][PAINT], skins[0]
+def test_figures_and_sleeves_wear_what_was_told_apart():
+    for variant in range(12):
+        for word, place in (("man", "garden"), ("woman", "garden"), ("hand", "room")):
+            colour = "brown" if word == "hand" else "green"
+            rows = compose(person(word, colour=colour, variant=variant).with_(place=place)).rows
+            skins = rows[[np.abs(row[PAINT] - looks.SKINS).max(1).min() < 1e-6 for row in rows]]
+            worn = rows[-1 if word == "hand" else 0][PAINT]
+            assert looks.told_apart(worn, skins[0][PAINT]) >= 0.28
+            assert looks.distance(worn, palette(place)[2]) >= 0.2
 
 
 def test_every_skin_can_wear_most_colours():
@@ -216,6 +215,16 @@ def test_captions_of_two_hands_tell_no_fingers():
     scene = person(pose=pose)
     texts = [caption(scene, np.random.default_rng(k)).text for k in range(40)]
     assert not any("finger" in text or "hand" in text for text in texts)
+
+
+def test_the_judges_truth_marks_both_hands_and_counts_neither():
+    from course_utils.recipe import judge_truth
+
+    pose = stances.draw_pose(np.random.default_rng(0), "both hands")
+    made = clay.render(person(pose=pose), 256, 256)
+    thing = np.where(made.instance >= 0, 0, -1)
+    left, right = (judge_truth.raised_hand(made.scene, 0, side, thing) for side in ("left", "right"))
+    assert left[1] and right[1] and left[0].sum() > 200 and right[0].sum() > 200 and not (left[0] & right[0]).any()
 
 
 def test_facets_of_a_cubist_picture_hold_two_latents():

@@ -10,7 +10,8 @@ from ..shapes import Modeller
 
 SKINS = ((0.93, 0.66, 0.50), (0.80, 0.50, 0.32), (0.52, 0.29, 0.17), (0.27, 0.14, 0.085))
 HAIRS = ((0.035, 0.028, 0.026), (0.20, 0.09, 0.035), (0.78, 0.52, 0.14), (0.48, 0.13, 0.035), (0.52, 0.50, 0.48))
-HAIRS_OF = ((0, 1, 2, 3, 4), (0, 1, 2, 3, 4), (0, 1, 4), (0, 0, 4))  # which hair goes with each skin
+# Which of them go with each skin.
+HAIRS_OF = ((0, 0, 1, 1, 2, 2, 3, 3, 4), (0, 0, 1, 1, 2, 2, 3, 3, 4), (0, 0, 0, 1, 1, 1, 4), (0, 0, 0, 0, 0, 4))
 SHOES = np.array((0.10, 0.075, 0.065))
 SHADES = (1.0, 0.78, 0.62, 0.46)  # of the same clay, where it would melt into the ground
 FROM_SKIN, FROM_GROUND, LEGS_FROM_SKIN = 0.28, 0.22, 0.20  # least distances, as `distance` measures them
