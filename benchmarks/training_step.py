@@ -15,18 +15,16 @@ from picture import pipeline
 from PIL import Image
 
 from course_utils import personalize
-from course_utils.objectives import low_precision
 from course_utils.personalize.batches import PreservationLoss, base_answers, encode_examples, prior_captions
 from course_utils.personalize.runs import adamw, eased, step_generator
-from course_utils.training import Loop, Plan
+from course_utils.training import Loop, Plan, autocast
 
 ROUNDS = 15
 
 
 def bare(unet, optimizer, latents, words) -> None:
     """Do what no training can do without."""
-    low = low_precision(latents.device)
-    with torch.autocast(latents.device.type, low, enabled=low is not None):
+    with autocast(latents.device):
         loss = unet(latents, torch.full((len(latents),), 500), words, return_dict=False)[0].float().pow(2).mean()
     loss.backward()
     optimizer.step()
@@ -45,7 +43,7 @@ def measure(name: str, pipe, unet, modules: dict, config) -> None:
     words = loss.words(["a sks robot"] * size)
     took: dict[str, list[float]] = {"step": [], "bare": []}
     with tempfile.TemporaryDirectory() as folder, eased(unet, config, pipe.vae_scale_factor):
-        loop = Loop(folder, modules, Plan(steps=1000, rate=1e-5, memory=config.ema_steps), choose=adamw)
+        loop = Loop(folder, modules, Plan(steps=1000, learning_rate=1e-5, ema_steps=config.ema_steps), choose=adamw)
         calls = (
             lambda: loop.update(loss(unet, step_generator(0, loop.step), config.train_batch_size)),
             lambda: bare(unet, optimizer, subject.latents[:size], words),

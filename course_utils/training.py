@@ -18,41 +18,64 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
+from . import env
+
 
 @dataclass(frozen=True)
 class Plan:
-    """The knobs of a run.
+    """The settings of a run.
 
-    Lengths are in steps. The rate rises over ``warmup``, stays, and falls along a
-    cosine over the last ``decay`` share; the moving average forgets over ``memory``
-    steps at most (0 keeps none: the last weights are the result). ``half`` scales the
-    loss, without which gradients under float16 autocast vanish.
+    Lengths are in steps. The learning rate rises over ``warmup_steps``, stays, and falls along a cosine to
+    ``min_lr_ratio`` of itself over the last ``decay`` share; gradients are clipped to ``max_grad_norm``; the moving
+    average forgets over ``ema_steps`` at most (0 keeps none: the last weights are the result). ``fp16`` scales the
+    loss, without which gradients under float16 vanish; None does so where `autocast` is float16.
     """
 
     steps: int
-    rate: float = 1e-3
-    warmup: int = 100
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
     decay: float = 0.4
-    floor: float = 0.02
-    clip: float = 1.0
-    memory: int = 2000
-    half: bool = False
+    min_lr_ratio: float = 0.02
+    max_grad_norm: float = 1.0
+    ema_steps: int = 2000
+    fp16: bool | None = None
     save_every_s: float = 300.0
     log_every: int = 50
 
     def factor(self, step: int) -> float:
         """Give the share of the full rate at ``step``."""
-        rise = min(1.0, (step + 1) / max(self.warmup, 1))
+        rise = min(1.0, (step + 1) / max(self.warmup_steps, 1))
         left = (self.steps - step) / max(self.steps * self.decay, 1)
-        fall = 1.0 if left >= 1 else self.floor + (1 - self.floor) * 0.5 * (1 - math.cos(math.pi * max(left, 0.0)))
-        return rise * fall
+        if left >= 1:
+            return rise
+        low = self.min_lr_ratio
+        return rise * (low + (1 - low) * 0.5 * (1 - math.cos(math.pi * max(left, 0.0))))
+
+
+def low_precision(device: torch.device) -> torch.dtype | None:
+    """Give the dtype of autocast while training: what the hardware computes natively beside float32, or None.
+
+    Weights and their updates stay float32.
+    """
+    if device.type == "cuda" and not env.native_bfloat16():
+        return torch.float16  # a T4
+    return torch.bfloat16 if env.native_bfloat16() else None
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """Give the mixed precision of every trainer: nothing is cast to a dtype that the hardware would emulate."""
+    dtype = low_precision(device)
+    return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 
 class Muon(torch.optim.Optimizer):
     """Momentum orthogonalised by Newton-Schulz (Jordan et al., 2024), for matrices and convolution kernels.
 
-    Updates have the root mean square of about 0.2 that AdamW's have, so one rate serves both.
+    Updates have the root mean square of about 0.2 that AdamW's have, so one learning rate serves both.
     """
+
+    # Not torch.optim.Muon: it takes matrices only (most of our weights are kernels), and its Newton-Schulz is bfloat16
+    # everywhere, which costs more than forward and backward together on a CPU that has to emulate it.
 
     def __init__(self, params, lr: float = 1e-3, momentum: float = 0.95, weight_decay: float = 0.01):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
@@ -61,20 +84,21 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure=None):
         """Update every parameter that has a gradient."""
         for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
+            params = [p for p in group["params"] if p.grad is not None]
+            native = bool(params) and low_precision(params[0].device) is torch.bfloat16
+            dtype = torch.bfloat16 if native else torch.float32
+            for p in params:
                 state = self.state[p]
                 m = state.setdefault("m", torch.zeros_like(p))
                 m.mul_(group["momentum"]).add_(p.grad)
                 flat = (p.grad + group["momentum"] * m).reshape(len(p), -1)
-                update = _orthogonal(flat) * (0.2 * max(flat.shape) ** 0.5)
+                update = _orthogonal(flat, dtype) * (0.2 * max(flat.shape) ** 0.5)
                 p.mul_(1 - group["lr"] * group["weight_decay"])
                 p.add_(update.view_as(p), alpha=-group["lr"])
 
 
-def _orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    x = g.bfloat16()
+def _orthogonal(g: torch.Tensor, dtype: torch.dtype, steps: int = 5) -> torch.Tensor:
+    x = g.to(dtype)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     x = x / (x.norm() + 1e-7)
@@ -84,7 +108,9 @@ def _orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
     return (x.T if tall else x).to(g.dtype)
 
 
-def optimizers(modules: list[torch.nn.Module], rate: float, weight_decay: float = 0.01) -> list[torch.optim.Optimizer]:
+def optimizers(
+    modules: list[torch.nn.Module], learning_rate: float, weight_decay: float = 0.01
+) -> list[torch.optim.Optimizer]:
     """Give Muon for inner matrices and kernels, AdamW for the rest (biases, norms, embeddings, thin layers)."""
     parts = [part for m in modules for part in m.modules() if not isinstance(part, torch.nn.Embedding)]
     wide = {
@@ -95,8 +121,8 @@ def optimizers(modules: list[torch.nn.Module], rate: float, weight_decay: float 
     }
     params = [p for m in modules for p in m.parameters() if p.requires_grad]
     inner, thin = [p for p in params if id(p) in wide], [p for p in params if id(p) not in wide]
-    made = [torch.optim.AdamW(thin, lr=rate, betas=(0.9, 0.99), weight_decay=weight_decay)]
-    return [*made, Muon(inner, lr=rate, weight_decay=weight_decay)] if inner else made
+    made = [torch.optim.AdamW(thin, lr=learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay)]
+    return [*made, Muon(inner, lr=learning_rate, weight_decay=weight_decay)] if inner else made
 
 
 def _still(module: torch.nn.Module) -> torch.nn.Module:
@@ -119,9 +145,10 @@ class Loop:
         self.folder.mkdir(parents=True, exist_ok=True)
         for module in modules.values():
             module.to(self.device)
-        self.optimizers = choose(list(modules.values()), plan.rate)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=plan.half)
-        self.average = {k: _still(m) for k, m in modules.items()} if plan.memory else modules
+        self.optimizers = choose(list(modules.values()), plan.learning_rate)
+        scaled = low_precision(self.device) is torch.float16 if plan.fp16 is None else plan.fp16
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
+        self.average = {k: _still(m) for k, m in modules.items()} if plan.ema_steps else modules
         self.step = 0
         self.load()
 
@@ -202,21 +229,21 @@ class Loop:
         """Take one step down ``loss``; give its value."""
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = self.plan.rate * self.plan.factor(self.step)
+                group["lr"] = self.plan.learning_rate * self.plan.factor(self.step)
         self.scaler.scale(loss).backward()
         params = [p for m in self.modules.values() for p in m.parameters() if p.grad is not None]
         self._share([p.grad for p in params])
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
         norm = torch.nn.utils.get_total_norm([p.grad for p in params])
-        if norm > self.plan.clip:
-            torch.nn.utils.clip_grads_with_norm_(params, self.plan.clip, norm)
+        if norm > self.plan.max_grad_norm:
+            torch.nn.utils.clip_grads_with_norm_(params, self.plan.max_grad_norm, norm)
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
             optimizer.zero_grad(set_to_none=True)
         self.scaler.update()
         self.step += 1
-        if self.plan.memory:
+        if self.plan.ema_steps:
             self._average()
         return float(loss.detach())
 
@@ -231,15 +258,15 @@ class Loop:
 
     @torch.no_grad()
     def _average(self) -> None:
-        keep = min(1 - 1 / self.plan.memory, self.step / (self.step + 9))
+        keep = min(1 - 1 / self.plan.ema_steps, self.step / (self.step + 9))
         for name, module in self.modules.items():
-            mine = list(self.average[name].parameters())
-            torch._foreach_lerp_(mine, [p.detach() for p in module.parameters()], 1 - keep)
+            averages = list(self.average[name].parameters())
+            torch._foreach_lerp_(averages, [p.detach() for p in module.parameters()], 1 - keep)
             for a, b in zip(self.average[name].buffers(), module.buffers(), strict=True):
                 a.copy_(b)
 
     def generator(self) -> torch.Generator:
-        """Give this process's own stream of chance (on the CPU), different after every restart."""
+        """Give this process's own generator (on the CPU), which draws anew after every restart."""
         return torch.Generator().manual_seed(1_000_003 * self.step + self.accelerator.process_index)
 
     def log(self, **figures) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import torch
 
-from ..objectives import low_precision, noise_loss
-from ..training import Loop, Plan
+from ..objectives import noise_loss
+from ..training import Loop, Plan, autocast
 from ..validation import Range, check_config
 from .network import locked
 from .pairs import Batch, PairSource, tokens
@@ -68,16 +68,15 @@ class ControlNetLoss:
         maps = (part.to(device).contiguous(memory_format=torch.channels_last) for part in (batch.latents, batch.hint))
         latents, hint = maps
 
-        def model(noisy: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
-            skips, middle = self.net(noisy, step, words, hint, return_dict=False)
+        def model(noisy: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+            skips, middle = self.net(noisy, timesteps, words, hint, return_dict=False)
             residuals = {"down_block_additional_residuals": skips, "mid_block_additional_residual": middle}
-            return self.pipe.unet(noisy, step, words, return_dict=False, **residuals)[0]
+            return self.pipe.unet(noisy, timesteps, words, return_dict=False, **residuals)[0]
 
-        low = low_precision(device)
-        with torch.autocast(device.type, low, enabled=low is not None):
+        with autocast(device):
             with torch.no_grad():
                 words = self.pipe.text_encoder(ids).last_hidden_state
-            return noise_loss(model, latents, self.pipe.scheduler, generator, cap=self.config.snr_gamma).mean()
+            return noise_loss(model, latents, self.pipe.scheduler, generator, snr_gamma=self.config.snr_gamma).mean()
 
 
 def train(
@@ -110,7 +109,7 @@ def train(
     check_config(config)
     with ExitStack() as stack:
         folder = Path(folder or stack.enter_context(TemporaryDirectory()))
-        loop = Loop(folder, {"net": net}, _plan(config, pipe.unet.device))
+        loop = Loop(folder, {"net": net}, _plan(config))
         stack.enter_context(locked(pipe, net))
         for part in (pipe.unet, pipe.text_encoder):
             part.to(loop.device)
@@ -123,9 +122,9 @@ def train(
     return Run(loop.average["net"], [json.loads(line) for line in lines], finished)
 
 
-def _plan(config: ControlNetTrainingConfig, device: torch.device) -> Plan:
+def _plan(config: ControlNetTrainingConfig) -> Plan:
     return Plan(
-        steps=config.max_train_steps, rate=config.learning_rate, warmup=config.lr_warmup_steps,
-        decay=config.lr_decay_share, memory=config.ema_steps, half=low_precision(device) is torch.float16,
+        steps=config.max_train_steps, learning_rate=config.learning_rate, warmup_steps=config.lr_warmup_steps,
+        decay=config.lr_decay_share, ema_steps=config.ema_steps,
         log_every=config.log_every,
     )  # fmt: skip

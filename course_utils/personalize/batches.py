@@ -12,7 +12,8 @@ from PIL import ImageOps
 
 from .. import catalog
 from ..editing import encode
-from ..objectives import add_noise, guess_error, low_precision
+from ..objectives import add_noise, prediction_error
+from ..training import autocast
 from .datasets import Example
 from .presets import TrainingConfig
 from .weights import write_tensors
@@ -87,14 +88,13 @@ class PreservationLoss:
         parts = [part.draw(count, generator) for part in (self.subject, self.prior) if part]
         noisy, steps, target = (torch.cat(tensors) for tensors in list(zip(*parts, strict=True))[:3])
         captions = [text for part in parts for text in part[3]]
-        low = low_precision(noisy.device)
-        with torch.autocast(noisy.device.type, low, enabled=low is not None):
+        with autocast(noisy.device):
             words = self.words(captions).to(unet.dtype)
 
             def model(noisy: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
                 return unet(noisy.to(unet.dtype), steps, words, return_dict=False)[0]
 
-            errors = guess_error(model, noisy, steps, target, self.pipe.scheduler, self.config.snr_gamma)
+            errors = prediction_error(model, noisy, steps, target, self.pipe.scheduler, self.config.snr_gamma)
         loss = errors[:count].mean()
         return loss + self.config.prior_loss_weight * errors[count:].mean() if self.prior else loss
 
@@ -186,10 +186,9 @@ def base_answers(
     latents = subject.latents[rows.to(subject.latents.device)]
     noisy, steps, _ = add_noise(latents, pipe.scheduler, generator, levels)
     unet, device = pipe.unet, latents.device
-    low = low_precision(device)
     embeddings = {text: pipe.encode_prompt([text], device, 1, False)[0] for text in dict.fromkeys(captions)}
     words, predictions = torch.cat([embeddings[text] for text in captions]).to(unet.dtype), []
-    with torch.autocast(device.type, low, enabled=low is not None):
+    with autocast(device):
         for k in range(0, count, CHUNK):
             part = slice(k, k + CHUNK)
             predictions.append(

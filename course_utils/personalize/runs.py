@@ -18,7 +18,6 @@ import torch
 from accelerate import Accelerator
 
 from .. import catalog, env
-from ..objectives import low_precision
 from ..training import Loop, Plan
 from . import adapters, batches
 from .datasets import Example, check_captions
@@ -179,10 +178,9 @@ class TrainingRun:
 
     def _plan(self, clip: float) -> Plan:
         c = self.config
-        half = low_precision(self.accelerator.device) == torch.float16
         return Plan(
-            c.max_train_steps, c.learning_rate, c.lr_warmup_steps, c.lr_decay_share, clip=clip, memory=c.ema_steps,
-            half=half, save_every_s=c.save_every_s,
+            c.max_train_steps, c.learning_rate, c.lr_warmup_steps, c.lr_decay_share, max_grad_norm=clip,
+            ema_steps=c.ema_steps, save_every_s=c.save_every_s,
         )  # fmt: skip
 
     def _tell(self) -> None:

@@ -16,7 +16,7 @@ import torch
 from diffusers import AutoencoderTiny
 
 from ..catalog import dtype_keyword
-from ..training import Loop, Plan
+from ..training import Loop, Plan, autocast
 from . import data
 
 WIDTH, LATENT = 64, 12
@@ -24,7 +24,7 @@ DECODER, FINER = (5, 4, 4, 0, 0), (5, 4, 4, 1, 0)  # the decoder's blocks by lev
 CROP, BATCH = 128, 8
 # The weights that ship were grown in three legs (to step 3,032, 8,460 and 12,500), blocks being put in between;
 # this plan trains the final shape from the start and has not been run as it stands.
-PLAN = Plan(steps=12_500, rate=1.2e-3, warmup=100, decay=0.36, memory=300)
+PLAN = Plan(steps=12_500, learning_rate=1.2e-3, warmup_steps=100, decay=0.36, ema_steps=300)
 
 
 def build(blocks: tuple[int, ...] = DECODER) -> AutoencoderTiny:
@@ -107,7 +107,7 @@ def prepare(images: np.ndarray) -> torch.Tensor:
 
 def loss_of(vae: AutoencoderTiny, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Compare pictures with what is left of them after a trip, and pull the latents to mean 0, deviation 1."""
-    with torch.autocast(x.device.type, torch.bfloat16):
+    with autocast(x.device):
         z = vae.encode(x).latents.float()
         y = vae.decode(z + torch.randn_like(z) * 0.05).sample.float()
     pull = z.mean((0, 2, 3)).pow(2).mean() + (z.std((0, 2, 3)) - 1).pow(2).mean()

@@ -23,7 +23,7 @@ from ..catalog import dtype_keyword
 from ..clay import vocabulary as words
 from ..clay.captions import Says
 from ..objectives import noise_loss
-from ..training import Loop, Plan
+from ..training import Loop, Plan, autocast
 from . import corpus, data, latents, text
 from .autoencoder import LATENT
 
@@ -32,13 +32,13 @@ BATCH = 256  # of all processes together, so that a plan means the same on any n
 # the other habit of the web's captions, made it add strangers instead. Of captions that name two, 63 % are true so.
 SAYS = Says(absent=0.2, only_one=0.1)
 DROP = 0.1  # share of captions emptied, for guidance
-CAP = 5.0  # of min-SNR
+SNR_GAMMA = 5.0  # of min-SNR
 TOKEN_WEIGHT, PIXEL_SHARE, CLASS_WEIGHT = 0.05, 0.3, 0.1
 # What ships grew in legs: 1,420 steps down to a low rate with the captions of `captions.SAYS`; 1,080 more at 4e-3, the
 # last 450 falling, with absent=0.5, which forgot too much (both things in 45 %); 190 at 3e-3, 120 falling, with
 # absent=0.05, which forgot too little (89 %). The weights are the mean of the last two, 0.45 and 0.55 ("Model soups",
 # Wortsman et al., 2022). This plan trains as long in one go, and has not been run as it stands.
-PLAN = Plan(steps=2_690, rate=5e-3, warmup=80, decay=0.3, memory=150)
+PLAN = Plan(steps=2_690, learning_rate=5e-3, warmup_steps=80, decay=0.3, ema_steps=150)
 SCHEDULE = {
     "num_train_timesteps": 1000, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012,
 }  # fmt: skip
@@ -133,14 +133,15 @@ class Objective:
         kept = (torch.rand(n, generator=generator) >= DROP).to(self.device)
         ids = torch.where(kept[:, None], batch["ids"], self.empty)
 
-        def guess(noisy: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        def model(noisy: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
             noisy = noisy.contiguous(memory_format=torch.channels_last)
             return self.unet(noisy, t, hidden, return_dict=False)[0]
 
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device):
             with torch.no_grad():
                 hidden = self.encoder(ids).last_hidden_state
-            error = noise_loss(guess, z, self.schedule, generator, steps=draw_steps(n, generator), cap=CAP).mean()
+            timesteps = draw_steps(n, generator)
+            error = noise_loss(model, z, self.schedule, generator, timesteps, SNR_GAMMA).mean()
             klass = self.namer(batch["klass"])
         token = token_compose(self.recorders, batch, kept)
         for name, value in (("noise", error), ("token", token), ("klass", klass)):

@@ -15,12 +15,12 @@ import torch
 from diffusers import AutoencoderTiny, DDPMScheduler
 from torch import nn
 
-from ..training import Loop, Plan
+from ..training import Loop, Plan, autocast
 from . import autoencoder, base, corpus, data, latents, ship
 
 BATCH = 3  # whole pictures: the base sees no crops
 GUESSED, NEAR = 0.67, 150  # share of the latents that went through the base, and from how much noise at most (step)
-PLAN = Plan(steps=5_000, rate=1e-3, warmup=100, decay=0.6, memory=300)
+PLAN = Plan(steps=5_000, learning_rate=1e-3, warmup_steps=100, decay=0.6, ema_steps=300)
 
 
 def build() -> AutoencoderTiny:
@@ -71,7 +71,7 @@ class Pairs:
         noise = torch.randn(z.shape, generator=generator)
         noisy = self.schedule.add_noise(z, noise, t).contiguous(memory_format=torch.channels_last)
         device = self.unet.device
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             words = self.encoder(self.world.ids[rows, 0].long().to(device)).last_hidden_state
             found = self.unet(noisy.to(device), t.to(device), words, return_dict=False)[0].float().cpu()
         share = self.schedule.alphas_cumprod[t][:, None, None, None]
@@ -80,7 +80,7 @@ class Pairs:
 
 def loss_of(vae: AutoencoderTiny, z: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Compare decoded latents with their pictures, as the autoencoder's own stage does."""
-    with torch.autocast(x.device.type, torch.bfloat16):
+    with autocast(x.device):
         y = vae.decode(z).sample.float()
     return autoencoder.miss(y, x, torch.ones_like(x[:, :1]))
 

@@ -17,12 +17,12 @@ from torch.nn import functional as F
 
 from ..controlnet.pairs import tokens
 from ..objectives import noise_loss
-from ..training import Loop, Plan
+from ..training import Loop, Plan, autocast
 from . import base, data, dependents, depth_card, depth_estimator
 from .control import Drawn
 
-BATCH, DROP, CAP = 64, 0.1, 5.0
-PLAN = Plan(steps=1_000, rate=1.5e-3, warmup=100, decay=0.6, memory=300)
+BATCH, DROP, SNR_GAMMA = 64, 0.1, 5.0
+PLAN = Plan(steps=1_000, learning_rate=1.5e-3, warmup_steps=100, decay=0.6, ema_steps=300)
 PARTS = {"depth_estimator": ["transformers", "DPTForDepthEstimation"],
          "feature_extractor": ["transformers", "DPTImageProcessor"],
          "unet": ["diffusers", "UNet2DConditionModel"]}  # fmt: skip
@@ -57,16 +57,16 @@ class Objective:
         ids = torch.where(torch.rand(count, generator=generator)[:, None] < DROP, self.empty, batch.ids).to(device)
         depth = plane(batch.hint[:, :1], *batch.latents.shape[2:]).to(device)
 
-        def guess(noisy: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+        def model(noisy: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
             x = torch.cat([noisy, depth], dim=1).contiguous(memory_format=torch.channels_last)
             return self.unet(x, step, words, return_dict=False)[0]
 
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             with torch.no_grad():
                 words = self.pipe.text_encoder(ids).last_hidden_state
-            steps = base.draw_steps(count, generator)
+            timesteps = base.draw_steps(count, generator)
             latents = batch.latents.to(device)
-            return noise_loss(guess, latents, self.pipe.scheduler, generator, steps=steps, cap=CAP).mean()
+            return noise_loss(model, latents, self.pipe.scheduler, generator, timesteps, SNR_GAMMA).mean()
 
 
 def train(minutes: float, plan: Plan = PLAN, estimator_plan: Plan = depth_estimator.PLAN) -> None:

@@ -17,14 +17,14 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import BitConfig, DPTConfig, DPTForDepthEstimation, DPTImageProcessor
 
-from ..training import Loop, Plan
+from ..training import Loop, Plan, autocast
 from . import data, dependents, maps
 from .judge_spoil import GREY, camera
 from .maps import Facts
 
 SIDE = 256
 BATCH = 12  # of each process
-PLAN = Plan(steps=1_200, rate=2e-3, warmup=150, decay=0.6, memory=200)
+PLAN = Plan(steps=1_200, learning_rate=2e-3, warmup_steps=150, decay=0.6, ema_steps=200)
 EDGES = 0.5  # weight of the gradient term (MiDaS eq. 11)
 SCALES = 4
 
@@ -139,7 +139,7 @@ def train(minutes: float, plan: Plan = PLAN) -> tuple[DPTForDepthEstimation, boo
 
     def step(_: int) -> torch.Tensor:
         x, near = (part.to(loop.device) for part in lessons.batch())
-        with torch.autocast(loop.device.type, torch.bfloat16):
+        with autocast(loop.device):
             guess = model(x).predicted_depth
         return loss_of(guess.float(), F.interpolate(near[:, None], guess.shape[1:], mode="area")[:, 0])
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..judge import FOLDER, load
 from ..judge.network import LABELS, NOTHING, SIZE, UNCOUNTABLE, Judge, crop, prepare
-from ..training import Loop, Plan
+from ..training import Loop, Plan, autocast
 from . import data, judge_card
 from .judge_spoil import SPOILED, SPOILS, Sample, camera, paste, zoom
 from .judge_truth import HAND_WIDTH, SPARE, UNKNOWN, Kept, join, keep
@@ -24,7 +24,7 @@ from .judge_truth import HAND_WIDTH, SPARE, UNKNOWN, Kept, join, keep
 RESERVED = (0, 1)  # shards of the judge's world: bars, measuring what is held out of the base
 BATCH, HANDS = 24, 8
 # What ships had 3,500 steps at half the resolution, then 3,800 at the full one on other scenes, either with its fall.
-PLAN = Plan(steps=7_300, rate=4e-3, warmup=200, decay=0.6, memory=400)
+PLAN = Plan(steps=7_300, learning_rate=4e-3, warmup_steps=200, decay=0.6, ema_steps=400)
 PASTED, FRAGMENT, SPOILT, TRIPPED = 0.22, 0.10, 0.22, 0.5  # shares of the samples
 RUINED = 0.15  # share of the hands
 
@@ -104,7 +104,7 @@ def loss_of(model: Judge, lessons: Lessons) -> torch.Tensor:
     x, label, colour, weight = lessons.batch()
     hands, fingers = lessons.hands()
     device = next(model.parameters()).device
-    with torch.autocast(device.type, torch.bfloat16):
+    with autocast(device):
         klass, paint, count = model(torch.cat([x, hands]).to(device))
     klass, paint, count = (out.float().cpu() for out in (klass[: len(x)], paint[: len(x)], count[len(x) :]))
     miss = F.cross_entropy(klass, label.clamp(max=LABELS - 1), reduction="none") * weight

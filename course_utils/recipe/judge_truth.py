@@ -14,6 +14,7 @@ from ..clay.scenes import Scene
 from ..clay.things import colour_of
 from ..clay.view import View
 from ..judge.network import COLOURS, HAND_ROOM, LABELLED, NOTHING, RAISED_HAND, SIZE, label_of, window
+from ..training import autocast
 from . import autoencoder, data
 
 UNKNOWN = 255  # of a label or colour: no answer is wrong there
@@ -155,7 +156,7 @@ def trip(vae, pictures: np.ndarray, rng: np.random.Generator, noise: float = TRI
     """Carry pictures through the autoencoder, each with its own share of ``noise`` in the latents."""
     out = []
     for part in np.array_split(pictures, max(1, len(pictures) // 8)):
-        with torch.autocast(vae.device.type, torch.bfloat16):
+        with autocast(vae.device):
             z = vae.encode(autoencoder.prepare(part).to(vae.device)).latents.float()
             spread = rng.uniform(0, noise, (len(part), 1, 1, 1)) * rng.normal(size=z.shape)
             y = vae.decode(z + torch.from_numpy(spread).to(z)).sample.float()

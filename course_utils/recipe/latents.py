@@ -11,6 +11,7 @@ from diffusers import AutoencoderTiny
 from transformers import CLIPTokenizer
 
 from ..clay.captions import SAYS, Says
+from ..training import autocast
 from . import autoencoder, corpus, data
 
 
@@ -29,7 +30,7 @@ def make(vae: AutoencoderTiny, seed: int, number: int) -> Path:
     out = []
     for part in np.array_split(pictures, 32):
         both = np.stack([part, part[:, :, ::-1]], 1).reshape(-1, *part.shape[1:])
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(vae.device):
             z = vae.encode(autoencoder.prepare(both)).latents
         out.append(z.float().reshape(len(part), 2, *z.shape[1:]).half().numpy())
     where.parent.mkdir(parents=True, exist_ok=True)

@@ -20,14 +20,14 @@ from tqdm import tqdm
 from ..clay import vocabulary as words
 from ..controls.reader import SIDE, Reader, class_entropy, load, scaled
 from ..judge.network import prepare, ready
-from ..training import Loop, Plan
+from ..training import Loop, Plan, autocast
 from . import autoencoder, data, dependents, maps, reader_card
 from .judge_truth import trip
 from .reader_lessons import Lessons
 
 RESERVED = 0  # shard that the doubt is set on
 BATCH, HANDS = 16, 12  # of each process
-PLAN = Plan(steps=3_500, rate=3e-3, warmup=150, decay=0.6, memory=400)
+PLAN = Plan(steps=3_500, learning_rate=3e-3, warmup_steps=150, decay=0.6, ema_steps=400)
 NORMAL, HEAT, NECK, SIZE, POINT = 1.0, 20.0, 2.0, 0.2, 20.0  # weights of the losses beside that of the classes
 RARE = 20.0  # a cell with a point in it counts so much more
 SAMPLES = 500  # pictures that the doubt rests on
@@ -55,7 +55,7 @@ def loss_of(model: Reader, lessons: Lessons) -> torch.Tensor:
     """Draw a batch; sum the losses of all heads."""
     said, hands = lessons.batch(BATCH), lessons.hands(HANDS)
     device = next(model.parameters()).device
-    with torch.autocast(device.type, torch.bfloat16):
+    with autocast(device):
         found, close = model(said.x.to(device)), model(hands[0].to(device))
     found = type(found)(*(part.float().cpu() for part in found))
     klass = (F.cross_entropy(found.klass, said.klass, reduction="none") * said.weight).mean()

@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from ..training import Loop, Plan
+from ..training import Loop, Plan, autocast
 from . import corpus, data, latents
 
 WIDTH = 256
 BATCH = 96
-PLAN = Plan(steps=1_500, rate=1e-3, warmup=100, decay=0.6, memory=200)
+PLAN = Plan(steps=1_500, learning_rate=1e-3, warmup_steps=100, decay=0.6, ema_steps=200)
 
 
 def build(vocab_size: int) -> CLIPTextModel:
@@ -95,7 +95,7 @@ def train(minutes: float, plan: Plan = PLAN) -> Path:
         mask = (batch["ids"] != tokenizer.bos_token_id) & (batch["ids"] != tokenizer.eos_token_id)
         longest = int(mask.sum(-1).max()) + 1  # the encoder is causal: padding changes nothing before it
         mask = mask[:, :longest]
-        with torch.autocast(loop.device.type, torch.bfloat16):
+        with autocast(loop.device):
             patches, words = matcher(z, encoder(batch["ids"][:, :longest]).last_hidden_state)
         loss, share = filip(patches, words, mask, matcher.scale)
         right[0] = 0.95 * right[0] + 0.05 * share

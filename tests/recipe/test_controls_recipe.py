@@ -38,7 +38,7 @@ from course_utils.recipe.reader_lessons import Lessons, answers, hills, unit
 from course_utils.training import Plan
 from tests.tiny import models
 
-FEW = Plan(steps=2, rate=1e-3, warmup=1, log_every=1)
+FEW = Plan(steps=2, learning_rate=1e-3, warmup_steps=1, log_every=1)
 
 
 def scene(*things):

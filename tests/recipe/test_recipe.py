@@ -31,7 +31,7 @@ from course_utils.recipe import (
 )
 from course_utils.training import Loop, Muon, Plan, optimizers
 
-FEW = Plan(steps=2, rate=1e-3, warmup=1)
+FEW = Plan(steps=2, learning_rate=1e-3, warmup_steps=1)
 
 
 def _problem(seed=0):
@@ -46,7 +46,7 @@ def _problem(seed=0):
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
-    plan = Plan(steps=8, rate=1e-2, warmup=2, memory=4)
+    plan = Plan(steps=8, learning_rate=1e-2, warmup_steps=2, ema_steps=4)
     straight, loss_of = _problem()
     assert Loop(tmp_path / "a", {"m": straight}, plan).run(loss_of)
     halves, loss_of = _problem()
@@ -65,16 +65,16 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
 def test_the_loop_learns_and_stops_at_its_minutes(tmp_path):
     model, loss_of = _problem()
     before = loss_of(0).item()
-    loop = Loop(tmp_path, {"m": model}, Plan(steps=60, rate=1e-2, warmup=5))
+    loop = Loop(tmp_path, {"m": model}, Plan(steps=60, learning_rate=1e-2, warmup_steps=5))
     assert not loop.run(loss_of, minutes=0)
     loop.run(loss_of)
     assert loss_of(0).item() < 0.5 * before
 
 
 def test_the_rate_rises_stays_and_falls():
-    plan = Plan(steps=1000, warmup=10, decay=0.5)
+    plan = Plan(steps=1000, warmup_steps=10, decay=0.5)
     assert plan.factor(0) < plan.factor(9) == plan.factor(400) == 1
-    assert plan.factor(600) > plan.factor(900) > plan.factor(999) >= plan.floor
+    assert plan.factor(600) > plan.factor(900) > plan.factor(999) >= plan.min_lr_ratio
 
 
 def test_muon_takes_matrices_and_leaves_the_thin_ones():
@@ -340,10 +340,14 @@ def test_eye_and_judge_are_compared_question_by_question():
 
 def test_labels_name_things_and_colours_that_exist(tmp_path):
     path = tmp_path / "labels.tsv"
-    path.write_text("# base abc\nnumber\tprompt\tseed\tthings\tfingers\n7\ta cat\t3\tblack cat, red unicorn\t\n")
+    path.write_text(
+        '# {"clay-base/unet": "abc"}\nnumber\tprompt\tseed\tthings\tfingers\n7\ta cat\t3\tblack cat, red unicorn\t\n'
+    )
     with pytest.raises(ValueError, match="number=7: things='red unicorn'"):
         eye.read(path)
-    path.write_text("# base abc\nnumber\tprompt\tseed\tthings\tfingers\n7\ta cat\t3\tblack cat, tawny lion\t2\n")
-    assert eye.read(path) == ("abc", [eye.Label("a cat", 3, {"cat": "black", "lion": "tawny"}, 2)])
+    path.write_text(
+        '# {"clay-base/unet": "abc"}\nnumber\tprompt\tseed\tthings\tfingers\n7\ta cat\t3\tblack cat, tawny lion\t2\n'
+    )
+    assert eye.read(path) == ({"clay-base/unet": "abc"}, [eye.Label("a cat", 3, {"cat": "black", "lion": "tawny"}, 2)])
     with pytest.raises(ValueError, match="label anew"):
         eye.measure(None, path=path)

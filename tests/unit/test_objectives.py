@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, EulerDiscreteScheduler
 
-from course_utils.objectives import add_noise, guess_error, noise_loss
+from course_utils.objectives import add_noise, noise_loss, prediction_error
 from course_utils.training import Loop, Plan
 
 NOISE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -16,7 +16,7 @@ def chance(seed=0):
 
 
 @pytest.mark.parametrize("kind", [DDIMScheduler, EulerDiscreteScheduler])
-def test_the_noise_itself_is_the_right_guess(kind):
+def test_the_noise_itself_is_the_right_model(kind):
     scheduler, steps = kind(**NOISE), torch.tensor([10, 900])
     share = scheduler.alphas_cumprod[steps].double()[:, None, None, None]
 
@@ -33,26 +33,28 @@ def test_draws_are_the_generators_and_weights_are_min_snr():
     scheduler = DDIMScheduler(**NOISE)
     asked = []
 
-    def guess(noisy, t):
+    def model(noisy, t):
         asked.append((noisy, t))
         return torch.zeros_like(noisy)
 
-    plain = noise_loss(guess, Z, scheduler, chance(1))
-    capped = noise_loss(guess, Z, scheduler, chance(1), cap=5.0)
-    other = noise_loss(guess, Z, scheduler, chance(2))
+    plain = noise_loss(model, Z, scheduler, chance(1))
+    capped = noise_loss(model, Z, scheduler, chance(1), snr_gamma=5.0)
+    other = noise_loss(model, Z, scheduler, chance(2))
     assert torch.equal(asked[0][0], asked[1][0]) and not torch.equal(plain, other)
     alpha = scheduler.alphas_cumprod[asked[0][1]]
     snr = alpha / (1 - alpha)
     assert torch.allclose(capped, plain * torch.minimum(snr, torch.tensor(5.0)) / snr)
 
 
-def test_noise_loss_is_noise_and_then_the_error_of_the_guess():
+def test_noise_loss_is_noise_and_then_the_error_of_the_model():
     scheduler = DDIMScheduler(**NOISE)
     noisy, steps, noise = add_noise(Z, scheduler, chance(1))
-    guess = lambda noisy, t: 0.5 * noisy  # noqa: E731
-    error = guess_error(guess, noisy, steps, noise, scheduler, cap=5.0)
-    assert torch.equal(error, noise_loss(guess, Z, scheduler, chance(1), cap=5.0))
-    assert guess_error(guess, noisy, steps, 0.5 * noisy, scheduler, cap=5.0).max() == 0, "any target will do"
+    model = lambda noisy, t: 0.5 * noisy  # noqa: E731
+    error = prediction_error(model, noisy, steps, noise, scheduler, snr_gamma=5.0)
+    assert torch.equal(error, noise_loss(model, Z, scheduler, chance(1), snr_gamma=5.0))
+    assert (
+        prediction_error(model, noisy, steps, 0.5 * noisy, scheduler, snr_gamma=5.0).max() == 0
+    )  # any target will do
 
 
 def test_other_targets_are_refused():
@@ -67,7 +69,8 @@ def fit(folder, stop=None, **plan):
         line.weight.fill_(0.1), line.bias.zero_()
     x = torch.linspace(-1, 1, 12).reshape(4, 3)
     choose = lambda modules, rate: [torch.optim.AdamW(modules[0].parameters(), lr=rate)]  # noqa: E731
-    loop = Loop(folder, {"line": line}, Plan(steps=6, rate=0.05, warmup=1, save_every_s=0, **plan), choose=choose)
+    plan = Plan(steps=6, learning_rate=0.05, warmup_steps=1, save_every_s=0, **plan)
+    loop = Loop(folder, {"line": line}, plan, choose=choose)
     seen = []
 
     def watch(loss):
@@ -79,23 +82,23 @@ def fit(folder, stop=None, **plan):
 
 
 def test_scaled_loss_takes_the_same_steps(tmp_path):
-    plain, seen = fit(tmp_path / "a", memory=3)
-    scaled, also = fit(tmp_path / "b", memory=3, half=True)
+    plain, seen = fit(tmp_path / "a", ema_steps=3)
+    scaled, also = fit(tmp_path / "b", ema_steps=3, fp16=True)
     assert len(seen) == 6 and seen == pytest.approx(also, rel=1e-5)
     assert torch.allclose(plain.modules["line"].weight, scaled.modules["line"].weight, atol=1e-6)
     assert scaled.scaler.is_enabled() and not plain.scaler.is_enabled()
 
 
 def test_a_scaled_run_resumes_with_its_scale(tmp_path):
-    fit(tmp_path / "a", stop=3, memory=3, half=True)
+    fit(tmp_path / "a", stop=3, ema_steps=3, fp16=True)
     kept = torch.load(tmp_path / "a/checkpoint.pt", weights_only=True)
     assert kept["scaler"]["scale"] > 1
-    again, seen = fit(tmp_path / "a", memory=3, half=True)
-    straight, _ = fit(tmp_path / "b", memory=3, half=True)
+    again, seen = fit(tmp_path / "a", ema_steps=3, fp16=True)
+    straight, _ = fit(tmp_path / "b", ema_steps=3, fp16=True)
     assert len(seen) == 3 and torch.equal(again.average["line"].weight, straight.average["line"].weight)
 
 
 def test_watch_stops_and_saves_and_no_memory_means_no_average(tmp_path):
-    loop, seen = fit(tmp_path, stop=2, memory=0)
+    loop, seen = fit(tmp_path, stop=2, ema_steps=0)
     assert len(seen) == 2 and loop.step == 2 and loop.average["line"] is loop.modules["line"]
     assert torch.load(loop.path, weights_only=True)["step"] == 2

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from course_utils import catalog, personalize
-from course_utils.objectives import low_precision
+from course_utils import catalog, env, personalize
 from course_utils.personalize import batches
 from course_utils.personalize.batches import PreservationLoss, encode_examples
 from course_utils.personalize.presets import KNOWN
 from course_utils.personalize.runs import step_generator
 from course_utils.recipe.tables import personal
+from course_utils.training import autocast
 from tests.tiny import models
 from tests.tiny.learning import DREAMBOOTH, LORA, TRIGGER, Killed, guess, kill_at, pictures, same, state
 
@@ -36,10 +36,9 @@ def test_answers_are_the_bases_own_at_all_noise_levels(pipe, subject):
     assert sorted(given.steps.tolist()) == list(range(0, 1000, 50)) and given.steps[0] != 0
     for row in (0, 7, 19):
         words = pipe.encode_prompt([captions[row]], "cpu", 1, False)[0]
-        low = low_precision(torch.device("cpu"))  # as the training sees it
-        with torch.no_grad(), torch.autocast("cpu", low, enabled=low is not None):
+        with torch.no_grad(), autocast(torch.device("cpu")):  # as the training sees it
             own = pipe.unet(given.noisy[row, None], given.steps[row, None], words, return_dict=False)[0]
-        assert torch.allclose(given.predictions[row, None], own.float(), atol=2e-2 if low else 1e-5)
+        assert torch.allclose(given.predictions[row, None], own.float(), atol=2e-2 if env.native_bfloat16() else 1e-5)
     noisy, steps, predictions, captions_drawn = given.draw(5, step_generator(0, 0))
     for latents, step, answer, text in zip(noisy, steps, predictions, captions_drawn, strict=True):
         (row,) = [k for k in range(20) if given.steps[k] == step]
