@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 from .. import env
 from ..clay import Render
 from ..pictures import as_picture, notes, with_notes
-from . import edges, measures, preprocess_clay
-from .kinds import ControlKind, kind
+from . import edges, preprocess_clay
+from .kinds import ControlKind, joint_shares, kind
 from .problems import empty_note, kind_of
 
 
@@ -131,7 +131,7 @@ def adherence_of(control: str, made: Render, picture) -> float:
 
 def adherence_of_joints(made: Render, picture) -> dict[str, float]:
     """Give PCK@0.1 of "body" and "hand" apart; nan where the render shows none. Arguments as of `adherence_of`."""
-    return measures.joints(made, as_picture(picture, "picture"))
+    return joint_shares(made, as_picture(picture, "picture"))
 
 
 def _with_what_is_to_say(drawn: Image.Image, picture: Image.Image, of: ControlKind) -> Image.Image:

@@ -9,35 +9,25 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from ..adherence import depth_rank
 from ..pictures import as_picture, notes
-from . import features
+from . import slips
 from .kinds import KINDS, ControlKind, kind
 
 COUSINS = ("canny", "mlsd")  # the edges of a box are straight lines
-ORDER = 0.3  # rank correlation with a reference below which the depths are in another order
 
 
-def problems(
-    image: Image.Image,
-    control: str,
-    height: int | None = None,
-    width: int | None = None,
-    reference: Image.Image | None = None,
-) -> list[str]:
+def problems(image: Image.Image, control: str, height: int | None = None, width: int | None = None) -> list[str]:
     """Name what is wrong with a control map; what its maker had to say about it comes first.
 
     Edges drawn black on white, channels in BGR order, colours that stand for no class, a map of another size or
     for another control, an empty map, a photograph where a map is due: these are seen. Not seen is what a map cannot
-    tell: normals with left and right exchanged, a smooth grey picture in place of depth. The sign of a depth map can
-    only be guessed without a reference: the ground, below, is near, so a bottom that is clearly darker than the top is
-    called wrong.
+    tell: normals with left and right exchanged, a smooth grey picture in place of depth. The sign of a depth map is
+    guessed: the ground, below, is near, so a bottom that is clearly darker than the top is called wrong.
 
     Args:
         image: the map, as `as_picture` takes it.
         control: a key of `KINDS`: what the model was trained on.
         height, width: of the picture to be made, in pixels; None says nothing about size.
-        reference: a depth map of the same picture that is known to be right; for "depth" only.
 
     Returns:
         A sentence a slip; an empty list if none is seen.
@@ -55,8 +45,6 @@ def problems(
     seems = kind_of(pixels)
     if seems not in ("", control) and not wanted.accepts(pixels, seems):
         return [*found, _of_another_kind(seems, wanted)]
-    if control == "depth" and reference is not None:
-        return found + _against(pixels, np.asarray(as_picture(reference, "reference")))
     return found + wanted.slips(pixels)
 
 
@@ -65,7 +53,7 @@ def kind_of(pixels: np.ndarray) -> str:
     for each in KINDS.values():
         if each.recognise and each.recognise(pixels):
             return each.name
-    return features.kind_of(pixels)
+    return slips.kind_of(pixels)
 
 
 def empty_note(of: ControlKind) -> str:
@@ -92,16 +80,3 @@ def _size(pixels: np.ndarray, height: int | None, width: int | None) -> list[str
         f"The map has {own[0]} x {own[1]} pixels (height x width), the picture {wanted[0]} x {wanted[1]}: "
         f"it would be resized{bent}; make the map of a picture of the right size."
     ]
-
-
-def _against(pixels: np.ndarray, reference: np.ndarray) -> list[str]:
-    if pixels.shape != reference.shape:
-        raise ValueError(
-            f"reference has shape {list(reference.shape)} and the map {list(pixels.shape)}; they must pair up."
-        )
-    rank = depth_rank(reference[..., 1], pixels[..., 1])
-    if rank <= -ORDER:
-        return [f"Near and far are swapped (rank correlation {rank:.2f} with the reference): invert the map."]
-    if rank < ORDER:
-        return [f"The depths are in another order than the reference's (rank correlation {rank:.2f})."]
-    return []
