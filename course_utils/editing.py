@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from .pictures import as_mask, as_picture
@@ -84,8 +85,13 @@ def keep_outside(mask: Image.Image, picture: Image.Image, seed: int = 0) -> Call
     """
     import torch
 
-    picture = as_picture(picture, "picture", smallest=1, largest=None)
-    free = _free(as_mask(mask), picture)
+    picture, mask = as_picture(picture, "picture", smallest=1, largest=None), as_mask(mask)
+    if mask.size != picture.size:
+        sizes = [f"{image.height} x {image.width}" for image in (mask, picture)]
+        raise ValueError(f"mask has {sizes[0]} pixels and picture {sizes[1]}; they must have one size.")
+    if not mask.getbbox():
+        raise ValueError("mask is black everywhere: nothing may change. Paint white what shall.")
+    free = torch.from_numpy(np.asarray(mask, np.float32) / 255)[None, None]
     clean = noise = inside = None
 
     def blend(pipe: DiffusionPipeline, step: int, timestep: Any, kept: dict) -> dict:
@@ -121,20 +127,6 @@ def decode(pipe: DiffusionPipeline, latents: torch.Tensor) -> Image.Image:
     with torch.no_grad():
         pixels = pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample
     return pipe.image_processor.postprocess(pixels.float())[0]
-
-
-def _free(mask: Image.Image, picture: Image.Image) -> torch.Tensor:
-    """Return the mask as [batch, channel, height, width], 0-1."""
-    import numpy as np
-    import torch
-
-    if mask.size != picture.size:
-        sizes = [f"{image.height} x {image.width}" for image in (mask, picture)]
-        raise ValueError(f"mask has {sizes[0]} pixels and picture {sizes[1]}; they must have one size.")
-    values = np.asarray(mask, dtype=np.float32) / 255
-    if not values.any():
-        raise ValueError("mask is black everywhere: nothing may change. Paint white what shall.")
-    return torch.from_numpy(values)[None, None]
 
 
 def _draw(paper: Image.Image, strokes: Sequence[Stroke]) -> Image.Image:

@@ -21,14 +21,12 @@ SILU_GAIN = 1.67
 HINT_CHANNELS = {8: (16, 32, 96, 256), 16: (8, 16, 32, 64, 128)}
 
 
-def copy_of(pipe: DiffusionPipeline, zero: bool = True, lite: bool = False, seed: int = 0) -> ControlNetModel:
+def copy_of(pipe: DiffusionPipeline, zero: bool = True, seed: int = 0) -> ControlNetModel:
     """Give a fresh ControlNet for a pipeline: the trainable copy of its UNet's encoder, with a hint encoder.
 
     Args:
         pipe: a Stable Diffusion; left as it is.
         zero: connect the copy through zero convolutions; False draws them from a Gaussian, as the paper's ablation.
-        lite: a smaller one that copies nothing: blocks without attention, drawn anew. (The paper's "lite" has one
-            convolution for each block.)
         seed: of all that is drawn.
 
     Returns:
@@ -44,14 +42,10 @@ def copy_of(pipe: DiffusionPipeline, zero: bool = True, lite: bool = False, seed
         raise ValueError(f"pipe.vae_scale_factor={covers} has no hint encoder, only {[*HINT_CHANNELS]} have.")
     with torch.random.fork_rng(devices=[]):  # what diffusers draws is drawn again below
         net = ControlNetModel.from_unet(pipe.unet, conditioning_embedding_out_channels=HINT_CHANNELS[covers]).float()
-        if lite:
-            plain = {"down_block_types": ["DownBlock2D"] * len(net.down_blocks), "mid_block_type": "UNetMidBlock2D"}
-            net = ControlNetModel.from_config({**net.config, **plain})
     silent, generator = list(zero_layers(net).values()), torch.Generator().manual_seed(seed)
-    hints = list(net.controlnet_cond_embedding.modules())
-    for layer in net.modules() if lite else hints:
-        if isinstance(layer, nn.Conv2d | nn.Linear) and layer not in silent:
-            _draw(layer, generator, SILU_GAIN if layer in hints else 1.0)
+    for layer in net.controlnet_cond_embedding.modules():
+        if isinstance(layer, nn.Conv2d) and layer not in silent:
+            _draw(layer, generator, SILU_GAIN)
     for layer in [] if zero else silent:
         _draw(layer, generator, 1.0)
     return net.eval().to(pipe.unet.device, memory_format=torch.channels_last)
@@ -78,11 +72,10 @@ def with_gain(net: ControlNetModel, gain: float) -> ControlNetModel:
     return scaled
 
 
-def _draw(layer: nn.Conv2d | nn.Linear, generator: torch.Generator, gain: float) -> None:
+def _draw(layer: nn.Conv2d, generator: torch.Generator, gain: float) -> None:
     """Draw a layer's weights from a Gaussian; at a gain of 1 what passes through keeps its size. Its bias is zero."""
     nn.init.normal_(layer.weight, std=gain * layer.weight[0].numel() ** -0.5, generator=generator)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
+    nn.init.zeros_(layer.bias)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,7 @@ class ControlNetTrainingConfig:
     snr_gamma: Annotated[float, Range(above=0)] | None = 5.0
     # Steps that the moving average of the weights looks back, at most.
     ema_steps: Annotated[int, Range(1)] = 1000
-    # Steps between two lines of the log, and two calls of `watch`.
+    # Steps between two lines of the log.
     log_every: Annotated[int, Range(1)] = 50
 
 
@@ -86,7 +85,6 @@ def train(
     config: ControlNetTrainingConfig | None = None,
     folder: str | Path | None = None,
     minutes: float = math.inf,
-    watch: Callable[[ControlNetModel], dict] | None = None,
 ) -> Run:
     """Train a ControlNet on pairs, all else of the pipeline locked.
 
@@ -97,7 +95,6 @@ def train(
         config: how; None is `ControlNetTrainingConfig()`.
         folder: keeps checkpoint and log: the same call goes on where an earlier one was stopped. None keeps nothing.
         minutes: stop after this long.
-        watch: given the averaged network every `config.log_every` steps; the figures that it returns go into the log.
 
     Returns:
         The averaged network, the log, and whether the plan was finished.
@@ -115,8 +112,7 @@ def train(
             part.to(loop.device)
         loss, generator = ControlNetLoss(pipe, net, config), loop.generator()
         share = math.ceil(config.train_batch_size / loop.accelerator.num_processes)
-        note = None if watch is None else lambda: watch(loop.average["net"])
-        finished = loop.run(lambda _: loss(pairs.draw(share, generator), generator), minutes, note)
+        finished = loop.run(lambda _: loss(pairs.draw(share, generator), generator), minutes)
         log = folder / "log.jsonl"
         lines = log.read_text().splitlines() if log.exists() else []
     return Run(loop.average["net"], [json.loads(line) for line in lines], finished)

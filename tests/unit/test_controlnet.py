@@ -59,7 +59,7 @@ def test_a_fresh_copy_changes_nothing_to_the_last_bit(pipe, pictures):
     assert np.array_equal(plain, paint(with_control(pipe, controlnet.copy_of(pipe)), image=pictures[0]))
 
 
-@pytest.mark.parametrize("how", [{"zero": False}, {"lite": True, "zero": False}])
+@pytest.mark.parametrize("how", [{"zero": False}])
 def test_gaussian_connections_do_change_the_picture(pipe, pictures, how):
     plain = paint(pipe, height=HEIGHT, width=WIDTH)
     assert not np.array_equal(plain, paint(with_control(pipe, controlnet.copy_of(pipe, **how)), image=pictures[0]))
@@ -75,17 +75,9 @@ def test_the_copy_is_the_unets_encoder(pipe):
     )
 
 
-def test_the_lite_one_is_smaller_silent_and_speaks_to_the_same_places(pipe, pictures):
-    full, lite = controlnet.copy_of(pipe), controlnet.copy_of(pipe, lite=True)
-    count = [sum(p.numel() for p in net.parameters()) for net in (full, lite)]
-    assert count[1] < count[0] and not [name for name, _ in lite.named_modules() if "attentions.0" in name]
-    assert controlnet.zero_layers(lite).keys() == controlnet.zero_layers(full).keys()
-    assert np.array_equal(paint(with_control(pipe, lite), image=pictures[0]), paint(pipe, height=HEIGHT, width=WIDTH))
-
-
 def test_a_seed_means_the_same_copy_and_the_global_generator_is_left_alone(pipe):
     before = torch.random.get_rng_state()
-    first, again, other = (controlnet.copy_of(pipe, zero=False, lite=True, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (controlnet.copy_of(pipe, zero=False, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(before, torch.random.get_rng_state())
     assert same(weights(first), again) and not same(weights(first), other)
 
@@ -159,21 +151,15 @@ def test_only_the_copy_learns_and_the_pipeline_is_left_as_it_was(pipe, pairs):
     assert {type(p) for p in run.net.attn_processors.values()} == {type(p) for p in processors.values()}
 
 
-def test_an_exception_unlocks_the_pipeline(pipe, pairs):
+def test_an_exception_unlocks_the_pipeline(pipe):
+    class Torn:
+        def draw(self, count, generator):
+            raise RuntimeError("enough")
+
     processors = dict(pipe.unet.attn_processors)
     with pytest.raises(RuntimeError, match="enough"):
-        controlnet.train(
-            pipe,
-            controlnet.copy_of(pipe),
-            pairs,
-            controlnet.ControlNetTrainingConfig(max_train_steps=2, log_every=1),
-            watch=_refuse,
-        )
+        controlnet.train(pipe, controlnet.copy_of(pipe), Torn())
     assert pipe.unet.attn_processors == processors and all(p.requires_grad for p in pipe.unet.parameters())
-
-
-def _refuse(net):
-    raise RuntimeError("enough")
 
 
 def test_a_fresh_hint_encoder_lets_the_map_through(pipe):
@@ -228,18 +214,12 @@ def test_emptied_prompts_are_not_heard(pipe, pairs):
         assert torch.equal(*errors) == equal
 
 
-def test_a_stopped_run_goes_on_and_its_log_tells_what_was_watched(pipe, pairs, tmp_path):
+def test_a_stopped_run_goes_on_and_has_its_log(pipe, pairs, tmp_path):
     config = controlnet.ControlNetTrainingConfig(max_train_steps=4, train_batch_size=2, log_every=2)
-    seen = []
-    how = {"config": config, "folder": tmp_path, "watch": lambda net: seen.append(net) or {"answer": 42}}
+    how = {"config": config, "folder": tmp_path}
     first = controlnet.train(pipe, controlnet.copy_of(pipe), pairs, minutes=0, **how)
     assert not first.finished and first.log == []
     run = controlnet.train(pipe, controlnet.copy_of(pipe), pairs, **how)
     again = controlnet.train(pipe, controlnet.copy_of(pipe), pairs, **how)
-    assert run.finished and again.finished and same(weights(run.net), again.net)
-    assert (
-        [(line["step"], line["answer"]) for line in run.log]
-        == [(2, 42), (4, 42)]
-        == [(line["step"], line["answer"]) for line in again.log]
-    )
-    assert all(net is not None and not net.training for net in seen)
+    assert run.finished and again.finished and same(weights(run.net), again.net) and not run.net.training
+    assert [line["step"] for line in run.log] == [2, 4] == [line["step"] for line in again.log]
