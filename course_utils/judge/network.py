@@ -121,22 +121,22 @@ class Judge(nn.Module):
             and of the finger count [batch, 7].
         """
         x = self.inner[0](F.relu(self.stem(F.relu(self.fine(x)))))
-        kept = []
+        skips = []
         for down, inner in zip(self.down, self.inner[1:], strict=True):
-            kept.append(x)
+            skips.append(x)
             x = inner(F.relu(down(x)))
         hand = None
-        for level in reversed(range(len(kept))):
+        for level in reversed(range(len(skips))):
             up = F.interpolate(self.rise[level](x), scale_factor=2.0, mode="nearest")
-            x = self.outer[level](F.relu(up + kept[level]))
+            x = self.outer[level](F.relu(up + skips[level]))
             hand = self.hand(x) if level == 1 else hand
         pooled = torch.cat([hand.mean((2, 3)), hand.amax((2, 3))], dim=1)
         return self.klass(x), self.colour(x), self.fingers(pooled)
 
 
 def _conv(a: int, b: int, size: int = 3, stride: int = 1) -> nn.Sequential:
-    made = nn.Conv2d(a, b, size, stride, (size - stride + 1) // 2, bias=False)
-    return nn.Sequential(made, nn.BatchNorm2d(b, momentum=0.05))
+    convolution = nn.Conv2d(a, b, size, stride, (size - stride + 1) // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(b, momentum=0.05))
 
 
 def prepare(pixels: np.ndarray) -> torch.Tensor:

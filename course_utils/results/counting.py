@@ -130,8 +130,9 @@ def by_kind(before: Sequence[dict], after: Sequence[dict], name: str, bars: Bars
 def report_kinds(kinds: Mapping[str, Comparison]) -> str:
     """Write down a fault for each kind of prompt: both rates, what is left, what changed, and how many prompts."""
     lines = [f"{'':16}{'without':>9}{'with':>9}   {'with / without (95 %)':25}{'change (95 %)':28}prompts"]
-    for kind, it in kinds.items():
-        lines.append(f"{kind:16}{it.before:9.1%}{it.after:9.1%}   {it.ratio!s:25}{it.difference!s:28}{it.prompts}")
+    for kind, found in kinds.items():
+        rates = f"{found.before:9.1%}{found.after:9.1%}   {found.ratio!s:25}{found.difference!s:28}"
+        lines.append(f"{kind:16}{rates}{found.prompts}")
     return "\n".join(lines)
 
 

@@ -194,7 +194,7 @@ def test_nothing_that_json_cannot_say_is_kept(tmp_path):
 
 
 def test_every_table_is_found_under_its_name():
-    for name in command.ROOMS:
+    for name in command.MODULES:
         found = command.find(name)
         assert found.name == name and found.models and json.dumps(found.settings)
 

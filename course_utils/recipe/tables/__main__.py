@@ -14,7 +14,7 @@ from ... import env
 from . import making
 
 # table: the module of this package whose TABLES has it; in the order of the lessons
-ROOMS: dict[str, str] = {
+MODULES: dict[str, str] = {
     "beach": "stories",
     "adherence": "obedience",
     "mismatch": "obedience",
@@ -31,23 +31,23 @@ ROOMS: dict[str, str] = {
 
 def find(name: str) -> making.Table:
     """Give a table by its name."""
-    return importlib.import_module(f".{ROOMS[name]}", __package__).TABLES[name]
+    return importlib.import_module(f".{MODULES[name]}", __package__).TABLES[name]
 
 
 def main() -> None:
     """Read the command line and make what was asked for."""
     parser = argparse.ArgumentParser(description="The tables that take minutes.")
-    parser.add_argument("name", nargs="*", help=f"one of {', '.join(ROOMS)}; all that are not fresh without one")
+    parser.add_argument("name", nargs="*", help=f"one of {', '.join(MODULES)}; all that are not fresh without one")
     parser.add_argument("--minutes", type=float, default=math.inf, help="for each table: stop after this long")
-    asked = parser.parse_args()
-    unknown = [name for name in asked.name if name not in ROOMS]
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.name if name not in MODULES]
     if unknown:
-        parser.error(f"no table {unknown[0]!r}; there are {', '.join(ROOMS)}.")
-    for table in map(find, asked.name or ROOMS):
-        if not asked.name and making.fresh(table):
+        parser.error(f"no table {unknown[0]!r}; there are {', '.join(MODULES)}.")
+    for table in map(find, arguments.name or MODULES):
+        if not arguments.name and making.fresh(table):
             env.say(f"{table.name}: fresh")
         else:
-            env.say(f"{table.name}: {'made' if making.make(table, minutes=asked.minutes) else 'not whole yet'}")
+            env.say(f"{table.name}: {'made' if making.make(table, minutes=arguments.minutes) else 'not whole yet'}")
 
 
 if __name__ == "__main__":

@@ -93,29 +93,30 @@ def judged(ask: exam.Ask, seed: int, image: Image.Image | np.ndarray) -> dict:
     pixels = np.asarray(image)
     row = exam.row(ask, seed, pixels)
     first, second = words = [word for word, _ in ask.wanted]
-    chances = _chances(pixels)
-    held = bordering(chances.argmax(0), first, second) if f"{first} with " in ask.prompt else None
-    mixing = shared(*(chances[network.label_of(word)] for word in words))
+    probabilities = _probabilities(pixels)
+    held = bordering(probabilities.argmax(0), first, second) if f"{first} with " in ask.prompt else None
+    mixing = shared(*(probabilities[network.label_of(word)] for word in words))
     extra = [word for word in row["found"] if word not in words]
     return row | {"extra": extra, "mixing": mixing, "held": held if all(row["present"]) else None}
 
 
-def _chances(pixels: np.ndarray) -> np.ndarray:
+def _probabilities(pixels: np.ndarray) -> np.ndarray:
     """Give the judge's probability of each label for each second pixel that it sees: [label, height, width]."""
     import torch
 
     with torch.inference_mode():
-        klass, _, _ = judge.load().model(network.prepare(network.shrink(pixels)[None]))
-    return klass[0].softmax(0).numpy()
+        logits, _, _ = judge.load().model(network.prepare(network.shrink(pixels)[None]))
+    return logits[0].softmax(0).numpy()
 
 
-def shared(one: np.ndarray, two: np.ndarray) -> float:
+def shared(first: np.ndarray, second: np.ndarray) -> float:
     """Give how far two things are said of the same pixels: their common probability over that of either, 0-1.
 
     Only pixels count of which the one or the other is likely, together more than not: 0 where there are none.
     """
-    either = one + two > 0.5
-    return round(float(np.minimum(one, two)[either].sum() / max(np.maximum(one, two)[either].sum(), 1e-9)), 4)
+    either = first + second > 0.5
+    common, any_of_both = np.minimum(first, second)[either], np.maximum(first, second)[either]
+    return round(float(common.sum() / max(any_of_both.sum(), 1e-9)), 4)
 
 
 def bordering(label: np.ndarray, first: str, second: str) -> float | None:
@@ -127,8 +128,8 @@ def bordering(label: np.ndarray, first: str, second: str) -> float | None:
     """
     import cv2
 
-    mine = (label == network.label_of(second)).astype(np.uint8)
-    around = cv2.dilate(mine, np.ones((3, 3), np.uint8)) > mine
+    mask = (label == network.label_of(second)).astype(np.uint8)
+    around = cv2.dilate(mask, np.ones((3, 3), np.uint8)) > mask
     return round(float((label[around] == network.label_of(first)).mean()), 4) if around.any() else None
 
 
@@ -147,8 +148,8 @@ def _rows(pipe: DiffusionPipeline, trials: Sequence[Trial], way: str, config: At
         images, losses = paint(pipe, trials, config)
     seconds = None if way == TRUE else round((time.perf_counter() - began) / len(trials), 3)
     return [
-        judged(ask, seed, image) | {"way": way, "losses": [round(loss, 4) for loss in seen], "seconds": seconds}
-        for (ask, seed), image, seen in zip(trials, images, losses, strict=True)
+        judged(ask, seed, image) | {"way": way, "losses": [round(loss, 4) for loss in curve], "seconds": seconds}
+        for (ask, seed), image, curve in zip(trials, images, losses, strict=True)
     ]
 
 
@@ -157,8 +158,8 @@ def _true(pipe: DiffusionPipeline, ask: exam.Ask, seed: int) -> Image.Image:
     from PIL import Image
 
     size = catalog.defaults("clay")
-    made = clay.render(clay.scene(seed, words=ask.prompt), size["height"], size["width"])
-    return editing.decode(pipe, editing.encode(pipe, Image.fromarray(made.image)))
+    render = clay.render(clay.scene(seed, words=ask.prompt), size["height"], size["width"])
+    return editing.decode(pipe, editing.encode(pipe, Image.fromarray(render.image)))
 
 
 def _table(name: str, ways: Ways, seeds: tuple[int, ...], every: int = 1) -> Table:

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import catalog, env
-from ...results import rows as kept
-from ...results.rows import Result
+from ...results import Result, read, write
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,8 @@ def make(table: Table, folder: Path | None = None, minutes: float = math.inf) ->
     jobs, done = table.jobs(), _done(work)
     left = [key for key in jobs if key not in done]
     state.wait_for_everyone()  # all have seen the same before anyone adds to it
-    with state.split_between_processes(left) as mine, (work / f"{state.process_index}.jsonl").open("a") as log:
-        for key in tqdm(mine, desc=table.name, unit="job", disable=not state.is_main_process):
+    with state.split_between_processes(left) as own, (work / f"{state.process_index}.jsonl").open("a") as log:
+        for key in tqdm(own, desc=table.name, unit="job", disable=not state.is_main_process):
             if time.monotonic() > end:
                 break
             log.write(json.dumps({"job": key, "rows": table.measure(jobs[key])}, allow_nan=False) + "\n")
@@ -81,14 +80,14 @@ def make(table: Table, folder: Path | None = None, minutes: float = math.inf) ->
     done = _done(work)
     whole = all(key in done for key in jobs)
     if whole and state.is_main_process:
-        kept.write(Result(table.name, [row for key in jobs for row in done[key]], **made), folder)
+        write(Result(table.name, [row for key in jobs for row in done[key]], **made), folder)
     return whole
 
 
 def fresh(table: Table, folder: Path | None = None) -> bool:
     """Tell whether a table is there and was made with these settings, the lane's defaults and what ships."""
     try:
-        result = kept.read(table.name, folder)
+        result = read(table.name, folder)
     except FileNotFoundError:
         return False
     wanted = json.loads(json.dumps(_made(table)))

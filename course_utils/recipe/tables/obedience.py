@@ -46,15 +46,15 @@ def _mismatch(job: tuple[str, int]) -> list[dict]:
     net, number = job
     chosen = _block(_scenes(*CONTROLS, count=SHARED), number)
     if net in CONTROLS:
-        made = {kind: _steered(kind, net, chosen) for kind in CONTROLS}
+        painted = {kind: _steered(kind, net, chosen) for kind in CONTROLS}
     else:
         base = catalog.load("text2img", "clay")
         pictures = trials.generate(base, chosen) if net == WITHOUT else trials.tripped(base, chosen)
-        made = dict.fromkeys(CONTROLS, pictures)
+        painted = dict.fromkeys(CONTROLS, pictures)
     return [
         {"map": kind, "net": net, "scene": trial.number, "prompt": trial.prompt}
         | {"reached": trials.plain(controls.adherence_of(kind, trial.made, picture))}
-        for kind, pictures in made.items()
+        for kind, pictures in painted.items()
         for trial, picture in zip(chosen, pictures, strict=True)
     ]
 

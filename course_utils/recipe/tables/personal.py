@@ -62,9 +62,9 @@ def asks(word: str, facet: str, named: str) -> list[tuple[exam.Ask, int]]:
     """
     if facet == SUBJECT:
         return loras.asks(word, named)
-    mine = (STAND_IN, None) if named == STAND_IN else (word, pretrained.SUBJECTS[word])
-    said, first, also = (BESIDE, f"a {named} and ", (mine,)) if facet == WITH else (OTHERS, "", ())
-    each = [(f"{first}{_a(colour)} {thing} {place}", (*also, (thing, colour))) for colour, thing, place in said]
+    subject = (STAND_IN, None) if named == STAND_IN else (word, pretrained.SUBJECTS[word])
+    others, first, also = (BESIDE, f"a {named} and ", (subject,)) if facet == WITH else (OTHERS, "", ())
+    each = [(f"{first}{_a(colour)} {thing} {place}", (*also, (thing, colour))) for colour, thing, place in others]
     return [(exam.Ask(prompt, wanted, facet), seed) for prompt, wanted in each for seed in range(SEEDS)]
 
 

@@ -61,32 +61,33 @@ def _measure(job: tuple[str, str, tuple[float, float], int]) -> list[dict]:
     # In a fight the second map is that of the next scene.
     others = [every[(number * BLOCK + k + (case == "fight")) % len(every)] for k in range(len(chosen))]
     pipe = catalog.load("controlnet", "clay", control=DUETS[duet])
-    given = [maps_of(duet, one, other) for one, other in zip(chosen, others, strict=True)]
+    given = [maps_of(duet, first, second) for first, second in zip(chosen, others, strict=True)]
     pictures = trials.generate(pipe, chosen, {"controlnet_conditioning_scale": list(scales)}, image=given)
     return [
         {"duet": duet, "case": case, "first": scales[0], "second": scales[1]}
-        | {"scene": one.number, "prompt": one.prompt}
-        | {name: trials.plain(value) for name, value in obeyed(duet, one, other, picture).items()}
-        for one, other, picture in zip(chosen, others, pictures, strict=True)
+        | {"scene": first.number, "prompt": first.prompt}
+        | {name: trials.plain(value) for name, value in obeyed(duet, first, second, picture).items()}
+        for first, second, picture in zip(chosen, others, pictures, strict=True)
     ]
 
 
-def maps_of(duet: str, one: Trial, other: Trial) -> list[Image.Image]:
+def maps_of(duet: str, first: Trial, second: Trial) -> list[Image.Image]:
     """Draw the two maps: the first control's of one scene, the second's of the other."""
     if duet != "body + hand":
-        return [controls.from_truth(trial.made, kind) for trial, kind in zip((one, other), DUETS[duet], strict=True)]
-    (bodies, _), (_, hands) = truth.joints(one.made), truth.joints(other.made)
-    size = one.made.depth.shape
+        pairs = zip((first, second), DUETS[duet], strict=True)
+        return [controls.from_truth(trial.made, kind) for trial, kind in pairs]
+    (bodies, _), (_, hands) = truth.joints(first.made), truth.joints(second.made)
+    size = first.made.depth.shape
     return [draw_pose(bodies, [], *size), draw_pose([], hands, *size)]
 
 
-def obeyed(duet: str, one: Trial, other: Trial, picture) -> dict[str, float]:
+def obeyed(duet: str, first: Trial, second: Trial, picture) -> dict[str, float]:
     """Say how far a picture obeys each of the two."""
     if duet != "body + hand":
-        asked = zip((one, other), DUETS[duet], strict=True)
-        first, second = (controls.adherence_of(kind, trial.made, picture) for trial, kind in asked)
-        return {"obeys first": first, "obeys second": second}
-    found = controls.adherence_of_joints(one.made, picture)
+        pairs = zip((first, second), DUETS[duet], strict=True)
+        reached = [controls.adherence_of(kind, trial.made, picture) for trial, kind in pairs]
+        return dict(zip(("obeys first", "obeys second"), reached, strict=True))
+    found = controls.adherence_of_joints(first.made, picture)
     return {"obeys first": found["body"], "obeys second": found["hand"]}
 
 

@@ -43,8 +43,8 @@ def trial(index: int) -> tuple[Scene, Caption] | None:
     scene = data.scene_of(data.HELD_OUT, index)
     if not word_maps.shows_two(scene):
         return None
-    said = caption(scene, np.random.default_rng([SEED, index]), Says(only_one=0.0))
-    return (scene, said) if len(word_maps.nouns(said)) == 2 else None
+    described = caption(scene, np.random.default_rng([SEED, index]), Says(only_one=0.0))
+    return (scene, described) if len(word_maps.nouns(described)) == 2 else None
 
 
 def measure(job: tuple[str, int]) -> list[dict]:
@@ -55,12 +55,12 @@ def measure(job: tuple[str, int]) -> list[dict]:
     from .. import word_maps
 
     half, index = job
-    scene, said = trial(index)
-    made, noise, rows = clay.render(scene), torch.Generator().manual_seed(index), []
+    scene, described = trial(index)
+    render, generator, rows = clay.render(scene), torch.Generator().manual_seed(index), []
     pipe = catalog.load("text2img", lane="clay")
-    maps = attention.of_picture(pipe, made.image, said.text, TIMESTEPS, resolutions=None, generator=noise)
-    for order, (start, end, who) in zip(("first", "last"), word_maps.nouns(said), strict=True):
-        word, mask = said.text[start:end], made.instance == who
+    maps = attention.of_picture(pipe, render.image, described.text, TIMESTEPS, resolutions=None, generator=generator)
+    for order, (start, end, instance) in zip(("first", "last"), word_maps.nouns(described), strict=True):
+        word, mask = described.text[start:end], render.instance == instance
         about = {"half": half, "scene": index, "order": order, "word": word, "share": round(float(mask.mean()), 4)}
         for layer in (*maps.layers, *MEANS):
             for step, timestep in ((None, None), *enumerate(TIMESTEPS)):
