@@ -16,6 +16,7 @@ from . import vocabulary as words
 from .captions import NUMBERS, PLACE_WORDS, SYNONYMS
 from .sample import MIXES, Mix, draw_thing, hand_pose, raise_hand
 from .scenes import Light, Scene, Thing, Wear
+from .things.stances import FACING, KINDS
 
 ALIASES = {"grey": "gray", **{said: word for word, many in SYNONYMS.items() for said in many}}
 RAISES = {"hand", "finger", "fingers"}  # said after a person, they raise a hand
@@ -38,7 +39,8 @@ def from_words(text: str, seed: int = 0, edition: int = 1) -> Scene:
     """
     rng = np.random.default_rng(seed)
     tokens = [ALIASES.get(t, t) for t in re.findall(r"[a-z]+", text.lower())]
-    mix = replace(MIXES[edition], wears=0.0, dyed=0.0, behind=0.0, turned=0.0)
+    poses = {kind: share for kind, share in KINDS.items() if kind not in FACING}  # fingers are shown if asked for
+    mix = replace(MIXES[edition], wears=0.0, dyed=0.0, behind=0.0, turned=0.0, poses=poses)
     things = _things(tokens, rng, mix)
     if not things:
         raise ValueError(f"words={text!r} names nothing of the clay world; it knows {', '.join(words.THINGS)}.")

@@ -62,7 +62,10 @@ def _setting(scene: Scene, clay: Clay, view: View) -> tuple:
 
 def _pictures(scene: Scene) -> np.ndarray:
     """Paint the pictures that the scene's paintings show: linear float32 [k, PAINTING, PAINTING, 3]."""
-    shown = [render(thing.shows, PAINTING, PAINTING).image for thing in scene.things if thing.shows]
+    shows = [thing.shows for thing in scene.things if thing.shows]
+    if scene.edition > 1 and scene.style == "cubist":
+        shows = [shown.with_(style="cubist") for shown in shows]
+    shown = [render(inner, PAINTING, PAINTING).image for inner in shows]
     blank = np.zeros((1, PAINTING, PAINTING, 3), np.float32)
     return (np.stack(shown) / 255).astype(np.float32) ** GAMMA if shown else blank
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -42,6 +43,8 @@ class Mix:
     turned: float = 0.15
     # The camera walks around the scene (where a place looks alike from all sides).
     around: float = 0.5
+    # How often people stand, sit, wave ..., in any unit.
+    poses: Mapping[str, float] = field(default_factory=lambda: KINDS)
     # Head sizes of people, from and to.
     heads: tuple[float, float] = (1.4, 1.7)
 
@@ -151,10 +154,11 @@ def draw_thing(word: str, rng: np.random.Generator, mix: Mix) -> Thing:
 
 
 def _draw_person(word: str, rng: np.random.Generator, mix: Mix) -> Thing:
-    kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
+    total = sum(mix.poses.values())
+    kind = str(rng.choice(list(mix.poses), p=[share / total for share in mix.poses.values()]))
     pose = draw_pose(rng, kind)
     wears = _wears(word, rng) if rng.random() < mix.wears else ()
-    if kind not in FACING and rng.random() < mix.behind / (1 - sum(KINDS[k] for k in FACING)):
+    if kind not in FACING and rng.random() < mix.behind / (1 - sum(mix.poses.get(k, 0.0) for k in FACING) / total):
         yaw = np.pi + rng.normal(0, 0.45)
         wears = tuple(wear for wear in wears if wear.word not in ("moustache", "glasses"))  # nobody would see them
     else:

@@ -17,7 +17,7 @@ from .shapes import PAINT, TEXTURE
 from .view import GAMMA, Render
 
 SPECK = 0.003  # of the picture: what is smaller is an eye or a button
-CELLS = {1: (9, 30), 2: (4.5, 22)}  # across a cubist picture and one in it; each is cut in two
+CELLS = {1: 9, 2: 4.5}  # across a cubist picture; each is cut in two
 INK = np.array([0.10, 0.08, 0.13], np.float32)
 
 
@@ -78,9 +78,9 @@ def _painted(render: Render) -> np.ndarray:
     return (render.primitive < 0) | _textured(render)
 
 
-def _specks(render: Render, labels: np.ndarray) -> np.ndarray:
-    """Mark the pixels of a thing's smallest regions: eyes, buttons."""
-    return (np.bincount(labels.ravel()) < SPECK * labels.size)[labels] & (render.primitive >= 0)
+def _specks(render: Render, labels: np.ndarray, share: float = SPECK) -> np.ndarray:
+    """Mark the pixels of a thing's smallest regions, less than ``share`` of the picture: eyes, buttons."""
+    return (np.bincount(labels.ravel()) < share * labels.size)[labels] & (render.primitive >= 0)
 
 
 def _light(render: Render, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +89,9 @@ def _light(render: Render, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     grey = image.mean(-1)
     usual = np.maximum(_mean(grey, labels, count), 0.02)[labels]
     lit = _mean(image, np.where(grey >= usual * 0.85, labels, count), count + 1)[:count]
-    specks = _specks(render, labels)  # all edge and no middle: the clay itself says what colour they are
+    specks = _specks(
+        render, labels, SPECK if render.scene.edition == 1 else 3 * SPECK
+    )  # all edge and no middle: the clay itself says what colour they are
     lit[labels[specks]] = (0.9 * render.clay.rows[render.primitive[specks], PAINT]) ** (1 / GAMMA)
     return lit, np.where(specks | _textured(render), 1.0, grey / usual)
 
@@ -121,22 +123,32 @@ def _shards(labels: np.ndarray, chance: np.random.Generator, cells: float) -> np
     return np.where(seed < 0, labels, labels.max() + 1 + seed * 2 + side)
 
 
+def _large(labels: np.ndarray, facets: np.ndarray, count: int) -> np.ndarray:
+    """Tell which facets belong to a region of some size: float [count], 0 or 1."""
+    region = np.zeros(count, int)
+    region[facets.ravel()] = labels.ravel()
+    return (np.bincount(labels.ravel()) >= 3 * SPECK * labels.size)[region].astype(float)
+
+
 def cubist(render: Render) -> np.ndarray:
     """Flat facets in a few strong tones of each region's own colour, leaded like stained glass."""
     image, labels, chance = render.image.astype(np.float32) / 255, regions(render), _chance(render)
-    cells, small = CELLS[render.scene.edition]
-    facets, unit = _shards(labels, chance, cells), min(labels.shape) / 256
-    if (picture := _textured(render)).any():  # a painting in the picture is small, and so are its facets
-        facets = np.where(picture, facets.max() + 1 + _shards(labels, chance, small), facets)
+    first = render.scene.edition == 1
+    facets, unit = _shards(labels, chance, CELLS[render.scene.edition]), min(labels.shape) / 256
+    if (picture := _textured(render)).any() and first:  # a painting in the picture is small, and so are its facets
+        facets = np.where(picture, facets.max() + 1 + _shards(labels, chance, 30), facets)
     count = facets.max() + 1
     typical, light = _light(render, labels)
     colour = _mean(np.where(_painted(render)[..., None], image, typical[labels]), facets, count)
-    tone = _mean(light, facets, count) * 0.9 + 0.1 + chance.uniform(-0.24, 0.24, count)
+    varied = 1.0 if first else _large(labels, facets, count)  # an eye or a mouth keeps its tone
+    tone = _mean(light, facets, count) * 0.9 + 0.1 + chance.uniform(-0.24, 0.24, count) * varied
     level = np.digitize(tone, (0.80, 0.96, 1.12))
     colour = _vivid(colour, 1.45) ** np.array([1.35, 1.12, 1.0, 0.90])[level][:, None]
-    colour = _turn(colour, chance.uniform(-9, 9, count)) * np.array([0.74, 0.88, 1.0, 1.06])[level][:, None]
+    colour = _turn(colour, chance.uniform(-9, 9, count) * varied) * np.array([0.74, 0.88, 1.0, 1.06])[level][:, None]
     flat = cv2.GaussianBlur(np.clip(colour, 0, 1).astype(np.float32)[facets], (0, 0), 0.5)
-    seams = soften(borders(facets), 0.8 * unit) * np.where(picture, 0.12, 0.36)
+    if not first:  # what a painting in the picture shows is cubist of its own
+        flat = np.where(picture[..., None], image, flat)
+    seams = soften(borders(facets), 0.8 * unit) * np.where(picture, 0.12 if first else 0.0, 0.36)
     flat = flat * (1 - seams[..., None])
     return flat + (INK - flat) * 0.92 * soften(_outlines(render, labels), 1.4 * unit)[..., None]
 

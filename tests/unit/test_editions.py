@@ -232,7 +232,7 @@ def test_facets_of_a_cubist_picture_hold_two_latents():
     from course_utils.clay.styles import CELLS, _shards
 
     made = clay.render(person(head_size=1.6), 256, 256)
-    facets = _shards(regions(made), np.random.default_rng(0), CELLS[2][0])
+    facets = _shards(regions(made), np.random.default_rng(0), CELLS[2])
     sizes = np.bincount(facets[made.primitive < 0])
     assert np.median(sizes[sizes > 200]) > 32 * 32 * 0.8
 
@@ -249,3 +249,9 @@ def test_the_recipe_keeps_the_editions_apart(monkeypatch, tmp_path):
     strange = [data.scene_of(data.JUDGE, index) for index in range(60)]
     assert all(scene.edition == 2 for scene in strange)
     assert {thing.word for scene in strange for thing in scene.things} & set(words.HELD_OUT)
+
+
+def test_no_fingers_are_shown_unless_words_ask_for_them():
+    for seed in range(30):
+        pose = clay.scene(seed, words="a man in the garden", edition=2).things[0].pose
+        assert pose.left is None and pose.right is None
