@@ -49,8 +49,10 @@ def frame(scene: Scene, rng: np.random.Generator) -> Camera:
     if scene.framing == "half-body":
         return _half_body(clay, rng, 0.45 if scene.edition == 1 else 0.9)
     many = len(scene.things) > 1
-    large = many or scene.framing == "hand" or (scene.edition > 1 and scene.things[0].word in words.PEOPLE)
-    fill = rng.uniform(0.86, 0.97) if large else rng.uniform(0.70, 0.95)
+    if scene.edition > 1 and not many and scene.things[0].word in words.PEOPLE:
+        fill = rng.uniform(0.885, 0.995)  # spheres reach farther than heads and shoes: 0.86-0.97 of the picture
+    else:
+        fill = rng.uniform(0.86, 0.97) if many or scene.framing == "hand" else rng.uniform(0.70, 0.95)
     slack = 0.0 if many else (1 - fill) * 0.35
     shift = (rng.uniform(-slack, slack), rng.uniform(-0.05, 0.0))
     if scene.edition == 1:

@@ -50,6 +50,7 @@ class Mix:
 
 
 MIX = Mix()
+# By edition. In the second every third thing is a person, so that full figures and their poses are learned well.
 MIXES = {1: MIX, 2: Mix(edition=2, people=0.35)}
 
 

@@ -89,9 +89,8 @@ def _light(render: Render, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     grey = image.mean(-1)
     usual = np.maximum(_mean(grey, labels, count), 0.02)[labels]
     lit = _mean(image, np.where(grey >= usual * 0.85, labels, count), count + 1)[:count]
-    specks = _specks(
-        render, labels, SPECK if render.scene.edition == 1 else 3 * SPECK
-    )  # all edge and no middle: the clay itself says what colour they are
+    small = SPECK if render.scene.edition == 1 else 3 * SPECK
+    specks = _specks(render, labels, small)  # all edge and no middle: the clay itself says what colour they are
     lit[labels[specks]] = (0.9 * render.clay.rows[render.primitive[specks], PAINT]) ** (1 / GAMMA)
     return lit, np.where(specks | _textured(render), 1.0, grey / usual)
 
