@@ -13,6 +13,7 @@ from tools.build import written
 from tools.tidy import problems
 
 STARTUP = Path(__file__).with_name("kernel_startup.py")
+PANEL = "if 'panel' in globals():\n    assert panel.shot and not panel.error.value, panel.error.value"
 SMALL = {"num_inference_steps": 5, "height": 128, "width": 128}
 
 
@@ -29,6 +30,7 @@ def run(source: Path, hub: Path, pickles: dict[str, str], defaults: dict | None 
         What is wrong: cells that fail, warnings, progress bars; empty if all is well.
     """
     nb = jupytext.reads(written(source), fmt="py:percent")
+    nb.cells.insert(_last_of_panel(nb) + 1, nbformat.v4.new_code_cell(PANEL))
     with tempfile.TemporaryDirectory() as home:
         startup = Path(home) / "ipython/profile_default/startup"
         startup.mkdir(parents=True)
@@ -55,6 +57,11 @@ def run(source: Path, hub: Path, pickles: dict[str, str], defaults: dict | None 
         )
         client.execute(env=os.environ | settings)
     return [*failures(nb), *problems(nb)]
+
+
+def _last_of_panel(nb: nbformat.NotebookNode) -> int:
+    """Return the place of the cell that shows the lesson's panel, which has pressed its button."""
+    return max(number for number, cell in enumerate(nb.cells) if "widget" in cell.metadata.get("tags", []))
 
 
 def failures(nb: nbformat.NotebookNode) -> list[str]:
