@@ -15,7 +15,6 @@ def hub(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.sd15
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("source", published(), ids=lambda source: source.stem)
 def test_lesson_runs_on_the_sd15_lane(source, hub):

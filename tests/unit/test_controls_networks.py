@@ -209,7 +209,6 @@ def test_a_missing_controlnet_aux_is_said_before_anything_is_downloaded(picture,
 
 @pytest.mark.slow
 def test_the_real_detectors_run(tmp_path, monkeypatch, capfd, recwarn):
-    pytest.importorskip("controlnet_aux")
     entry = catalog.checkpoint("annotators", "sd15")
     snapshot = tiny.build_annotators_hub(tmp_path, entry.id, entry.revision)
     use_hub(monkeypatch, tmp_path)

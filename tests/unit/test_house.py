@@ -161,7 +161,7 @@ def test_ranges_admit_the_lock(lock):
     pins = {canonicalize_name(pin.name): pin.specifier for pin in map(Requirement, lines)}
     assert all(len(specifier) == 1 and next(iter(specifier)).operator == "==" for specifier in pins.values())
     project = pyproject()["project"]
-    extras = [] if lock == "requirements-colab.lock" else ["lab", "test"]
+    extras = ["annotators"] if lock == "requirements-colab.lock" else ["annotators", "lab", "test"]
     wanted_lines = sum((project["optional-dependencies"][extra] for extra in extras), project["dependencies"])
     for wanted in map(Requirement, wanted_lines):
         pin = next(iter(pins[canonicalize_name(wanted.name)]))
