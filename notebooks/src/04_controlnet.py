@@ -109,8 +109,7 @@ through = editing.decode(pipe, editing.encode(pipe, picture))
 floor, reached, ceiling = (controls.adherence_of("canny", made, image) for image in (without, steered, through))
 print(f"floor {floor:.2f}, with the map {reached:.2f}, ceiling {ceiling:.2f}")
 print(f"score of this one picture: {(reached - floor) / (ceiling - floor):.2f}")
-assert all(0 <= value <= 1 for value in (floor, reached, ceiling))
-checks.claim(room.lane, floor < ceiling and reached > floor, "the map is obeyed")
+checks.claim(room.lane, 0 <= floor < min(reached, ceiling) <= 1, "the map is obeyed")
 
 # %% [markdown]
 # One picture proves little. The table further down has 64 scenes for each control.
