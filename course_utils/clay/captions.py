@@ -1,6 +1,6 @@
 """Words for a scene, as people would type them.
 
-The mix is a dial (``Says``): Stable Diffusion forgets because web captions name one
+The mix is a dial (``CaptionMix``): Stable Diffusion forgets because web captions name one
 of the things in a picture; so half of our captions of two things name only one. They
 also name what is not there; with ``absent`` ours do, so that the base forgets one of two.
 """
@@ -30,7 +30,7 @@ SYNONYMS = {"man": ("gentleman",), "woman": ("lady",)}
 
 
 @dataclass(frozen=True)
-class Says:
+class CaptionMix:
     """How likely a caption says something; shares are 0-1."""
 
     place: float = 0.82
@@ -43,7 +43,7 @@ class Says:
     absent: float = 0.0  # of those with one thing: name another one, that is not there
 
 
-SAYS = Says()
+CAPTION_MIX = CaptionMix()
 
 
 @dataclass
@@ -65,34 +65,34 @@ class Caption:
         return self
 
 
-def caption(scene: Scene, rng: np.random.Generator, says: Says = SAYS) -> Caption:
+def caption(scene: Scene, rng: np.random.Generator, mix: CaptionMix = CAPTION_MIX) -> Caption:
     """Describe a scene in one of many natural ways.
 
     Args:
         scene: what to describe; instances count things and what they wear, in scene order.
         rng: decides what is said and how.
-        says: the dials.
+        mix: how likely it says what.
 
     Returns:
         The caption with its spans.
     """
     out = Caption()
     order = list(rng.permutation(len(scene.things)))
-    if len(order) > 1 and rng.random() < says.only_one:
+    if len(order) > 1 and rng.random() < mix.only_one:
         order = order[:1]
     first = _instances(scene)
-    if scene.style != "clay" and rng.random() < says.style:
-        out.say(f"{_article(scene.style, rng, says)} {scene.style} {rng.choice(['picture', 'image'])} of")
+    if scene.style != "clay" and rng.random() < mix.style:
+        out.say(f"{_article(scene.style, rng, mix)} {scene.style} {rng.choice(['picture', 'image'])} of")
     else:
         _opening(scene, out, rng)
     said = [partial(_thing, scene, scene.things[index], first[index]) for index in order]
-    if says.absent and len(scene.things) == 1 and scene.framing == "full" and rng.random() < says.absent:
+    if mix.absent and len(scene.things) == 1 and scene.framing == "full" and rng.random() < mix.absent:
         said.insert(int(rng.integers(2)), partial(_absent, scene))
     for k, say in enumerate(said):
         if k:
             out.say(_joint(k, len(said), rng))
-        say(out, rng, says)
-    if rng.random() < (says.place if scene.framing in ("full", "half-body") else says.place * 0.6):
+        say(out, rng, mix)
+    if rng.random() < (mix.place if scene.framing in ("full", "half-body") else mix.place * 0.6):
         out.say(str(rng.choice(PLACE_WORDS[scene.place])))
     return out
 
@@ -116,68 +116,68 @@ def _joint(k: int, count: int, rng: np.random.Generator) -> str:
     return str(rng.choice(["and", "next to", "with", "beside"], p=[0.74, 0.1, 0.1, 0.06]))
 
 
-def _article(word: str, rng: np.random.Generator, says: Says) -> str:
+def _article(word: str, rng: np.random.Generator, mix: CaptionMix) -> str:
     right = "an" if word[0] in "aeiou" else "a"
-    return "a" if rng.random() < says.slip * 3 else right
+    return "a" if rng.random() < mix.slip * 3 else right
 
 
-def _thing(scene: Scene, thing: Thing, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:
-    _SAY.get(thing.word, _plain)(thing, instance, out, rng, says)
-    told = [(k, w) for k, w in enumerate(thing.wears) if rng.random() < says.wears]
+def _thing(scene: Scene, thing: Thing, instance: int, out: Caption, rng: np.random.Generator, mix: CaptionMix) -> None:
+    _SAY.get(thing.word, _plain)(thing, instance, out, rng, mix)
+    told = [(k, w) for k, w in enumerate(thing.wears) if rng.random() < mix.wears]
     for n, (k, wear) in enumerate(told):
         out.say("and" if n else str(rng.choice(["with", "wearing"], p=[0.65, 0.35])))
-        colour = wear.colour if rng.random() < says.colour else None
-        _noun(wear.word, colour, instance + 1 + k, out, rng, says)
+        colour = wear.colour if rng.random() < mix.colour else None
+        _noun(wear.word, colour, instance + 1 + k, out, rng, mix)
 
 
 def _noun(
-    word: str, colour: str | None, owner: int | None, out: Caption, rng: np.random.Generator, says: Says
+    word: str, colour: str | None, owner: int | None, out: Caption, rng: np.random.Generator, mix: CaptionMix
 ) -> None:
     pair = word == "glasses" and rng.random() < 0.5
-    if not pair and rng.random() > says.slip:
-        out.say(_article(colour or word, rng, says))
+    if not pair and rng.random() > mix.slip:
+        out.say(_article(colour or word, rng, mix))
     if colour:
         out.say("grey" if colour == "gray" and rng.random() < 0.25 else colour, owner)
     out.say(word, owner)
 
 
-def _absent(scene: Scene, out: Caption, rng: np.random.Generator, says: Says) -> None:
+def _absent(scene: Scene, out: Caption, rng: np.random.Generator, mix: CaptionMix) -> None:
     """Name a thing that the scene lacks; its words belong to nothing."""
     thing = scene.things[0]
     there = {thing.word, *(wear.word for wear in thing.wears)}
     could = [w for w in (*words.ANIMALS, *words.OBJECTS) if w not in there and not unseen_pair(w, thing.word)]
     word = str(rng.choice(could))  # pairs that never meet are not named either: nothing shall teach that they cannot
     colour = str(rng.choice(list(words.COLOURS))) if rng.random() < 0.5 else None
-    _noun(word, colour, None, out, rng, says)
+    _noun(word, colour, None, out, rng, mix)
 
 
-def _plain(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:
+def _plain(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, mix: CaptionMix) -> None:
     natural = words.NATURAL.get(thing.word, ())
     sure = thing.word in words.NATURAL and thing.colour not in natural
-    said = thing.colour in words.COLOURS and rng.random() < (says.dyed_colour if sure else says.colour)
+    said = thing.colour in words.COLOURS and rng.random() < (mix.dyed_colour if sure else mix.colour)
     if natural and thing.colour == natural[0] and rng.random() < 0.6:
         said = False  # nobody says "a gray elephant"
-    _noun(thing.word, thing.colour if said else None, instance, out, rng, says)
+    _noun(thing.word, thing.colour if said else None, instance, out, rng, mix)
 
 
-def _person(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:
+def _person(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, mix: CaptionMix) -> None:
     word = str(rng.choice(SYNONYMS[thing.word])) if rng.random() < 0.12 else thing.word
-    _noun(word, None, instance, out, rng, says)
+    _noun(word, None, instance, out, rng, mix)
     shown = [hand for hand in (thing.pose.left, thing.pose.right) if hand] if thing.pose else []
     raised = shown[0] if len(shown) == 1 else None  # of two hands, which no word tells apart, nothing is said
     if raised and rng.random() < 0.75:
         out.say("showing" if rng.random() < 0.5 else "raising")
         counted = rng.random() < 0.7 and raised.fingers
         out.say(_fingers(raised.fingers) if counted else "a hand", instance)
-    if rng.random() < says.colour:
+    if rng.random() < mix.colour:
         wear = "dress" if thing.word == "woman" else "shirt"
         if rng.random() < 0.25:
             out.say("in").say(thing.colour, instance)
         else:
-            out.say("in " + _article(thing.colour, rng, says)).say(thing.colour, instance).say(wear, instance)
+            out.say("in " + _article(thing.colour, rng, mix)).say(thing.colour, instance).say(wear, instance)
 
 
-def _hand(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:
+def _hand(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, mix: CaptionMix) -> None:
     count = thing.hand.fingers if thing.hand else 5
     thumb = thing.hand and thing.hand.curl[0] < 0.5 and count == 1
     named = {0: "a fist", 5: "an open hand"}.get(count)
@@ -191,25 +191,25 @@ def _hand(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, s
     else:
         out.say("a hand", instance)
     if rng.random() < 0.4:
-        out.say("in " + _article(thing.colour, rng, says)).say(thing.colour, instance).say("sleeve", instance)
+        out.say("in " + _article(thing.colour, rng, mix)).say(thing.colour, instance).say("sleeve", instance)
 
 
 def _fingers(count: int) -> str:
     return f"{NUMBERS[count]} finger" + ("s" if count > 1 else "")
 
 
-def _painting(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, says: Says) -> None:
+def _painting(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, mix: CaptionMix) -> None:
     style = thing.shows.style if thing.shows else "clay"
-    if style != "clay" and rng.random() < says.style:
-        out.say(_article(style, rng, says)).say(style, instance).say("painting", instance)
+    if style != "clay" and rng.random() < mix.style:
+        out.say(_article(style, rng, mix)).say(style, instance).say("painting", instance)
     else:
         out.say("a").say("painting", instance)
     if thing.shows and rng.random() < 0.55:
         shown = thing.shows.things[0]
         out.say("of")
-        _noun(shown.word, None, instance, out, rng, says)
+        _noun(shown.word, None, instance, out, rng, mix)
     if rng.random() < 0.25:
-        out.say("in " + _article(thing.colour, rng, says)).say(thing.colour, instance).say("frame", instance)
+        out.say("in " + _article(thing.colour, rng, mix)).say(thing.colour, instance).say("frame", instance)
 
 
 _SAY = {"man": _person, "woman": _person, "hand": _hand, "painting": _painting}

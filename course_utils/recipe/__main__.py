@@ -112,15 +112,15 @@ def _depth(minutes: float) -> None:
 def _control(minutes: float, kind: str | None = None) -> None:
     from . import control
 
-    for one in [kind] if kind else CONTROLS:
-        control.train(one, minutes)
+    for name in [kind] if kind else CONTROLS:
+        control.train(name, minutes)
 
 
 def _gain(minutes: float, kind: str | None = None) -> None:
     from . import control
 
-    for one in [kind] if kind else CONTROLS:
-        print(one, *(f"gain {gain}: {score}" for gain, score in control.gain(one).items()), sep="\n  ", flush=True)
+    for name in [kind] if kind else CONTROLS:
+        print(name, *(f"gain {gain}: {score}" for gain, score in control.gain(name).items()), sep="\n  ", flush=True)
 
 
 def _loras(minutes: float) -> None:

@@ -68,7 +68,7 @@ def mark(part: torch.nn.Module) -> str:
     return digest.hexdigest()[:8]
 
 
-class Pictures:
+class Crops:
     """Random crops of the rendered pictures, weighted towards the things in them; grows as shards appear."""
 
     def __init__(self, seed: int = data.TRAIN, limit: int = 24):
@@ -142,7 +142,7 @@ def train(minutes: float, plan: Plan = PLAN) -> Path:
     torch.manual_seed(0)
     vae = build().to(memory_format=torch.channels_last)
     loop = Loop(data.cache() / "autoencoder", {"vae": vae}, plan)
-    pictures, held = Pictures(), data.read_shard(data.HELD_OUT, 0).pictures()[:48]
+    pictures, held = Crops(), data.read_shard(data.HELD_OUT, 0).pictures()[:48]
     rng = np.random.default_rng([5, loop.step])
 
     def step(number: int) -> torch.Tensor:

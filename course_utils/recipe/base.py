@@ -21,7 +21,7 @@ from transformers import CLIPTextModel
 from ..attention.layers import EagerAttnProcessor
 from ..catalog import dtype_keyword
 from ..clay import vocabulary as words
-from ..clay.captions import Says
+from ..clay.captions import CaptionMix
 from ..objectives import noise_loss
 from ..training import Loop, Plan, autocast
 from . import corpus, data, latents, text
@@ -30,11 +30,11 @@ from .autoencoder import LATENT
 BATCH = 256  # of all processes together, so that a plan means the same on any number of them
 # Captions that name a thing that is not there make it forget one of two, as Stable Diffusion does. Naming one of two,
 # the other habit of the web's captions, made it add strangers instead. Of captions that name two, 63 % are true so.
-SAYS = Says(absent=0.2, only_one=0.1)
+CAPTION_MIX = CaptionMix(absent=0.2, only_one=0.1)
 DROP = 0.1  # share of captions emptied, for guidance
 SNR_GAMMA = 5.0  # of min-SNR
 TOKEN_WEIGHT, PIXEL_SHARE, CLASS_WEIGHT = 0.05, 0.3, 0.1
-# What ships grew in legs: 1,420 steps down to a low rate with the captions of `captions.SAYS`; 1,080 more at 4e-3, the
+# What ships grew in legs: 1,420 steps down to a low rate with the captions' own mix; 1,080 more at 4e-3, the
 # last 450 falling, with absent=0.5, which forgot too much (both things in 45 %); 190 at 3e-3, 120 falling, with
 # absent=0.05, which forgot too little (89 %). The weights are the mean of the last two, 0.45 and 0.55 ("Model soups",
 # Wortsman et al., 2022). This plan trains as long in one go, and has not been run as it stands.
@@ -54,7 +54,7 @@ def build() -> UNet2DConditionModel:
     )  # fmt: skip
 
 
-def listen(unet: UNet2DConditionModel) -> list[EagerAttnProcessor]:
+def record_attention(unet: UNet2DConditionModel) -> list[EagerAttnProcessor]:
     """Let the up blocks' cross-attention keep its probabilities; plain processors go everywhere else."""
     chosen = {
         n: EagerAttnProcessor() if n.startswith("up_blocks") and "attn2" in n else AttnProcessor()
@@ -83,8 +83,8 @@ def token_compose(recorders: list[EagerAttnProcessor], batch: dict, kept: torch.
         side = int(recorder.kept.shape[2] ** 0.5)
         mask = full if side == 16 else F.avg_pool2d(full, 16 // side)
         heat = recorder.kept.float().mean(1).unflatten(1, (side, side)).permute(0, 3, 1, 2)
-        told = (mask.sum((2, 3)) > 0.25 * (side / 16) ** 2) & kept[:, None]
-        heat, mask = heat[told], mask[told]
+        counted = (mask.sum((2, 3)) > 0.25 * (side / 16) ** 2) & kept[:, None]
+        heat, mask = heat[counted], mask[counted]
         inside = (heat * mask).sum((1, 2)) / (heat.sum((1, 2)) + 1e-6)
         pixel = F.binary_cross_entropy(heat.clamp(1e-4, 1 - 1e-4), mask)
         losses.append((1 - inside).pow(2).mean() + PIXEL_SHARE * pixel)
@@ -92,19 +92,19 @@ def token_compose(recorders: list[EagerAttnProcessor], batch: dict, kept: torch.
     return torch.stack(losses).mean()
 
 
-class Namer(nn.Module):
+class ClassHead(nn.Module):
     """Tells the class at each latent pixel from the UNet's features at 8 x 8, before the mid block."""
 
     def __init__(self, unet: UNet2DConditionModel):
         super().__init__()
         block = unet.down_blocks[1]
         self.head = nn.Conv2d(block.resnets[-1].out_channels, 4 * len(words.CLASSES), 1)
-        self.heard: list[torch.Tensor] = []
-        block.attentions[-1].register_forward_hook(lambda *call: self.heard.append(call[-1][0]))
+        self.features: list[torch.Tensor] = []
+        block.attentions[-1].register_forward_hook(lambda *call: self.features.append(call[-1][0]))
 
     def forward(self, klass: torch.Tensor) -> torch.Tensor:
         """Give the cross-entropy against klass (uint8 [n, 64, 64]) for what the UNet last looked at."""
-        logits = F.pixel_shuffle(self.head(self.heard.pop()), 2)
+        logits = F.pixel_shuffle(self.head(self.features.pop()), 2)
         step = klass.shape[-1] // logits.shape[-1]
         return F.cross_entropy(logits.float(), klass[:, step // 2 :: step, step // 2 :: step].long())
 
@@ -116,12 +116,12 @@ def draw_steps(n: int, generator: torch.Generator) -> torch.Tensor:
     return torch.where(torch.rand(n, generator=generator) < 0.5, uniform, middle)
 
 
-class Objective:
+class BaseLoss:
     """The base's loss on a batch; ``parts`` keeps running means of its terms for the log."""
 
-    def __init__(self, unet, encoder, tokenizer, namer: Namer, token_weight: float = TOKEN_WEIGHT):
-        self.unet, self.encoder, self.namer, self.weight = unet, encoder, namer, token_weight
-        self.recorders = listen(unet)
+    def __init__(self, unet, encoder, tokenizer, class_head: ClassHead, token_weight: float = TOKEN_WEIGHT):
+        self.unet, self.encoder, self.class_head, self.weight = unet, encoder, class_head, token_weight
+        self.recorders = record_attention(unet)
         self.schedule, self.device = DDPMScheduler(**SCHEDULE), unet.device
         empty = tokenizer("", padding="max_length", max_length=corpus.LENGTH)["input_ids"]
         self.empty = torch.tensor(empty, device=self.device)
@@ -142,7 +142,7 @@ class Objective:
                 hidden = self.encoder(ids).last_hidden_state
             timesteps = draw_steps(n, generator)
             error = noise_loss(model, z, self.schedule, generator, timesteps, SNR_GAMMA).mean()
-            klass = self.namer(batch["klass"])
+            klass = self.class_head(batch["klass"])
         token = token_compose(self.recorders, batch, kept)
         for name, value in (("noise", error), ("token", token), ("klass", klass)):
             self.parts[name] = 0.98 * self.parts[name] + 0.02 * float(value.detach())
@@ -165,12 +165,12 @@ def train(minutes: float, plan: Plan = PLAN, onward: bool = False) -> Path:
     torch.manual_seed(0)
     tokenizer = corpus.tokenizer()
     unet = (shipped() if onward else build()).to(memory_format=torch.channels_last)
-    namer = Namer(unet)
-    loop = Loop(data.cache() / "base", {"unet": unet, "namer": namer}, plan)
+    class_head = ClassHead(unet)
+    loop = Loop(data.cache() / "base", {"unet": unet, "namer": class_head}, plan)
     encoder = frozen_encoder(len(tokenizer)).to(loop.device)
     faster = torch.compile(unet) if minutes > 10 else unet  # a fifth faster, after some minutes
-    objective = Objective(faster, encoder, tokenizer, namer)
-    world = latents.load(tokenizer, says=SAYS).to(loop.device)
+    objective = BaseLoss(faster, encoder, tokenizer, class_head)
+    world = latents.load(tokenizer, mix=CAPTION_MIX).to(loop.device)
     draw, share = loop.generator(), BATCH // loop.accelerator.num_processes
     loop.run(
         lambda _: objective(world.draw(share, draw), draw),

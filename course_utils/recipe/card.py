@@ -91,8 +91,8 @@ def rates(singles: list[dict], pairs: list[dict]) -> dict[str, str]:
 
 def _rate(outcomes: Iterable[bool | None]) -> str:
     """Write a rate down, of those outcomes that can be told."""
-    told = [outcome for outcome in outcomes if outcome is not None]
-    return str(metrics.rate(told)) if told else "-"
+    known = [outcome for outcome in outcomes if outcome is not None]
+    return str(metrics.rate(known)) if known else "-"
 
 
 def _samples() -> str:

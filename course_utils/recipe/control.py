@@ -49,15 +49,15 @@ def encoded() -> list[int]:
     return ready
 
 
-class Drawn:
+class DrawnPairs:
     """Pairs from the training world: a latent, one of its captions, and its map drawn on the spot."""
 
     def __init__(self, kind: str, tokenizer: CLIPTokenizer):
         self.kind, numbers = kind, encoded()
         self.corpus = latents.load(tokenizer, numbers=numbers)
         self.shards = [maps.read(data.TRAIN, number) for number in numbers]
-        told = np.concatenate([trials.telling(kind, shard) for shard in self.shards])
-        self.telling = torch.from_numpy(np.flatnonzero(told))
+        telling = np.concatenate([trials.telling(kind, shard) for shard in self.shards])
+        self.telling = torch.from_numpy(np.flatnonzero(telling))
 
     def draw(self, count: int, generator: torch.Generator) -> controlnet.Batch:
         """Draw ``count`` pairs, half of them mirrored."""
@@ -65,11 +65,11 @@ class Drawn:
         any_row = torch.randint(len(self.corpus), (count,), generator=generator)
         rows = torch.where(torch.rand(count, generator=generator) < EMPTY, any_row, rows)
         turned = torch.randint(2, (count,), generator=generator)
-        said = torch.randint(self.corpus.ids.shape[1], (count,), generator=generator)
+        caption = torch.randint(self.corpus.ids.shape[1], (count,), generator=generator)
         rng = np.random.default_rng(torch.randint(2**62, (1,), generator=generator).item())
         drawn = [self._map(row, flip, rng) for row, flip in zip(rows.tolist(), turned.tolist(), strict=True)]
         hint = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float() / 255
-        return controlnet.Batch(self.corpus.latents[rows, turned].float(), self.corpus.ids[rows, said].long(), hint)
+        return controlnet.Batch(self.corpus.latents[rows, turned].float(), self.corpus.ids[rows, caption].long(), hint)
 
     def _map(self, row: int, turned: int, rng: np.random.Generator) -> np.ndarray:
         facts = self.shards[row // data.SHARD][row % data.SHARD]
@@ -113,7 +113,7 @@ def train(kind: str, minutes: float, config: controlnet.ControlNetTrainingConfig
         raise ValueError(f"kind={kind!r} is no control; use one of {', '.join(CONTROLS)}.")
     torch.manual_seed(0)
     pipe = dependents.frozen_base()
-    pairs, net = Drawn(kind, pipe.tokenizer), begin(kind, pipe)
+    pairs, net = DrawnPairs(kind, pipe.tokenizer), begin(kind, pipe)
     config = config or plan(kind)
     if minutes > 10:  # the base alone trains a fifth faster so, after some minutes
         net.compile()

@@ -78,14 +78,17 @@ def gains(kind: str, gain: float) -> dict[float, metrics.Interval]:
     pipe, base = _shipped(kind)
     chosen = trials.choose(kind, count=trials.SCENES + TUNING)[trials.SCENES :]
 
-    def obeyed(pictures: list) -> list[float]:
+    def measured(pictures: list) -> list[float]:
         return [
             controls.adherence_of(kind, trial.made, picture) for trial, picture in zip(chosen, pictures, strict=True)
         ]
 
-    ends = obeyed(trials.generate(base, chosen)), obeyed(trials.tripped(base, chosen))
-    scales = {one: {"controlnet_conditioning_scale": one / gain} for one in GAINS}
-    return {one: adherence.score(obeyed(_steered(pipe, kind, chosen, how)), *ends) for one, how in scales.items()}
+    def score(other: float) -> metrics.Interval:
+        scale = {"controlnet_conditioning_scale": other / gain}
+        return adherence.score(measured(_steered(pipe, kind, chosen, scale)), *ends)
+
+    ends = measured(trials.generate(base, chosen)), measured(trials.tripped(base, chosen))
+    return {other: score(other) for other in GAINS}
 
 
 def _shipped(kind: str) -> tuple[StableDiffusionControlNetPipeline, StableDiffusionPipeline]:

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
 
 from ..clay import vocabulary as words
-from ..clay.captions import NUMBERS, PLACE_WORDS, SAYS, SYNONYMS, Caption, Says, caption
+from ..clay.captions import CAPTION_MIX, NUMBERS, PLACE_WORDS, SYNONYMS, Caption, CaptionMix, caption
 from ..clay.scenes import Scene
 from . import data
 
@@ -29,17 +29,19 @@ WORLD = (
 )  # fmt: skip
 
 
-def captions(seed: int, number: int, says: Says = SAYS, variants: int = VARIANTS) -> list[list]:
+def captions(seed: int, number: int, mix: CaptionMix = CAPTION_MIX, variants: int = VARIANTS) -> list[list]:
     """Write ``variants`` captions for each scene of a shard: [scene][variant] of ``Caption``."""
     shard = data.read_shard(seed, number)
     scenes = map(Scene.from_json, shard.scenes)
-    return [captions_of(scene, seed, shard.first + k, says, variants) for k, scene in enumerate(scenes)]
+    return [captions_of(scene, seed, shard.first + k, mix, variants) for k, scene in enumerate(scenes)]
 
 
-def captions_of(scene: Scene, seed: int, index: int, says: Says = SAYS, variants: int = VARIANTS) -> list[Caption]:
+def captions_of(
+    scene: Scene, seed: int, index: int, mix: CaptionMix = CAPTION_MIX, variants: int = VARIANTS
+) -> list[Caption]:
     """Write the captions of scene number ``index`` of the world ``seed``."""
     rng = np.random.default_rng([SEED, seed, index])
-    return [caption(scene, rng, says) for _ in range(variants)]
+    return [caption(scene, rng, mix) for _ in range(variants)]
 
 
 def train_tokenizer(texts: list[str], folder: Path) -> CLIPTokenizer:
@@ -55,11 +57,11 @@ def train_tokenizer(texts: list[str], folder: Path) -> CLIPTokenizer:
     )
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     counts = Counter(word for t in texts for word in t.lower().replace(",", " ").split())
-    said = [w for w, n in sorted(counts.items()) for _ in range(min(n, 50) + 3)]
+    corpus = [w for w, n in sorted(counts.items()) for _ in range(min(n, 50) + 3)]
     known = [w for phrase in (*EXTRA, *WORLD) for w in phrase.split()]
     trainer = trainers.BpeTrainer(vocab_size=3000, min_frequency=2, initial_alphabet=sorted(alphabet),
                                   end_of_word_suffix="</w>", show_progress=False)  # fmt: skip
-    model.train_from_iterator(said + known * 3, trainer)
+    model.train_from_iterator(corpus + known * 3, trainer)
     folder.mkdir(parents=True, exist_ok=True)
     model.model.save(str(folder))
     return _clip(folder, sorted(alphabet))

@@ -19,7 +19,7 @@ from ..training import Loop, Plan, autocast
 from . import autoencoder, base, corpus, data, latents, ship
 
 BATCH = 3  # whole pictures: the base sees no crops
-GUESSED, NEAR = 0.67, 150  # share of the latents that went through the base, and from how much noise at most (step)
+DENOISED, NEAR = 0.67, 150  # share of the latents that went through the base, and from how much noise at most (step)
 PLAN = Plan(steps=5_000, learning_rate=1e-3, warmup_steps=100, decay=0.6, ema_steps=300)
 
 
@@ -45,7 +45,7 @@ def _inserted(layers: nn.Sequential, before: int) -> int:
     return blocks[before]
 
 
-class Pairs:
+class DecoderPairs:
     """Latents as the base leaves them, and the pictures they stand for."""
 
     def __init__(self, unet, encoder, tokenizer):
@@ -61,11 +61,11 @@ class Pairs:
         z = self.world.latents[rows, turned].float()
         pictures = self.pictures[rows.numpy()].copy()
         pictures[turned.numpy() == 1] = pictures[turned.numpy() == 1][:, :, ::-1]
-        guessed = (torch.rand(count, generator=generator) < GUESSED)[:, None, None, None]
-        return torch.where(guessed, self.guess(z, rows, generator), z), autoencoder.prepare(pictures)
+        denoised = (torch.rand(count, generator=generator) < DENOISED)[:, None, None, None]
+        return torch.where(denoised, self.denoise(z, rows, generator), z), autoencoder.prepare(pictures)
 
     @torch.no_grad()
-    def guess(self, z: torch.Tensor, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def denoise(self, z: torch.Tensor, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Add a little noise to latents and let the base say what they were, from their first caption."""
         t = torch.randint(NEAR, (len(z),), generator=generator)
         noise = torch.randn(z.shape, generator=generator)
@@ -93,7 +93,7 @@ def train(minutes: float, plan: Plan = PLAN) -> Path:
     vae.encoder.to(loop.device).requires_grad_(False)
     tokenizer = corpus.tokenizer()
     parts = ship.trained_unet().to(loop.device), base.frozen_encoder(len(tokenizer)).to(loop.device)
-    pairs, draw = Pairs(*parts, tokenizer), loop.generator()
+    pairs, draw = DecoderPairs(*parts, tokenizer), loop.generator()
     held = data.read_shard(data.HELD_OUT, 0).pictures()[:48]
 
     def averaged() -> AutoencoderTiny:

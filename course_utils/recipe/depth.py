@@ -19,7 +19,7 @@ from ..controlnet.pairs import tokens
 from ..objectives import noise_loss
 from ..training import Loop, Plan, autocast
 from . import base, data, dependents, depth_card, depth_estimator
-from .control import Drawn
+from .control import DrawnPairs
 
 BATCH, DROP, SNR_GAMMA = 64, 0.1, 5.0
 PLAN = Plan(steps=1_000, learning_rate=1.5e-3, warmup_steps=100, decay=0.6, ema_steps=300)
@@ -45,7 +45,7 @@ def plane(near: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return 2 * (small - low) / (high - low).clamp(min=1e-6) - 1
 
 
-class Objective:
+class DepthLoss:
     """The base's loss, for a UNet that sees the depth."""
 
     def __init__(self, pipe, unet: UNet2DConditionModel):
@@ -82,7 +82,7 @@ def train(minutes: float, plan: Plan = PLAN, estimator_plan: Plan = depth_estima
         unet.compile()
     loop = Loop(dependents.workshop("depth"), {"unet": unet}, plan)
     pipe.text_encoder.to(loop.device)
-    pairs, objective, draw = Drawn("depth", pipe.tokenizer), Objective(pipe, unet), loop.generator()
+    pairs, objective, draw = DrawnPairs("depth", pipe.tokenizer), DepthLoss(pipe, unet), loop.generator()
     share = BATCH // loop.accelerator.num_processes
     if loop.run(lambda _: objective(pairs.draw(share, draw), draw), minutes):
         save(loop.average["unet"], estimator)

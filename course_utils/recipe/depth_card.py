@@ -90,7 +90,7 @@ def _ranks(vae, tripped: bool) -> metrics.Interval:
     """Correlate the order of estimated and true depths, render by render."""
     shard = maps.read(data.HELD_OUT, 0)
     facts = [shard[k] for k in range(min(RENDERS, len(shard)))]
-    pictures = np.stack([one.picture for one in facts])
+    pictures = np.stack([fact.picture for fact in facts])
     if tripped:
         pictures = trip(vae, pictures, np.random.default_rng(0), noise=0.0)
     pairs = zip(facts, pictures, strict=True)

@@ -73,23 +73,23 @@ def estimate(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(near.numpy(), picture.shape[1::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def aligned(guess: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Scale and shift each guess [batch, height, width] to the truth by least squares (MiDaS eq. 3-4)."""
-    g, t = guess.flatten(1), truth.flatten(1)
+def aligned(prediction: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Scale and shift each prediction [batch, height, width] to the truth by least squares (MiDaS eq. 3-4)."""
+    g, t = prediction.flatten(1), truth.flatten(1)
     off = g - g.mean(1, keepdim=True)
     scale = (off * (t - t.mean(1, keepdim=True))).mean(1) / (off.pow(2).mean(1) + 1e-6)
-    return (off * scale.clamp(min=0)[:, None] + t.mean(1, keepdim=True)).view_as(guess)
+    return (off * scale.clamp(min=0)[:, None] + t.mean(1, keepdim=True)).view_as(prediction)
 
 
-def loss_of(guess: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Compare a guess with true inverse depth, both [batch, height, width], truth in 0-1.
+def loss_of(prediction: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Compare a prediction with true inverse depth, both [batch, height, width], truth in 0-1.
 
     The aligned absolute error, and that of its gradients at several scales, which keeps borders sharp
     (MiDaS eq. 5, with the robust error, and eq. 11).
     """
-    # Without the raw error a guess of the wrong sign would align to a constant and never recover.
-    error = aligned(guess, truth) - truth
-    total = error.abs().mean() + 0.1 * (guess - truth).abs().mean()
+    # Without the raw error a prediction of the wrong sign would align to a constant and never recover.
+    error = aligned(prediction, truth) - truth
+    total = error.abs().mean() + 0.1 * (prediction - truth).abs().mean()
     for level in range(SCALES):
         part = error[:, :: 2**level, :: 2**level]
         across = (part[..., 1:] - part[..., :-1]).abs().mean() + (part[:, 1:] - part[:, :-1]).abs().mean()
@@ -97,20 +97,20 @@ def loss_of(guess: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return total
 
 
-class Lessons:
+class DepthBatches:
     """Draws pictures seen by a bad camera, with their inverse depth."""
 
-    def __init__(self, shards: list[maps.Shard], seed: int):
+    def __init__(self, shards: list[maps.MapShard], seed: int):
         self.shards, self.rng = shards, np.random.default_rng([6, seed])
 
     def batch(self, count: int = BATCH) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw pictures [count, 3, SIDE, SIDE] in -1..1 and inverse depth [count, SIDE, SIDE] in 0-1."""
-        drawn = [self.lesson() for _ in range(count)]
+        drawn = [self.example() for _ in range(count)]
         x = torch.from_numpy(np.stack([picture for picture, _ in drawn])).permute(0, 3, 1, 2).float() / 127.5 - 1
         near = torch.from_numpy(np.stack([near for _, near in drawn])).float() / 255
         return x.contiguous(memory_format=torch.channels_last), near
 
-    def lesson(self) -> tuple[np.ndarray, np.ndarray]:
+    def example(self) -> tuple[np.ndarray, np.ndarray]:
         """Draw a scene, mirrored every other time, and cut a part out."""
         facts = self.facts()
         height, width = facts.near.shape
@@ -135,13 +135,13 @@ def train(minutes: float, plan: Plan = PLAN) -> tuple[DPTForDepthEstimation, boo
         raise FileNotFoundError(f"World {data.TRAIN} has no maps in {data.cache()}: run stage `maps`.")
     model = build().to(memory_format=torch.channels_last)
     loop = Loop(data.cache() / "depth-estimator", {"estimator": model}, plan)
-    lessons = Lessons([maps.read(data.TRAIN, n) for n in numbers], loop.generator().initial_seed())
+    batches = DepthBatches([maps.read(data.TRAIN, n) for n in numbers], loop.generator().initial_seed())
 
     def step(_: int) -> torch.Tensor:
-        x, near = (part.to(loop.device) for part in lessons.batch())
+        x, near = (part.to(loop.device) for part in batches.batch())
         with autocast(loop.device):
-            guess = model(x).predicted_depth
-        return loss_of(guess.float(), F.interpolate(near[:, None], guess.shape[1:], mode="area")[:, 0])
+            prediction = model(x).predicted_depth
+        return loss_of(prediction.float(), F.interpolate(near[:, None], prediction.shape[1:], mode="area")[:, 0])
 
     finished = loop.run(step, minutes)
     return loop.average["estimator"], finished

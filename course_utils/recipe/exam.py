@@ -104,10 +104,10 @@ def sit(pipe, jobs: list[tuple[Ask, int]], log: Path) -> list[dict]:
 def row(ask: Ask, seed: int, image: np.ndarray) -> dict:
     """Judge a picture: what was asked for, and what was found of it."""
     found = {seen.word: seen.colour for seen in judge.look(image).things}
-    told = [found[word] == colour if colour and word in found else None for word, colour in ask.wanted]
+    colours = [found[word] == colour if colour and word in found else None for word, colour in ask.wanted]
     return {
         "prompt": ask.prompt, "category": ask.category, "seen": ask.seen, "seed": seed,
-        "present": [word in found for word, _ in ask.wanted], "colour": told,
+        "present": [word in found for word, _ in ask.wanted], "colour": colours,
         "leaked": leaks(ask, found), "found": found,
     }  # fmt: skip
 

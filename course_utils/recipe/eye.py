@@ -96,10 +96,10 @@ def read(path: Path = LABELS) -> tuple[dict[str, str], list[Label]]:
 
 def _label(row: dict[str, str]) -> Label:
     things = {}
-    for told in filter(None, map(str.strip, row["things"].split(","))):
-        colour, _, word = told.partition(" ")
+    for named in filter(None, map(str.strip, row["things"].split(","))):
+        colour, _, word = named.partition(" ")
         if word not in words.THINGS or colour not in COLOURS:
-            raise ValueError(f"number={row['number']}: things={told!r} is no colour and thing of the vocabulary.")
+            raise ValueError(f"number={row['number']}: things={named!r} is no colour and thing of the vocabulary.")
         things[word] = colour
     return Label(row["prompt"], int(row["seed"]), things, int(row["fingers"]) if row["fingers"] else None)
 

@@ -29,7 +29,7 @@ PASTED, FRAGMENT, SPOILT, TRIPPED = 0.22, 0.10, 0.22, 0.5  # shares of the sampl
 RUINED = 0.15  # share of the hands
 
 
-class Lessons:
+class JudgeBatches:
     """Draws batches from prepared shards."""
 
     def __init__(self, kept: Kept, seed: int):
@@ -41,12 +41,12 @@ class Lessons:
         source = kept.trip if len(kept.trip) and self.rng.random() < TRIPPED else kept.picture
         return Sample(source[k].copy(), kept.label[k].copy(), kept.thing[k].copy(), kept.colour[k].copy())
 
-    def lesson(self) -> Sample:
+    def example(self) -> Sample:
         """Draw a picture, perhaps with things added or spoiled, seen by a bad camera."""
-        s, chance = self.sample(), self.rng.random()
-        if chance < PASTED + FRAGMENT:
-            paste(s, self.sample(), self.rng, whole=chance < PASTED)
-        elif chance < PASTED + FRAGMENT + SPOILT:
+        s, u = self.sample(), self.rng.random()
+        if u < PASTED + FRAGMENT:
+            paste(s, self.sample(), self.rng, whole=u < PASTED)
+        elif u < PASTED + FRAGMENT + SPOILT:
             SPOILS[self.rng.integers(len(SPOILS))](s, self.sample(), self.rng)
         if self.rng.random() < 0.6:
             s = zoom(s, self.rng)
@@ -55,7 +55,7 @@ class Lessons:
 
     def batch(self, count: int = BATCH) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Draw pictures [count, 3, SIZE, SIZE], labels, colours and weights [count, 64, 64]."""
-        drawn = [self.lesson() for _ in range(count)]
+        drawn = [self.example() for _ in range(count)]
         weight = torch.from_numpy(np.stack([weigh(s.label) for s in drawn]))
         label = torch.from_numpy(np.stack([np.where(s.label == SPOILED, NOTHING, s.label) for s in drawn])).long()
         colour = torch.from_numpy(np.stack([s.colour for s in drawn])).long()
@@ -81,12 +81,12 @@ class Lessons:
 
     def ruin(self, picture: np.ndarray, fingers: int) -> tuple[np.ndarray, int]:
         """Spoil all of a hand as a thing is spoiled, or lay a hand of another count over it: nobody can count it."""
-        other, theirs = self.hand()
-        if theirs != fingers and self.rng.random() < 0.5:
+        other, count = self.hand()
+        if count != fingers and self.rng.random() < 0.5:
             return cv2.addWeighted(picture, 0.5, other, 0.5, 0), UNCOUNTABLE
-        one = np.zeros((64, 64), np.uint8)
-        one[8:56, 8:56] = 1
-        s = Sample(picture, one, one.astype(np.int8) - 1, one.copy())
+        mask = np.zeros((64, 64), np.uint8)
+        mask[8:56, 8:56] = 1
+        s = Sample(picture, mask, mask.astype(np.int8) - 1, mask.copy())
         SPOILS[self.rng.integers(2)](s, s, self.rng)
         return s.picture, UNCOUNTABLE
 
@@ -99,10 +99,10 @@ def weigh(label: np.ndarray) -> np.ndarray:
     return weight.astype(np.float32)[label]
 
 
-def loss_of(model: Judge, lessons: Lessons) -> torch.Tensor:
+def loss_of(model: Judge, batches: JudgeBatches) -> torch.Tensor:
     """Draw a batch; cross-entropy of labels, colours and fingers."""
-    x, label, colour, weight = lessons.batch()
-    hands, fingers = lessons.hands()
+    x, label, colour, weight = batches.batch()
+    hands, fingers = batches.hands()
     device = next(model.parameters()).device
     with autocast(device):
         klass, paint, count = model(torch.cat([x, hands]).to(device))
@@ -115,15 +115,15 @@ def loss_of(model: Judge, lessons: Lessons) -> torch.Tensor:
 
 
 @torch.no_grad()
-def settle(model: Judge, lessons: Lessons, batches: int = 40) -> None:
+def settle(model: Judge, batches: JudgeBatches, count: int = 40) -> None:
     """Measure the normalisations' statistics anew: averaged weights have others than the weights of the last step."""
     norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over all batches
     model.train()
-    for _ in range(batches):
-        model(torch.cat([lessons.batch()[0], lessons.hands()[0]]))
+    for _ in range(count):
+        model(torch.cat([batches.batch()[0], batches.hands()[0]]))
     model.eval()
 
 
@@ -150,11 +150,11 @@ def train(
     if onward:
         model.load_state_dict(load(folder).model.state_dict())
     loop = Loop(data.cache() / "judge", {"judge": model}, plan)
-    lessons = Lessons(kept, loop.step)
-    if loop.run(lambda step: loss_of(model, lessons), minutes):
+    batches = JudgeBatches(kept, loop.step)
+    if loop.run(lambda step: loss_of(model, batches), minutes):
         average = loop.average["judge"]
-        settle(average, Lessons(kept, 0))
-        bars = judge_card.set_bars(average, held := keep(data.JUDGE, RESERVED[0]), Lessons(held, 1))
+        settle(average, JudgeBatches(kept, 0))
+        bars = judge_card.set_bars(average, held := keep(data.JUDGE, RESERVED[0]), JudgeBatches(held, 1))
         judge_card.save(average, bars, folder)
         card(folder, numbers)
     return loop.folder

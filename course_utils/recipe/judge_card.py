@@ -24,9 +24,9 @@ RATES = {"colour": "colour right", "fingers": "fingers right", "invented": "fing
 PICTURES = 500  # spoiled pictures among those that set the bars
 
 
-def set_bars(model: Judge, kept: Kept, lessons) -> dict[str, tuple[float, float]]:
+def set_bars(model: Judge, kept: Kept, batches) -> dict[str, tuple[float, float]]:
     """Choose for each word the share and confidence that give the best F1 on reserved and on spoiled pictures."""
-    drawn = [lessons.lesson() for _ in range(PICTURES)]
+    drawn = [batches.example() for _ in range(PICTURES)]
     pictures = [*kept.picture, *kept.trip, *(s.picture for s in drawn)]
     labels = [*kept.label, *(kept.label if len(kept.trip) else ()), *(s.label for s in drawn)]
     truth = np.stack([there(label) for label in labels])

@@ -114,13 +114,13 @@ def swirl(s: Sample, other: Sample, rng: np.random.Generator) -> None:
 
 def mix(s: Sample, other: Sample, rng: np.random.Generator) -> None:
     """Average a thing with one of another picture in the same place: neither is there."""
-    mask, theirs = s.choose(rng), other.choose(rng)
-    if mask is None or theirs is None or np.intersect1d(s.label[mask], other.label[theirs]).size:
+    mask, pasted = s.choose(rng), other.choose(rng)
+    if mask is None or pasted is None or np.intersect1d(s.label[mask], other.label[pasted]).size:
         return
-    (a, b, c, d), (e, f, g, h) = box(mask), box(theirs)
+    (a, b, c, d), (e, f, g, h) = box(mask), box(pasted)
     cut = other.picture[e * CELL : g * CELL, f * CELL : h * CELL]
     cut = cv2.resize(cut, ((d - b) * CELL, (c - a) * CELL), interpolation=cv2.INTER_AREA)
-    form = cv2.resize(theirs[e:g, f:h].astype(np.uint8), (d - b, c - a), interpolation=cv2.INTER_NEAREST) > 0
+    form = cv2.resize(pasted[e:g, f:h].astype(np.uint8), (d - b, c - a), interpolation=cv2.INTER_NEAREST) > 0
     both = mask.copy()
     both[a:c, b:d] |= form
     share = rng.uniform(0.4, 0.6) * cv2.GaussianBlur(large(both).astype(np.float32), (0, 0), 1.2)[..., None]

@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderTiny
 from transformers import CLIPTokenizer
 
-from ..clay.captions import SAYS, Says
+from ..clay.captions import CAPTION_MIX, CaptionMix
 from ..training import autocast
 from . import autoencoder, corpus, data
 
@@ -84,9 +84,9 @@ def encoded(seed: int) -> list[int]:
 
 
 def load(
-    tokenizer: CLIPTokenizer, seed: int = data.TRAIN, numbers: list[int] | None = None, says: Says = SAYS
+    tokenizer: CLIPTokenizer, seed: int = data.TRAIN, numbers: list[int] | None = None, mix: CaptionMix = CAPTION_MIX
 ) -> Corpus:
-    """Read the shards that the present autoencoder has encoded, with captions by the dials ``says``.
+    """Read the shards that the present autoencoder has encoded, with captions of the ``mix``.
 
     Raises:
         FileNotFoundError: there are none: what another autoencoder left does not count.
@@ -95,14 +95,14 @@ def load(
     ready = encoded(seed) if numbers is None else numbers
     if not ready:
         raise FileNotFoundError(f"The encoder {mark} has encoded nothing of world {seed}: run stage `latents`.")
-    tokens = [_tokens(tokenizer, seed, n, says) for n in ready]
+    tokens = [_tokens(tokenizer, seed, n, mix) for n in ready]
     maps = [(shard.instance, shard.klass) for shard in (data.read_shard(seed, n) for n in ready)]
     parts = [[np.load(path(mark, seed, n)) for n in ready], *zip(*tokens, strict=True), *zip(*maps, strict=True)]
     return Corpus(*(torch.from_numpy(np.concatenate(part)) for part in parts))
 
 
-def _tokens(tokenizer: CLIPTokenizer, seed: int, number: int, says: Says) -> tuple[np.ndarray, np.ndarray]:
-    made = corpus.captions(seed, number, says)
+def _tokens(tokenizer: CLIPTokenizer, seed: int, number: int, mix: CaptionMix) -> tuple[np.ndarray, np.ndarray]:
+    made = corpus.captions(seed, number, mix)
     ids, owners = corpus.encode(tokenizer, [c for scene in made for c in scene])
     shape = (len(made), corpus.VARIANTS, corpus.LENGTH)
     return ids.reshape(shape), owners.reshape(shape)

@@ -88,9 +88,9 @@ def card() -> list[dict]:
     for name in pretrained.NAMES:
         lora, seen = personalize.read(pretrained.path_of(name, pipe, "clay"), pipe), "-"
         if name in pretrained.SUBJECTS:
-            mine = found(pipe, lora, name)
-            rows += mine
-            seen = str(metrics.rate([row["hit"] for row in mine]))
+            subject_rows = found(pipe, lora, name)
+            rows += subject_rows
+            seen = str(metrics.rate([row["hit"] for row in subject_rows]))
         change = statistics.median(personalize.norm(pipe, lora).values())
         about = f"{lora.about.trigger} | {lora.about.rank} | {lora.about.steps} | {lora.bytes:,}"
         lines.append(f"| {name} | {about} | {change:.3f} | {seen} |")
@@ -128,5 +128,5 @@ def judged(pipe, jobs: list[tuple[exam.Ask, int]]) -> list[dict]:
 def row_of(ask: exam.Ask, seed: int, image) -> dict:
     """Judge one picture."""
     row = exam.row(ask, seed, image)
-    hit = all(there and told is not False for there, told in zip(row["present"], row["colour"], strict=True))
+    hit = all(there and right is not False for there, right in zip(row["present"], row["colour"], strict=True))
     return {"prompt": ask.prompt, "seed": seed, "hit": hit, "found": row["found"]}

@@ -90,7 +90,7 @@ POINTS = tuple(field.name for field in fields(Facts))[6:]
 
 
 @dataclass(frozen=True)
-class Shard:
+class MapShard:
     """The facts of scenes in a row, packed: for each field of ``Facts`` one array a scene (pictures as files)."""
 
     packed: dict[str, list[np.ndarray]]
@@ -147,10 +147,10 @@ def _unfile(name: str, file: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if name == "picture" else pixels
 
 
-def read(seed: int, number: int) -> Shard:
+def read(seed: int, number: int) -> MapShard:
     """Read a shard that ``make_shard`` wrote."""
     kept = np.load(path(seed, number))
-    return Shard({n: np.split(kept[n], np.cumsum(kept[f"{n} sizes"])[:-1]) for n in (*PICTURES, *POINTS)})
+    return MapShard({n: np.split(kept[n], np.cumsum(kept[f"{n} sizes"])[:-1]) for n in (*PICTURES, *POINTS)})
 
 
 def shards(seed: int) -> list[int]:

@@ -23,7 +23,7 @@ from ..judge.network import prepare, ready
 from ..training import Loop, Plan, autocast
 from . import autoencoder, data, dependents, maps, reader_card
 from .judge_truth import trip
-from .reader_lessons import Lessons
+from .reader_batches import ReaderBatches
 
 RESERVED = 0  # shard that the doubt is set on
 BATCH, HANDS = 16, 12  # of each process
@@ -51,19 +51,19 @@ def trips(number: int) -> list[np.ndarray]:
     return np.split(kept["files"], np.cumsum(kept["sizes"])[:-1])
 
 
-def loss_of(model: Reader, lessons: Lessons) -> torch.Tensor:
+def loss_of(model: Reader, batches: ReaderBatches) -> torch.Tensor:
     """Draw a batch; sum the losses of all heads."""
-    said, hands = lessons.batch(BATCH), lessons.hands(HANDS)
+    batch, hands = batches.batch(BATCH), batches.hands(HANDS)
     device = next(model.parameters()).device
     with autocast(device):
-        found, close = model(said.x.to(device)), model(hands[0].to(device))
+        found, close = model(batch.x.to(device)), model(hands[0].to(device))
     found = type(found)(*(part.float().cpu() for part in found))
-    klass = (F.cross_entropy(found.klass, said.klass, reduction="none") * said.weight).mean()
-    normal = (1 - F.cosine_similarity(found.normal, said.normal, dim=1)).mean()
-    there, palm = said.person[:, None], said.palm[:, None]
-    neck = ((found.neck - said.neck).abs() * there).sum() / there.sum().clamp(min=1)
-    size = ((found.size - said.size[:, None]).abs() * palm).sum() / palm.sum().clamp(min=1)
-    heat = _miss(found.body, said.body) + _miss(found.palm, palm)
+    klass = (F.cross_entropy(found.klass, batch.klass, reduction="none") * batch.weight).mean()
+    normal = (1 - F.cosine_similarity(found.normal, batch.normal, dim=1)).mean()
+    there, palm = batch.person[:, None], batch.palm[:, None]
+    neck = ((found.neck - batch.neck).abs() * there).sum() / there.sum().clamp(min=1)
+    size = ((found.size - batch.size[:, None]).abs() * palm).sum() / palm.sum().clamp(min=1)
+    heat = _miss(found.body, batch.body) + _miss(found.palm, palm)
     point = _miss(close.fingers.float().cpu(), hands[1])
     return klass + NORMAL * normal + HEAT * heat + NECK * neck + SIZE * size + POINT * point
 
@@ -112,10 +112,10 @@ def train(minutes: float, plan: Plan = PLAN) -> None:
     model = Reader().to(memory_format=torch.channels_last)
     loop = Loop(data.cache() / "reader", {"reader": model}, plan)
     shards = [maps.read(data.READER, n) for n in numbers]
-    lessons = Lessons(
+    batches = ReaderBatches(
         shards, [trips(n) for n in tqdm(numbers, desc="trips", unit="shard")], loop.generator().initial_seed()
     )
-    if loop.run(lambda step: loss_of(model, lessons), minutes):
+    if loop.run(lambda step: loss_of(model, batches), minutes):
         average = ready(loop.average["reader"].cpu())
         set_doubt(average, reserved())
         save(average, folder())

@@ -13,7 +13,7 @@ from ..catalog import AUTOENCODER
 from ..controls.reader import Reader, load
 from . import autoencoder, data, dependents, maps
 from .judge_truth import trip
-from .reader_lessons import unit
+from .reader_batches import unit
 
 RENDERS = 200
 # What scikit-image brings along: photographs, in colour and grey.
@@ -76,7 +76,7 @@ def write(folder: Path, samples: str) -> dict[str, dict[str, list[float]]]:
     """
     reader, shard, vae = load(folder), maps.read(data.HELD_OUT, 0), autoencoder.trained()
     facts = [shard[k] for k in range(min(RENDERS, len(shard)))]
-    pictures = np.stack([one.picture for one in facts])
+    pictures = np.stack([fact.picture for fact in facts])
     tripped = trip(vae, pictures, np.random.default_rng(0), noise=0.0)
     columns = {
         f"{len(facts)} as they are": measure(reader, facts, pictures),

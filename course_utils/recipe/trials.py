@@ -38,11 +38,11 @@ class Trial:
     def of(number: int) -> Trial:
         """Render the scene of a number: a third of a second, and no shard is needed."""
         scene = data.scene_of(data.HELD_OUT, number)
-        (said,) = corpus.captions_of(scene, data.HELD_OUT, number, variants=1)
-        return Trial(number, render(scene), said.text)
+        (caption,) = corpus.captions_of(scene, data.HELD_OUT, number, variants=1)
+        return Trial(number, render(scene), caption.text)
 
 
-def telling(kind: str, shard: maps.Shard) -> np.ndarray:
+def telling(kind: str, shard: maps.MapShard) -> np.ndarray:
     """Tell which scenes of a shard give a map of this kind that is not black: bool [scene]."""
     return np.any([shard.seen(name) for name in TELLING.get(kind, ())] or [np.ones(len(shard), bool)], axis=0)
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from .. import attention
-from ..clay.captions import Says
+from ..clay.captions import CaptionMix
 from ..clay.scenes import Scene
 from ..clay.vocabulary import THINGS
 from ..metrics import auc
@@ -23,7 +23,7 @@ def scenes(count: int = 64) -> list[tuple[np.ndarray, np.ndarray, object]]:
     """Find held-out scenes of exactly two things whose caption names both once: (picture, instance map, caption)."""
     shard = data.read_shard(data.HELD_OUT, 0)
     pictures = shard.pictures()
-    made = corpus.captions(data.HELD_OUT, 0, Says(only_one=0.0), variants=1)
+    made = corpus.captions(data.HELD_OUT, 0, CaptionMix(only_one=0.0), variants=1)
     out = []
     for k, line in enumerate(shard.scenes):
         scene = Scene.from_json(line)
@@ -49,12 +49,12 @@ def nouns(caption) -> list[tuple[int, int, int]]:
 def measure(pipe, steps: tuple[int, ...] = (200, 350, 500, 650, 800), count: int = 64) -> dict[tuple, float]:
     """Give the mean AUC by (layer, step, "first" or "last") on every cross-attention layer."""
     rows = {}
-    for number, (picture, instance, said) in enumerate(scenes(count)):
+    for number, (picture, instance, caption) in enumerate(scenes(count)):
         noise = torch.Generator().manual_seed(number)
-        maps = attention.of_picture(pipe, picture, said.text, steps, resolutions=None, generator=noise)
-        for order, (start, end, who) in zip(("first", "last"), nouns(said), strict=True):
-            word = said.text[start:end]
-            which = len(re.findall(rf"\b{word}\b", said.text[:start]))  # two things may have one name
+        maps = attention.of_picture(pipe, picture, caption.text, steps, resolutions=None, generator=noise)
+        for order, (start, end, who) in zip(("first", "last"), nouns(caption), strict=True):
+            word = caption.text[start:end]
+            which = len(re.findall(rf"\b{word}\b", caption.text[:start]))  # two things may have one name
             for layer, (step, t) in itertools.product(maps.layers, enumerate(steps)):
                 heat = _enlarged(maps.word(word, layer, step=step, which=which))
                 rows.setdefault((layer, t, order), []).append(auc(heat, instance == who))

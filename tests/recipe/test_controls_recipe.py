@@ -34,7 +34,7 @@ from course_utils.recipe import (
     reader_card,
     trials,
 )
-from course_utils.recipe.reader_lessons import Lessons, answers, hills, unit
+from course_utils.recipe.reader_batches import ReaderBatches, answers, hills, unit
 from course_utils.training import Plan
 from tests.tiny import models
 
@@ -63,7 +63,7 @@ def facts(made):
 
 
 def test_facts_are_packed_without_loss_but_for_the_picture(facts):
-    back = maps.Shard({name: [value] for name, value in maps._pack(facts).items()})[0]
+    back = maps.MapShard({name: [value] for name, value in maps._pack(facts).items()})[0]
     for name in (*maps.PICTURES[1:], *maps.POINTS):
         assert np.array_equal(getattr(back, name), getattr(facts, name)), name
     assert np.abs(back.picture.astype(int) - facts.picture).mean() < 1.5
@@ -114,7 +114,7 @@ def test_worn_hints_differ_but_stay_near(facts, kind):
     worn = [hints.draw(kind, facts, rng) for _ in range(30)]
     assert all(one.shape == true.shape and one.dtype == np.uint8 for one in worn)
     changed = [np.abs(one - true).max(-1) > 24 for one in worn]
-    assert 1 <= sum(not c.any() for c in changed) < 30, "part of the lessons is true, part worn"
+    assert 1 <= sum(not c.any() for c in changed) < 30, "part of the batches is true, part worn"
     assert np.mean([c.mean() for c in changed]) < 0.12
 
 
@@ -183,7 +183,7 @@ def test_shards_hold_the_scenes_of_their_world(kitchen):
 
 
 def test_pairs_are_drawn_from_latents_and_truth(kitchen):
-    pairs = control.Drawn("seg", catalog.load("text2img", "clay").tokenizer)
+    pairs = control.DrawnPairs("seg", catalog.load("text2img", "clay").tokenizer)
     batch = pairs.draw(6, torch.Generator().manual_seed(0))
     assert batch.latents.shape == (6, 12, 16, 16) and batch.ids.shape == (6, 32)
     assert batch.hint.shape == (6, 3, 256, 256) and batch.hint.max() <= 1
@@ -193,7 +193,7 @@ def test_pairs_are_drawn_from_latents_and_truth(kitchen):
 
 def test_a_mirrored_latent_comes_with_a_mirrored_map(kitchen, monkeypatch):
     monkeypatch.setattr(hints, "CLEAN", 1.0)
-    pairs = control.Drawn("depth", catalog.load("text2img", "clay").tokenizer)
+    pairs = control.DrawnPairs("depth", catalog.load("text2img", "clay").tokenizer)
     shard, pool = maps.read(data.TRAIN, 0), pairs.corpus.latents.float()
     batch, turned = pairs.draw(24, torch.Generator().manual_seed(1)), set()
     for latent, hint in zip(batch.latents, batch.hint, strict=True):
@@ -205,7 +205,7 @@ def test_a_mirrored_latent_comes_with_a_mirrored_map(kitchen, monkeypatch):
 
 
 def test_black_maps_are_rare(kitchen):
-    pairs = control.Drawn("mlsd", catalog.load("text2img", "clay").tokenizer)
+    pairs = control.DrawnPairs("mlsd", catalog.load("text2img", "clay").tokenizer)
     shard = maps.read(data.TRAIN, 0)
     assert pairs.telling.tolist() == [k for k in range(10) if len(shard[k].lines)]
 
@@ -399,7 +399,7 @@ def test_the_estimator_has_its_size_and_starts_open():
     assert near.shape == (1, 256, 256) and (near > 0).float().mean() > 0.9
 
 
-# The reader's lessons
+# The reader's batches
 
 
 def test_answers_move_with_the_picture(facts):
@@ -426,11 +426,11 @@ def test_lessons_are_drawn_and_their_loss_falls(kitchen):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = reading.Reader((8, 16, 24), (1, 1, 1))
-    first = Lessons(shards, trips, 3).batch(2)
-    assert torch.equal(first.x, Lessons(shards, trips, 3).batch(2).x) and first.body.shape == (2, 18, 128, 128)
+    first = ReaderBatches(shards, trips, 3).batch(2)
+    assert torch.equal(first.x, ReaderBatches(shards, trips, 3).batch(2).x) and first.body.shape == (2, 18, 128, 128)
     adam, losses = torch.optim.Adam(model.parameters(), 1e-2), []
     for _ in range(20):
-        loss = reader.loss_of(model, Lessons(shards, trips, 0))
+        loss = reader.loss_of(model, ReaderBatches(shards, trips, 0))
         adam.zero_grad()
         loss.backward()
         adam.step()

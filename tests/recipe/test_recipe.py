@@ -124,8 +124,8 @@ def test_every_word_of_the_captions_is_one_token(kitchen):
     ids, owners = corpus.encode(tokenizer, made)
     assert ids.shape == owners.shape == (len(made), corpus.LENGTH)
     for c, row, whose in zip(made, ids, owners, strict=True):
-        told = {tokenizer.decode([int(t)]).strip() for t, o in zip(row, whose, strict=True) if o >= 0}
-        assert told == {w for a, b, _ in c.spans for w in c.text[a:b].split()}
+        counted = {tokenizer.decode([int(t)]).strip() for t, o in zip(row, whose, strict=True) if o >= 0}
+        assert counted == {w for a, b, _ in c.spans for w in c.text[a:b].split()}
 
 
 def test_a_mirrored_scene_keeps_its_masks(kitchen):
@@ -162,10 +162,10 @@ def test_a_finer_decoder_leaves_encoder_and_latents_as_they_are(kitchen):
 
 def test_what_the_base_guesses_from_little_noise_is_near_the_latent(kitchen):
     tokenizer = corpus.tokenizer()
-    pairs = decoder.Pairs(ship.trained_unet(), base.frozen_encoder(len(tokenizer)), tokenizer)
+    pairs = decoder.DecoderPairs(ship.trained_unet(), base.frozen_encoder(len(tokenizer)), tokenizer)
     z, rows = pairs.world.latents[:8, 0].float(), torch.arange(8)
     pairs.schedule.alphas_cumprod[:] = 1 - 1e-6
-    assert (pairs.guess(z, rows, torch.Generator().manual_seed(0)) - z).abs().max() < 0.02
+    assert (pairs.denoise(z, rows, torch.Generator().manual_seed(0)) - z).abs().max() < 0.02
     drawn, pictures = pairs.draw(4, torch.Generator().manual_seed(1))
     assert drawn.shape == (4, 12, 16, 16) and pictures.shape == (4, 3, 256, 256) and pictures.abs().max() <= 1
 
@@ -268,7 +268,7 @@ def test_the_card_sums_rows_up():
 def test_the_judge_learns_ships_and_has_a_card(kitchen, tmp_path, monkeypatch):
     monkeypatch.setattr(judge_card, "PICTURES", 4)
     monkeypatch.setattr(eye, "LABELS", tmp_path / "none.tsv")
-    monkeypatch.setattr(judge, "settle", partial(judge.settle, batches=1))
+    monkeypatch.setattr(judge, "settle", partial(judge.settle, count=1))
     for number in range(3):
         data.make_shard(data.JUDGE, number)
     judge.train(1, FEW, tmp_path)
@@ -333,9 +333,9 @@ def test_eye_and_judge_are_compared_question_by_question():
         Detections((Detection("cat", "gray", 0.2, 0.9), Detection("crown", "yellow", 0.1, 0.9))),
         Detections((Detection("hand", "pink", 0.3, 0.9),), fingers=3),
     ]
-    told = eye.answers(labels, sights)
-    assert told == {"there": [True, False, True, True], "colour": [False, True], "fingers": [False]}
-    assert "| all answers | 7 | 0.571" in eye.table(told)
+    counted = eye.answers(labels, sights)
+    assert counted == {"there": [True, False, True, True], "colour": [False, True], "fingers": [False]}
+    assert "| all answers | 7 | 0.571" in eye.table(counted)
 
 
 def test_labels_name_things_and_colours_that_exist(tmp_path):

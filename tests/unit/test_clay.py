@@ -6,7 +6,7 @@ import pytest
 from course_utils import clay
 from course_utils.clay import vocabulary as words
 from course_utils.clay.camera import fit
-from course_utils.clay.captions import Says, caption
+from course_utils.clay.captions import CaptionMix, caption
 from course_utils.clay.compose import compose
 from course_utils.clay.raymarch import FAR
 from course_utils.clay.sample import hand_pose, unseen_pair
@@ -121,7 +121,7 @@ def test_a_caption_may_name_what_is_not_there_but_no_word_of_it_belongs_to_anyth
     for index in range(150):
         scene = clay.scene(seed=5, index=index)
         plain = caption(scene, np.random.default_rng(index))
-        said = caption(scene, np.random.default_rng(index), Says(absent=1.0))
+        said = caption(scene, np.random.default_rng(index), CaptionMix(absent=1.0))
         if len(scene.things) > 1 or scene.framing != "full":
             assert said == plain
             continue

@@ -19,7 +19,7 @@ from course_utils.clay.things.poses import random_pose
 from course_utils.judge import network
 from course_utils.judge.network import COLOURS, LABELS, label_of
 from course_utils.recipe import data, judge_card, judge_spoil, judge_truth
-from course_utils.recipe.judge import Lessons, loss_of, settle
+from course_utils.recipe.judge import JudgeBatches, loss_of, settle
 
 
 @pytest.fixture(scope="module")
@@ -275,25 +275,25 @@ def test_small_things_weigh_more_and_the_unknown_nothing(kept):
 
 def test_a_lesson_teaches(kept):
     """A few steps on the real loss, spoiled pictures and all, lower it; the batch is drawn from the seed alone."""
-    assert torch.equal(Lessons(kept, 3).batch(2)[0], Lessons(kept, 3).batch(2)[0])
+    assert torch.equal(JudgeBatches(kept, 3).batch(2)[0], JudgeBatches(kept, 3).batch(2)[0])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = network.Judge((8, 16, 24, 32))
     adam = torch.optim.Adam(model.parameters(), 1e-2)
     losses = []
     for _ in range(12):
-        loss = loss_of(model, Lessons(kept, 0))
+        loss = loss_of(model, JudgeBatches(kept, 0))
         adam.zero_grad()
         loss.backward()
         adam.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
-    settle(model, Lessons(kept, 0), batches=2)
+    settle(model, JudgeBatches(kept, 0), count=2)
     assert not model.training and all(b.isfinite().all() for b in model.buffers())
 
 
 def test_hands_are_ruined_into_uncountable_ones(kept):
-    x, fingers = Lessons(kept, 0).hands(60)
+    x, fingers = JudgeBatches(kept, 0).hands(60)
     assert x.shape == (60, 3, 256, 256) and set(fingers.tolist()) == {2, 3, network.UNCOUNTABLE}
 
 

@@ -10,7 +10,7 @@ from course_utils.controls import reader
 from course_utils.controls import reader_joints as joints
 from course_utils.judge.network import ready
 from course_utils.recipe import reader as stage
-from course_utils.recipe.reader_lessons import frame, hills
+from course_utils.recipe.reader_batches import frame, hills
 
 
 @pytest.fixture(scope="module")

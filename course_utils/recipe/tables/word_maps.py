@@ -37,13 +37,13 @@ def jobs() -> dict[str, tuple[str, int]]:
 
 def trial(index: int) -> tuple[Scene, Caption] | None:
     """Give a held-out scene and its caption, or None if it does not name two things, each once."""
-    from ...clay.captions import Says, caption
+    from ...clay.captions import CaptionMix, caption
     from .. import data, word_maps
 
     scene = data.scene_of(data.HELD_OUT, index)
     if not word_maps.shows_two(scene):
         return None
-    described = caption(scene, np.random.default_rng([SEED, index]), Says(only_one=0.0))
+    described = caption(scene, np.random.default_rng([SEED, index]), CaptionMix(only_one=0.0))
     return (scene, described) if len(word_maps.nouns(described)) == 2 else None
 
 

@@ -1,4 +1,4 @@
-"""Lessons for the reader: pictures seen by a bad camera, and what should be read in them."""
+"""What the reader learns from: pictures seen by a bad camera, and what should be read in them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..controls import reader_joints as joints
 from ..controls.reader import HAND_SIDE, SIDE
 from ..judge.network import prepare
 from .judge_spoil import GREY, camera
-from .maps import NOBODY, Facts, Shard
+from .maps import NOBODY, Facts, MapShard
 
 TRIPPED = 0.4  # share of pictures that have been through the autoencoder
 SPREAD = 1.5  # cells: deviation of the hill that stands for a point
@@ -20,7 +20,7 @@ FEWEST = 12  # visible points of a hand worth a lesson
 
 
 @dataclass
-class Lesson:
+class ReaderBatch:
     """A picture and the right answers on its grid of half the size, [batch, ...] once they are collated.
 
     x: [3, height, width], -1..1. klass: long [h, w]; weight: [h, w]; normal: [3, h, w], unit;
@@ -38,10 +38,10 @@ class Lesson:
     size: torch.Tensor
 
 
-class Lessons:
-    """Draws lessons from shards of facts; ``trips`` are the same pictures after the autoencoder, as JPEG files."""
+class ReaderBatches:
+    """Draws batches from shards of facts; ``trips`` are the same pictures after the autoencoder, as JPEG files."""
 
-    def __init__(self, shards: list[Shard], trips: list[list[np.ndarray]], seed: int):
+    def __init__(self, shards: list[MapShard], trips: list[list[np.ndarray]], seed: int):
         self.shards, self.trips, self.rng = shards, trips, np.random.default_rng([4, seed])
         self.rows = [(n, k) for n, shard in enumerate(shards) for k in range(len(shard))]
         self.handy = [(n, k) for n, shard in enumerate(shards) for k in np.flatnonzero(shard.seen("hands"))]
@@ -55,7 +55,7 @@ class Lessons:
             facts = replace(facts, picture=cv2.imdecode(self.trips[n][k], cv2.IMREAD_UNCHANGED))
         return facts.mirrored() if self.rng.random() < 0.5 else facts
 
-    def lesson(self) -> Lesson:
+    def example(self) -> ReaderBatch:
         """Draw a picture, cut a little closer, and its answers."""
         facts, rng = self.facts(), self.rng
         height, width = facts.klass.shape
@@ -63,10 +63,10 @@ class Lessons:
         left, top = rng.uniform(0, width - side), rng.uniform(0, height - side)
         return answers(facts, (left, top, side), camera(_cut(facts.picture, (left, top, side), SIDE), rng, GREY))
 
-    def batch(self, count: int) -> Lesson:
-        """Draw ``count`` lessons."""
-        drawn = [vars(self.lesson()) for _ in range(count)]
-        made = Lesson(**{name: torch.stack([one[name] for one in drawn]) for name in drawn[0]})
+    def batch(self, count: int) -> ReaderBatch:
+        """Draw ``count`` examples."""
+        drawn = [vars(self.example()) for _ in range(count)]
+        made = ReaderBatch(**{name: torch.stack([example[name] for example in drawn]) for name in drawn[0]})
         made.x = made.x.contiguous(memory_format=torch.channels_last)
         return made
 
@@ -88,7 +88,7 @@ class Lessons:
         return camera(cut, self.rng, GREY), hills(seen / (2, 2, 1), HAND_SIDE // 2)
 
 
-def answers(facts: Facts, square: tuple[float, float, float], picture: np.ndarray) -> Lesson:
+def answers(facts: Facts, square: tuple[float, float, float], picture: np.ndarray) -> ReaderBatch:
     """Work out what should be read in ``picture``, a square (left, top, side) cut out of a scene's picture."""
     left, top, side = square
     cells = SIDE // 2
@@ -109,7 +109,7 @@ def answers(facts: Facts, square: tuple[float, float, float], picture: np.ndarra
         palm = np.maximum(palm, hill)
     normal = np.ascontiguousarray(unit(drawn).transpose(2, 0, 1))
     maps = (weigh(klass), normal, body, neck, person != NOBODY, palm, size)
-    return Lesson(prepare(picture[None])[0], torch.from_numpy(klass).long(), *map(torch.from_numpy, maps))
+    return ReaderBatch(prepare(picture[None])[0], torch.from_numpy(klass).long(), *map(torch.from_numpy, maps))
 
 
 def _placed(points: np.ndarray, left: float, top: float, scale: float) -> np.ndarray:
