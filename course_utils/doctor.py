@@ -19,6 +19,7 @@ from .catalog.files import manifest, unlike
 
 PYTHON = (3, 11)
 NEEDS_GB = {"clay": (1.5, 0.5), "sd15": (6.0, 10.0)}  # lane: free memory, free disk
+NEVER_MOVED = ("torch", "numpy", "pillow", "opencv-python-headless", "ipywidgets", "ipython")  # by the setup cell
 OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")  # any of them gives cv2
 
 
@@ -47,7 +48,7 @@ def examine(lane: str = "clay") -> list[Finding]:
     """Return one finding for each thing that can go wrong, good or bad."""
     checks = (python, ranges, agreement, torch_pair, widgets, writing, assets, numba_cache)
     findings = [finding for check in checks for finding in check()]
-    return findings + list(room_to_work(lane))
+    return [*findings, *gpu(lane), *room_to_work(lane)]
 
 
 def table(findings: list[Finding]) -> str:
@@ -73,12 +74,30 @@ def ranges() -> Iterator[Finding]:
     from packaging.specifiers import SpecifierSet
 
     for name, wanted in env.SUPPORTED.items():
-        found = next(filter(None, map(env.installed, OPENCV if name in OPENCV else (name,))), None)
+        _, found = _installed(name)
         if found is None:
             yield Finding(name, False, f"not installed (wanted {wanted})", _install(f"{name}{wanted}"))
         else:
             ok = SpecifierSet(wanted).contains(found, prereleases=True)
             yield Finding(name, ok, found if ok else f"{found} is outside {wanted}", _install(f"{name}{wanted}"))
+
+
+def to_install() -> list[str]:
+    """Return what pip has to bring before the course runs here, as Colab's setup cell asks; often nothing.
+
+    What is missing or out of range comes; all else is pinned as it is, so that pip moves nothing. `NEVER_MOVED` stays
+    even out of range: those are loaded already, or everything around is built on them.
+    """
+    from packaging.specifiers import SpecifierSet
+
+    wanted, pinned = [], []
+    for name, specifier in env.SUPPORTED.items():
+        package, version = _installed(name)
+        if version and (name in NEVER_MOVED or SpecifierSet(specifier).contains(version, prereleases=True)):
+            pinned.append(f"{package}=={version}")
+        else:
+            wanted.append(f"{name}{specifier}")
+    return [*wanted, *pinned] if wanted else []
 
 
 def agreement() -> Iterator[Finding]:
@@ -151,6 +170,20 @@ def numba_cache() -> Iterator[Finding]:
     yield Finding("numba cache", kept, "compiled code is kept" if kept else "compiled code is lost", fix)
 
 
+def gpu(lane: str) -> Iterator[Finding]:
+    """Is there a GPU where the lane needs one?"""
+    device = env.choose_device(lane)
+    menu = "Runtime > Change runtime type > T4 GPU, then run all again"  # Colab's
+    if device != "cpu":
+        yield Finding("gpu", True, {"cuda": "an NVIDIA card", "mps": "this Mac's"}[device])
+    elif lane == "clay":
+        more = f"; for sd15: {menu}" if env.place() == "colab" else ""
+        yield Finding("gpu", True, f"none, and the clay lane needs none{more}")
+    else:
+        fix = f"On Colab: {menu}. Elsewhere work with COURSE_LANE=clay."
+        yield Finding("gpu", False, "none: on the sd15 lane a picture takes minutes", fix)
+
+
 def room_to_work(lane: str) -> Iterator[Finding]:
     """Is there memory and disk enough for this lane?"""
     import psutil
@@ -178,6 +211,12 @@ def _quarrels(package: str) -> Iterator[tuple[str, str, str]]:
         found = env.installed(wanted.name)
         if found and not wanted.specifier.contains(found, prereleases=True):
             yield package, f"{wanted.name}{wanted.specifier}", found
+
+
+def _installed(name: str) -> tuple[str, str | None]:
+    """Return the package that stands for a name of `env.SUPPORTED`, and its version."""
+    names = OPENCV if name in OPENCV else (name,)
+    return next(((other, version) for other in names if (version := env.installed(other))), (name, None))
 
 
 def _install(requirement: str) -> str:

@@ -54,7 +54,7 @@ class Runtime:
 
     place: str  # "colab" or "local"
     lane: str  # "clay" or "sd15"
-    device: str  # "cuda" or "cpu"
+    device: str  # "cuda", "mps" or "cpu"
     dtype: torch.dtype  # of the models; pictures and measurements stay float32
     memory_gb: float  # of the GPU where there is one, else what this process may use
     gpu: str | None = None
@@ -69,7 +69,7 @@ class Runtime:
 
     def __str__(self) -> str:
         place = "Colab" if self.place == "colab" else "this computer"
-        device = self.gpu or "CPU"
+        device = self.gpu or self.device.upper()
         versions = ", ".join(f"{name} {self.versions[name]}" for name in SHOWN if name in self.versions)
         dtype = str(self.dtype).removeprefix("torch.")
         return f"{self.lane} lane on {place}: {device}, {self.memory_gb:.0f} GB, {dtype}; {versions}"
@@ -94,7 +94,7 @@ def start(seed: int = 0, lane: str | None = None) -> Runtime:
     runtime = Runtime(
         place=place(),
         lane=lane,
-        device="cuda" if cuda else "cpu",
+        device=choose_device(lane),
         dtype=choose_dtype(lane),
         memory_gb=(properties.total_memory if properties else total_memory()) / GIB,
         gpu=properties.name if properties else None,
@@ -127,6 +127,15 @@ def choose_lane(lane: str | None = None) -> str:
     return asked
 
 
+def choose_device(lane: str) -> str:
+    """Return where a lane runs: "cuda", else "mps" (a Mac; sd15 only, for clay is small), else "cpu"."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if lane == "sd15" and torch.backends.mps.is_available() else "cpu"
+
+
 def choose_dtype(lane: str) -> torch.dtype:
     """Return the dtype that is safe and quick here.
 
@@ -137,7 +146,7 @@ def choose_dtype(lane: str) -> torch.dtype:
 
     if lane == "clay":
         return torch.float32
-    if torch.cuda.is_available():
+    if choose_device(lane) != "cpu":
         return torch.float16
     return torch.bfloat16 if native_bfloat16() else torch.float32
 
@@ -168,6 +177,19 @@ def total_memory() -> int:
     except OSError:
         return total
     return min(total, int(share)) if share.isdigit() else total
+
+
+def free_memory(device: str) -> int:
+    """Return the bytes that may still be used on a device, after what nobody holds any more was collected."""
+    gc.collect()
+    if device == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()
+        return torch.cuda.mem_get_info()[0]
+    import psutil
+
+    return min(psutil.virtual_memory().available, total_memory())
 
 
 def installed(package: str) -> str | None:
@@ -218,8 +240,9 @@ def release() -> None:
         forget()
     gc.collect()
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    for backend in (torch.cuda, torch.mps) if torch else ():
+        if backend.is_available():
+            backend.empty_cache()
 
 
 def say(line: str) -> None:

@@ -16,7 +16,7 @@ README_BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\([^)]*/notebooks/(\w
 README_CLONE = re.compile(r"(git clone(?: --depth \d+)?) (?:--branch \S+ )?https://\S+")
 
 SETUP_CODE = """\
-import importlib.util, pathlib, subprocess, sys
+import pathlib, subprocess, sys
 
 if "google.colab" in sys.modules:  # at home `make lab` has done all this
     here = pathlib.Path.cwd()
@@ -25,9 +25,9 @@ if "google.colab" in sys.modules:  # at home `make lab` has done all this
         git = "git -c advice.detachedHead=false clone -q --depth 1 --branch {tag} {repository}"
         subprocess.run([*git.split(), course], check=True)
     sys.path.insert(0, str(course))
-    missing = [p for p in ("diffusers", "peft", "numba", "anywidget") if importlib.util.find_spec(p) is None]
-    if missing:
-        subprocess.run([sys.executable, "-m", "pip", "install", "-q", "huggingface_hub<2", *missing], check=True)"""
+    from course_utils import doctor
+    if wanted := doctor.to_install():  # what is missing or out of range; nothing else is moved
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q", *wanted], check=True)"""
 
 
 @dataclass(frozen=True)

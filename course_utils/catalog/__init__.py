@@ -5,9 +5,10 @@
 
 from .calls import check_call, check_size, defaults, prompt_notes, unknown_words
 from .checkpoints import CHECKPOINTS, CONTROLS, KINDS, Checkpoint, checkpoint, control_names
+from .compat import dtype_keyword, quiet
 from .files import AUTOENCODER, PAINTED_BY, TRAINED_ON, check_model, hashes, weights_hash
 from .hub import announcement, fetch, fetch_pickles
-from .loading import dtype_keyword, lane_of, load, quiet, release, source
+from .loading import lane_of, load, release, source
 from .samplers import schedulers, with_scheduler
 
 __all__ = [

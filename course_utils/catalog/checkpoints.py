@@ -139,10 +139,6 @@ CHECKPOINTS: dict[str, dict[str, Checkpoint]] = {
             0.1,
             note="Base and Large are CC-BY-NC",
         ),
-        "pose estimator": Checkpoint(
-            "usyd-community/vitpose-base-simple", "a93ac0c", "Apache-2.0", 0.36, note="needs the boxes of the people"
-        ),
-        "few steps": Checkpoint("latent-consistency/lcm-lora-sdv1-5", None, "openrail++", 0.135, note="a LoRA"),
     },
 }
 # kind: (the checkpoint that it stands on, the class in diffusers)

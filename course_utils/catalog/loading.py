@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import gc
 import json
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .. import env
 from .checkpoints import Checkpoint, check_controls, checkpoint, class_of
+from .compat import dtype_keyword, old_names, quiet, without_warning
 from .files import check_model, shown
 from .hub import fetch
-from .parts import WORKING_GB, old_names, weights_gb
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, DiffusionPipeline
 
 LENT = ("vae", "text_encoder", "tokenizer", "scheduler")  # what a folder without them borrows from the base
-EXPECTED_LINES = (
-    "Expected types for vae",
-    "were passed to AutoencoderTiny, but are not expected",
-    "appears to have been deprecated in transformers",  # the feature extractor's old name, in the sd15 index
-)
+WORKING_GB = 2.5  # what a call of an sd15 pipeline needs beside its weights, for one picture of 512 x 512
 
 _kept: dict[str, DiffusionPipeline] = {}  # by the id of its checkpoint; at most one
 _nets: WeakValueDictionary[Path, ControlNetModel] = WeakValueDictionary()  # by folder, while a pipeline has them
@@ -87,17 +79,6 @@ def lane_of(pipe: DiffusionPipeline) -> str:
 def release() -> None:
     """Forget the base that is kept; `env.release` calls this too."""
     _kept.clear()
-
-
-def dtype_keyword() -> str:
-    """Return what `from_pretrained` of diffusers calls the dtype.
-
-    Before 0.40 "torch_dtype"; "dtype" is silently ignored there and gives float32. From 0.40 on "dtype";
-    "torch_dtype" warns on each load.
-    """
-    from packaging.version import Version
-
-    return "dtype" if Version(env.installed("diffusers") or "0") >= Version("0.40") else "torch_dtype"
 
 
 def _own(folder: Path, index: str) -> Path:
@@ -204,58 +185,30 @@ def _pipeline(name: str, base: DiffusionPipeline, extra: dict) -> DiffusionPipel
     pipe = getattr(diffusers, name)(**parts)
     pipe.set_progress_bar_config(disable=True)
     if "depth_estimator" in parts:
-        pipe.prepare_depth_map = _without_warning(pipe.prepare_depth_map)
+        pipe.prepare_depth_map = without_warning(pipe.prepare_depth_map)
     return pipe
-
-
-def _without_warning(prepare: Callable) -> Callable:
-    """Keep quiet that a CPU estimates depth in float32: the pipeline asks for an autocast that does nothing there."""
-
-    @wraps(prepare)
-    def prepared(*arguments, **named):
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "In CPU autocast, but the target dtype is not supported")
-            return prepare(*arguments, **named)
-
-    return prepared
 
 
 def _place(pipe: DiffusionPipeline, lane: str) -> DiffusionPipeline:
-    """Move a pipeline to the GPU, if there is one; part by part while it runs, if not all of it fits."""
+    """Move a pipeline to where its lane runs: part by part while it works, if not all of it fits on the card."""
+    device = env.choose_device(lane)
+    if device == "cuda" and lane == "sd15":
+        missing_gb = weights_gb(pipe, elsewhere_than=device) + WORKING_GB
+        if missing_gb > (free_gb := env.free_memory(device) / env.GIB):
+            env.say(
+                f"{missing_gb:.1f} GB wanted, {free_gb:.1f} GB free on the card: the parts take turns there, which is "
+                "slower. `del` the pipelines that you no longer need and run `env.release()`, then load this again."
+            )
+            pipe.enable_model_cpu_offload()
+            pipe.vae.enable_slicing()
+            return pipe
+    return pipe.to(device)
+
+
+def weights_gb(pipe: DiffusionPipeline, elsewhere_than: str = "") -> float:
+    """Return how much memory the weights of a pipeline take, in GiB; of those on one device nothing is counted."""
     import torch
 
-    if not torch.cuda.is_available():
-        return pipe
-    room_gb = torch.cuda.get_device_properties(0).total_memory / env.GIB
-    if lane == "clay" or weights_gb(pipe) + WORKING_GB <= room_gb:
-        return pipe.to("cuda")
-    pipe.enable_model_cpu_offload()
-    pipe.vae.enable_slicing()
-    return pipe
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep loading bars away, and what diffusers logs about each AutoencoderTiny and each old index."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    def worth_saying(record: logging.LogRecord) -> bool:
-        return not any(line in record.getMessage() for line in EXPECTED_LINES)
-
-    loggers = [
-        logging.getLogger(f"diffusers.{module}")
-        for module in ("configuration_utils", "pipelines.pipeline_utils", "utils.deprecation_utils")
-    ]
-    loud = [library for library in (diffusers_logging, transformers_logging) if library.is_progress_bar_enabled()]
-    for logger in loggers:
-        logger.addFilter(worth_saying)
-    for library in loud:
-        library.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for logger in loggers:
-            logger.removeFilter(worth_saying)
-        for library in loud:
-            library.enable_progress_bar()
+    modules = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
+    tensors = [tensor for module in modules for tensor in module.parameters() if tensor.device.type != elsewhere_than]
+    return sum({tensor.data_ptr(): tensor.nbytes for tensor in tensors}.values()) / env.GIB

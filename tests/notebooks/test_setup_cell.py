@@ -11,20 +11,25 @@ from tools import template
 WHERE = template.Address("https://github.com/someone/clay", "v9")
 CODE = template.SETUP_CODE.format(folder=WHERE.folder, tag=WHERE.tag, repository=WHERE.repository)
 COLAB = """
-import importlib.util, sys, types, subprocess
+import sys, types, subprocess
 sys.modules["google.colab"] = types.ModuleType("google.colab")
-real_run, real_find = subprocess.run, importlib.util.find_spec
+real_run = subprocess.run
 subprocess.run = lambda args, **kw: print(*args[3:]) if "pip" in args else real_run(args, **kw)
-importlib.util.find_spec = lambda name: None if name in ABSENT else real_find(name)
 """
 
 
+def course(folder, wanted=()):
+    """A course that says where it is, and a doctor who wants some packages."""
+    (folder / "course_utils").mkdir(parents=True)
+    (folder / "course_utils/__init__.py").write_text("HERE = __file__\n")
+    (folder / "course_utils/doctor.py").write_text(f"def to_install():\n    return {list(wanted)}\n")
+
+
 @pytest.fixture
-def published(tmp_path, monkeypatch):
+def published(tmp_path, monkeypatch, wanted):
     """A repository with one tag, to which git goes when it is asked for the published one."""
     origin = tmp_path / "origin"
-    (origin / "course_utils").mkdir(parents=True)
-    (origin / "course_utils/__init__.py").write_text("HERE = __file__\n")
+    course(origin, wanted)
     git = ["git", "-C", str(origin), "-c", "user.name=a", "-c", "user.email=a@b.c"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"], ["tag", "v9"]):
         subprocess.run([*git, *command], check=True)
@@ -50,12 +55,13 @@ def test_does_nothing_at_home(tmp_path):
     assert (done.stdout, done.stderr) == ("\n", "") and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("absent", "says"), [((), ""), (("peft",), "install -q huggingface_hub<2 peft\n")])
-def test_clones_the_tag_and_installs_what_is_missing(published, tmp_path, absent, says):
+@pytest.mark.parametrize(
+    ("wanted", "says"), [((), ""), (("peft>=0.20", "torch==2.11.0"), "install -q peft>=0.20 torch==2.11.0\n")]
+)
+def test_clones_the_tag_and_installs_what_the_doctor_wants(published, tmp_path, says):
     folder = tmp_path / "content"
     folder.mkdir()
-    present = 'real_find = lambda name: "there"\n'
-    code = f"ABSENT = {absent!r}\n{COLAB}{present}{CODE}\nimport course_utils\nprint(course_utils.HERE)"
+    code = f"{COLAB}{CODE}\nimport course_utils\nprint(course_utils.HERE)"
     done = run(code, folder)
     assert done.stdout == f"{says}{folder}/clay/course_utils/__init__.py\n" and done.stderr == ""
     again = run(code, folder)  # finds what it cloned
@@ -63,9 +69,7 @@ def test_clones_the_tag_and_installs_what_is_missing(published, tmp_path, absent
 
 
 def test_finds_the_course_around_the_notebook(tmp_path):
-    (tmp_path / "course_utils").mkdir()
-    (tmp_path / "course_utils/__init__.py").write_text("HERE = __file__\n")
+    course(tmp_path)
     (tmp_path / "notebooks").mkdir()
-    present = 'real_find = lambda name: "there"\n'
-    code = f"ABSENT = ()\n{COLAB}{present}{CODE}\nimport course_utils\nprint(course_utils.HERE)"
+    code = f"{COLAB}{CODE}\nimport course_utils\nprint(course_utils.HERE)"
     assert run(code, tmp_path / "notebooks").stdout == f"{tmp_path}/course_utils/__init__.py\n"

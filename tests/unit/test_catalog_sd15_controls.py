@@ -1,6 +1,8 @@
 """The sd15 lane's controls, loaded as Colab loads them: a Hub cache, pinned, fp16 safetensors, no network."""
 
 import gc
+import io
+import logging
 import shutil
 import weakref
 
@@ -10,7 +12,7 @@ import torch
 from PIL import Image
 
 from course_utils import catalog, env
-from course_utils.catalog import hub, loading, parts
+from course_utils.catalog import hub, loading
 from tests.tiny import annotators, models
 from tests.tiny import hub as tiny
 
@@ -210,6 +212,35 @@ def test_controlnets_live_as_long_as_their_pipeline(sd15):
     assert gone() is None
 
 
+@pytest.mark.parametrize(("free_gb", "offloaded"), [(1000.0, False), (1.0, True)])
+def test_what_is_free_decides_whether_parts_take_turns(sd15, monkeypatch, capsys, free_gb, offloaded):
+    pipe, calls = catalog.load(), []
+    monkeypatch.setattr(env, "choose_device", lambda lane: "cuda")
+    monkeypatch.setattr(env, "free_memory", lambda device: free_gb * env.GIB)
+    monkeypatch.setattr(type(pipe), "to", lambda pipe, device: calls.append(device))
+    monkeypatch.setattr(type(pipe), "enable_model_cpu_offload", lambda pipe: calls.append("offload"))
+    loading._place(pipe, "sd15")
+    assert calls == (["offload"] if offloaded else ["cuda"])
+    assert ("env.release()" in capsys.readouterr().out) == offloaded
+
+
+def test_weights_on_the_card_are_not_wanted_again(sd15):
+    pipe = catalog.load()
+    assert loading.weights_gb(pipe, elsewhere_than="cpu") == 0 < loading.weights_gb(pipe, elsewhere_than="cuda")
+
+
+def test_renamed_classes_are_not_reported(own_sd15):
+    index = hub.cached(entry("base")) / "model_index.json"
+    index.write_text(index.read_text().replace("CLIPImageProcessor", "CLIPFeatureExtractor"))  # as the Hub has it
+    library, handler = logging.getLogger("diffusers"), logging.StreamHandler(io.StringIO())
+    library.addHandler(handler)
+    try:
+        catalog.load("text2img")
+    finally:
+        library.removeHandler(handler)
+    assert handler.stream.getvalue() == ""
+
+
 def test_weights_are_counted_once(sd15):
     plain, single = catalog.load(), catalog.load("controlnet", control="canny")
 
@@ -217,17 +248,17 @@ def test_weights_are_counted_once(sd15):
         return sum(tensor.nbytes for module in modules for tensor in module.parameters()) / env.GIB
 
     base = size(plain.unet, plain.vae, plain.text_encoder, plain.safety_checker)
-    assert parts.weights_gb(plain) == pytest.approx(base)
-    assert parts.weights_gb(single) == pytest.approx(base + size(single.controlnet))
+    assert loading.weights_gb(plain) == pytest.approx(base)
+    assert loading.weights_gb(single) == pytest.approx(base + size(single.controlnet))
     twice = catalog.load("controlnet", control=["canny", "canny"])
-    assert parts.weights_gb(twice) == parts.weights_gb(single)
+    assert loading.weights_gb(twice) == loading.weights_gb(single)
 
 
 def test_a_t4_has_room_for_a_base_and_all_controls_but_not_for_two_bases_more():
     controls = sum(entry(f"control {name}").size_gb for name in catalog.CONTROLS)
-    assert entry("base").size_gb + controls + parts.WORKING_GB < T4_GB
+    assert entry("base").size_gb + controls + loading.WORKING_GB < T4_GB
     bases = sum(entry(use).size_gb for use in ("base", "inpaint", "depth2img"))
-    assert bases + controls + parts.WORKING_GB > T4_GB  # why one base stays and the next takes its place
+    assert bases + controls + loading.WORKING_GB > T4_GB  # why one base stays and the next takes its place
 
 
 # Downloads

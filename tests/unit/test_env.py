@@ -26,6 +26,7 @@ def fake_cuda(monkeypatch):
 @pytest.fixture
 def no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
 
 
 def test_start_says_one_line(no_gpu, capsys):
@@ -82,6 +83,17 @@ def test_t4_computes_in_float16(fake_cuda):
 def test_newer_cards_have_bfloat16(fake_cuda):
     fake_cuda((8, 0))
     assert env.native_bfloat16()
+
+
+def test_a_mac_computes_sd15_in_float16_and_clay_on_its_cpu(monkeypatch, no_gpu):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert [(env.choose_device(lane), env.choose_dtype(lane)) for lane in env.LANES] == [
+        ("cpu", torch.float32),
+        ("mps", torch.float16),
+    ]
+    assert ()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert env.choose_device("sd15") == env.choose_device("clay") == "cuda"
 
 
 @pytest.mark.parametrize(("native", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
@@ -157,6 +169,30 @@ def test_doctor_names_a_missing_package(monkeypatch):
 def test_doctor_takes_any_opencv(monkeypatch):
     pretend_installed(monkeypatch, opencv_python_headless=None, opencv_python="5.0.0.93", opencv_contrib_python=None)
     assert all(finding.ok for finding in doctor.ranges())
+
+
+def test_the_setup_cell_installs_what_is_out_of_range_and_moves_nothing_else(monkeypatch):
+    assert doctor.to_install() == []
+    pretend_installed(monkeypatch, peft="0.10.0", anywidget=None, torch="2.0.0", opencv_python_headless=None)
+    wanted = doctor.to_install()
+    assert {"peft>=0.20,<0.22", "anywidget>=0.9.21", "torch==2.0.0"} <= set(wanted)
+    assert f"huggingface_hub=={env.installed('huggingface_hub')}" in wanted
+    moved = [name for name in wanted if name.startswith(doctor.NEVER_MOVED) and "==" not in name]
+    assert moved == ["opencv-python-headless>=5.0"]  # it was not there at all
+
+
+def test_doctor_names_colabs_menu_where_there_is_no_gpu(monkeypatch, no_gpu):
+    assert only(doctor.gpu("clay")).ok and "T4" not in only(doctor.gpu("clay")).message
+    without = only(doctor.gpu("sd15"))
+    assert not without.ok and "Runtime > Change runtime type" in without.fix
+    monkeypatch.setattr(env, "place", lambda: "colab")
+    assert only(doctor.gpu("clay")).ok and "Runtime > Change runtime type" in only(doctor.gpu("clay")).message
+
+
+def test_doctor_says_that_anywidget_needs_a_restart(monkeypatch):
+    pretend_installed(monkeypatch, anywidget=None)
+    wrong = only(f for f in doctor.ranges() if not f.ok)
+    assert wrong.name == "anywidget" and "restart" in wrong.fix
 
 
 def test_doctor_sees_hub_2_under_an_old_transformers(monkeypatch):
