@@ -124,6 +124,13 @@ def test_imported_names_are_resolved():
     assert set(imported(ROOT / "course_utils/doctor.py")) == {"env", "catalog.files.manifest", "catalog.files.unlike"}
 
 
+def test_the_map_of_rooms_is_that_of_the_code():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = text.split("## The rooms")[1].split("## ")[0].splitlines()
+    rooms = [room for row in rows if row.startswith("| `") for room in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert rooms == FLOORS
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_nothing_forbidden(path):
     text = path.read_text()
