@@ -1,4 +1,4 @@
-"""JupyterLab for a test: on a free port of this machine alone, with its own home, ended when the test ends."""
+"""JupyterLab on a free port of this machine alone, with a home of its own: for tests, and for pictures of panels."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nbformat import NotebookNode
     from playwright.sync_api import Page
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 START, RUN = 240, 300  # seconds that JupyterLab and a whole notebook may take on a busy machine
 
 
 class Lab:
     """A server in `folder`; notebooks lie in its `notebooks`."""
+
+    KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
     def __init__(self, folder: Path, **environment: str):
         self.folder, self.notebooks = folder, folder / "notebooks"
@@ -68,8 +71,14 @@ class Lab:
         import nbformat
 
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook.metadata["kernelspec"] = self.KERNEL
         nbformat.write(notebook, self.notebooks / name)
+
+    def trust(self, notebook: NotebookNode) -> None:
+        """Sign a notebook: the widgets in others are not shown."""
+        from nbformat.sign import NotebookNotary
+
+        NotebookNotary(data_dir=self._environment["JUPYTER_DATA_DIR"]).sign(notebook)
 
     def open(self, page: Page, name: str) -> None:
         """Open a notebook and wait for its kernel."""
