@@ -56,7 +56,7 @@ test-colab: setup-colab ## under Colab's versions: unit tests, lessons 00, 01, a
 	$(SIDE_BY_SIDE) $(PY_COLAB) -m pytest tests/sd15 -n $(JOBS)
 
 notebooks: setup ## sources to executed notebooks, only what changed (N=01 for one)
-	$(PY) -m tools.build $(N)
+	chromium=$$(tools/find_chromium.sh) && COURSE_CHROMIUM="$$chromium" $(PY) -m tools.build $(N)
 
 lesson: setup ## run one lesson, N=01, into an HTML page under build/
 	$(PY) -m tools.lesson $(N)

@@ -1,7 +1,6 @@
 """What every test shares: no network, the clay lane, a home of its own."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,6 @@ def root():
 @pytest.fixture(scope="session")
 def chromium():
     """The path of a Chromium; `make test` finds or installs one."""
-    names = (os.environ.get("COURSE_CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, (shutil.which(name) for name in names if name)), None)
-    assert path, "No Chromium: run `make test`, or install one and set COURSE_CHROMIUM to it."
-    return path
+    from tools.snapshot import find_chromium
+
+    return find_chromium()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shlex
 import sys
 import tempfile
 import time
@@ -24,6 +25,7 @@ from .tidy import problems, tidy
 
 TIMEOUT = 600  # seconds a cell
 OFFLINE = {"HF_HUB_OFFLINE": "1", "COURSE_LANE": "clay", "JUPYTER_PREFER_ENV_PATH": "1"}
+SNAPSHOT = shlex.join([sys.executable, "-m", "tools.snapshot"])  # photographs a panel, see Panel.picture
 ASSET_FOLDERS = ("models", "pictures", "results")  # what a lesson's outputs depend on
 CARDS = {".md", ".jsonl"}  # but for what was measured of the models: no lesson reads it
 
@@ -71,10 +73,14 @@ def stale(source: Path) -> list[str]:
     return [part for part, value in fingerprint(source).items() if built.get(part) != value]
 
 
-def execute(source: Path) -> NotebookNode:
+def execute(source: Path, photograph: bool = False) -> NotebookNode:
     """Run a lesson from its source, cell by cell with a line of progress, and return it tidied.
 
     The course's cache is a fresh one: a training that was stopped here before would go on, and show only its end.
+
+    Args:
+        source: the lesson's.
+        photograph: let `panel.picture()` be a photograph of the panel in JupyterLab; needs Chromium.
     """
     nb = jupytext.reads(written(source), fmt="py:percent")
     total, began = len(nb.cells), time.monotonic()
@@ -95,7 +101,9 @@ def execute(source: Path) -> NotebookNode:
     )
     try:
         with tempfile.TemporaryDirectory() as cache:
-            client.execute(env=os.environ | {"PYTHONPATH": str(source.parents[2]), "COURSE_CACHE": cache})
+            own = {"PYTHONPATH": str(source.parents[2]), "COURSE_CACHE": cache}
+            own |= {"COURSE_SNAPSHOT": SNAPSHOT} if photograph else {}
+            client.execute(env=os.environ | own)
     finally:
         sys.stderr.write("\n")
     return tidy(nb, source.parents[2])
@@ -108,7 +116,7 @@ def build(source: Path) -> None:
         ValueError: an output holds a warning, an error, a machine's path or a progress bar.
     """
     made_from = fingerprint(source)
-    nb = execute(source)
+    nb = execute(source, photograph=True)
     if wrong := problems(nb):
         raise ValueError(f"{source.stem} is not fit to be kept:\n  " + "\n  ".join(wrong))
     nb.metadata["course"] = made_from

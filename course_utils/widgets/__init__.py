@@ -1,21 +1,18 @@
 """Panels: a lesson's knobs inside the notebook. They call the rooms below and add no method of their own.
 
-`text2img_panel(pipe, room)` is an ordinary widget: the last line of a cell shows it, and `panel.picture()`
-draws it for readers on the web, where widgets show nothing.
+`text2img_panel(pipe, runtime)` is an ordinary widget: the last line of a cell shows it, and `panel.picture()` is for
+readers on the web, where widgets show nothing.
 """
 
+from .browser import Pad
 from .controlnet import ControlSettings, controlnet_panel, multi_controlnet_panel
-from .depth2img import Depth2ImgSettings, depth2img_panel
 from .exciter import ExciterPanel, ExciterSettings, exciter_panel
 from .explorer import Explorer, explorer_panel
-from .given import Given
-from .img2img import Img2ImgSettings, img2img_panel
-from .lora import LoraPanel, lora_panel
-from .lora_weights import LoraSettings
-from .pad import Pad
-from .panel import Panel
+from .img2img import Depth2ImgSettings, Img2ImgSettings, depth2img_panel, img2img_panel
+from .lora import LoraPanel, LoraSettings, lora_panel
+from .panel import Panel, text2img_panel
+from .pictures import PictureSource
 from .record import Settings, from_png
-from .text2img import text2img_panel
 from .units import Unit
 
 __all__ = [
@@ -24,12 +21,12 @@ __all__ = [
     "Explorer",
     "ExciterPanel",
     "ExciterSettings",
-    "Given",
     "Img2ImgSettings",
     "LoraPanel",
     "LoraSettings",
     "Pad",
     "Panel",
+    "PictureSource",
     "Settings",
     "Unit",
     "controlnet_panel",

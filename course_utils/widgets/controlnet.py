@@ -11,12 +11,11 @@ from ipywidgets import Checkbox, Layout
 
 from .. import catalog, env
 from ..catalog.checkpoints import check_controls
-from . import knobs as sets
-from .given import Given, given
+from . import parts
 from .panel import Panel
-from .parts import LABELS
-from .post import Post
-from .record import Settings
+from .pictures import PictureSource, source_of
+from .record import Argument, Settings
+from .running import Outbox
 from .units import Unit, Units, unit
 
 if TYPE_CHECKING:
@@ -28,53 +27,50 @@ class ControlSettings(Settings):
     """The knobs of one call with ControlNets."""
 
     kind: ClassVar[str] = "controlnet"
+    pipeline: ClassVar[str] = "controlnet"
 
     units: tuple[Unit, ...]
-    guess: bool  # let the map alone decide, the prompt is only a hint
+    guess_mode: bool  # let the map alone decide, the prompt is only a hint
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the pipeline's arguments, the generator excepted."""
-        maps = [one.map(self.height, self.width, self.lane) for one in self.units]
-        return {**super().arguments(), "image": _one(maps), **self._weights()}
+    def call(self) -> list[Argument]:
+        """Return what the pipeline is called with, the generator excepted."""
+        names = [f"control{number}" for number in self._numbers()]
+        return [
+            *super().call(),
+            Argument("image", self._maps, f"[{', '.join(names)}]" if len(names) > 1 else names[0]),
+            Argument("controlnet_conditioning_scale", _listed([unit.scale for unit in self.units])),
+            Argument("control_guidance_start", _listed([unit.start for unit in self.units])),
+            Argument("control_guidance_end", _listed([unit.end for unit in self.units])),
+            Argument("guess_mode", self.guess_mode),
+        ]
 
-    def expressions(self) -> dict[str, str]:
-        """Return the same arguments as Python."""
-        maps = [f"control{number}" for number in self._numbers()]
-        said = {name: repr(value) for name, value in {**super().arguments(), **self._weights()}.items()}
-        return {**said, "image": f"[{', '.join(maps)}]" if len(maps) > 1 else maps[0]}
-
-    def making(self) -> str:
+    def preparation(self) -> str:
         """Return Python that makes the control maps."""
         each = zip(self.units, self._numbers(), strict=True)
-        return "".join(one.code(self.height, self.width, self.lane, number) + "\n" for one, number in each)
+        return "".join(unit.code(self.height, self.width, self.lane, number) for unit, number in each)
 
-    def loading(self) -> str:
-        """Return the arguments of `catalog.load`."""
-        return f"{super().loading()}, control={_one(self.controls)!r}"
+    def loading(self) -> dict[str, Any]:
+        """Return the arguments of `catalog.load` after the pipeline's kind."""
+        return {**super().loading(), "control": _listed(self.controls)}
 
     @property
     def controls(self) -> list[str]:
         """Return the models' names, as `catalog.load` takes them."""
-        return [one.control for one in self.units]
+        return [unit.control for unit in self.units]
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> ControlSettings:
         """Return settings from what JSON made of them."""
         return cls(**found | {"units": tuple(map(Unit.of, found["units"]))})
 
-    def _weights(self) -> dict[str, Any]:
-        return {
-            "controlnet_conditioning_scale": _one([one.scale for one in self.units]),
-            "control_guidance_start": _one([one.start for one in self.units]),
-            "control_guidance_end": _one([one.end for one in self.units]),
-            "guess_mode": self.guess,
-        }
+    def _maps(self) -> Any:
+        return _listed([unit.map(self.height, self.width, self.lane) for unit in self.units])
 
     def _numbers(self) -> list[str]:
         return [f"_{place}" for place in range(1, len(self.units) + 1)] if len(self.units) > 1 else [""]
 
 
-def _one(values: list) -> Any:
+def _listed(values: list) -> Any:
     """Return the values as a pipeline wants them: a list only where there are several ControlNets."""
     return values if len(values) > 1 else values[0]
 
@@ -85,7 +81,7 @@ def controlnet_panel(
     control: str = "canny",
     prompt: str = "a red clock and a blue bench",
     negative_prompt: str = "",
-    picture: Given | Path | str = "a clock and a bench",
+    picture: PictureSource | Path | str = "a clock and a bench",
     folder: str | Path = "pictures",
     **defaults: float,
 ) -> Panel:
@@ -94,19 +90,15 @@ def controlnet_panel(
     Args:
         pipe: from `catalog.load("controlnet", control=control)`; its weights are used, nothing of it is changed.
             Another model that is chosen in the panel is loaded when it is first used.
-        room: from `env.start`: the lane and the first seed.
+        room, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
         control: one of `catalog.CONTROLS`.
-        prompt, negative_prompt: what stands in the fields at first.
         picture: what it starts from at first: words of a clay scene, or the Path of a file.
-        folder: where Save writes; uploaded pictures are kept in its folder "inputs".
-        defaults: in place of `catalog.defaults`: num_inference_steps, guidance_scale, height, width.
 
     Raises:
-        TypeError: an unknown name among the defaults.
-        ValueError: a size or a number that cannot be, or an unknown control.
+        TypeError, ValueError: as `text2img_panel` does, or an unknown control.
     """
-    start = sets.first_call(room, prompt, negative_prompt, defaults)
-    return _panel(pipe, start, [unit(given(picture), control)], folder, many=False)
+    start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
+    return _panel(pipe, start, picture, [control], folder, many=False)
 
 
 def multi_controlnet_panel(
@@ -115,7 +107,7 @@ def multi_controlnet_panel(
     controls: Sequence[str] = ("openpose", "depth"),
     prompt: str = "a man and a red bench",
     negative_prompt: str = "",
-    picture: Given | Path | str = "a man and a bench",
+    picture: PictureSource | Path | str = "a man and a bench",
     folder: str | Path = "pictures",
     **defaults: float,
 ) -> Panel:
@@ -128,28 +120,32 @@ def multi_controlnet_panel(
             starts from the same picture.
 
     Raises:
-        TypeError: an unknown name among the defaults.
-        ValueError: a size or a number that cannot be, or an unknown control.
+        TypeError, ValueError: as `controlnet_panel` does.
     """
-    start = sets.first_call(room, prompt, negative_prompt, defaults)
-    return _panel(pipe, start, [unit(given(picture), control) for control in controls], folder, many=True)
+    start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
+    return _panel(pipe, start, picture, list(controls), folder, many=True)
 
 
-def _panel(pipe: DiffusionPipeline, start: dict[str, Any], units: list[Unit], folder: str | Path, many: bool) -> Panel:
-    controls = [one.control for one in units]
+def _panel(
+    pipe: DiffusionPipeline,
+    start: dict[str, Any],
+    picture: PictureSource | Path | str,
+    controls: list[str],
+    folder: str | Path,
+    many: bool,
+) -> Panel:
     check_controls("controlnet", controls, given=False)
+    units = [unit(source_of(picture), control) for control in controls]
     knob = Units(units, start["height"], start["width"], Path(folder), many)
-    guess = Checkbox(False, description="Guess mode: the map alone decides", indent=True, style=LABELS)
+    guess = Checkbox(False, description="Guess mode: the map alone decides", indent=True, style=parts.LABELS)
     guess.layout = Layout(width="auto")
 
-    def look(post: Post, settings: ControlSettings, arguments: dict[str, Any]) -> None:
+    def show_inputs(outbox: Outbox, settings: ControlSettings, arguments: dict[str, Any]) -> None:
         images = arguments["image"]
-        knob.show(images if isinstance(images, list) else [images], post)
+        knob.show(images if isinstance(images, list) else [images], outbox)
 
     def pipe_for(settings: ControlSettings) -> DiffusionPipeline:
-        if settings.controls != controls:
-            return catalog.load("controlnet", lane=settings.lane, control=settings.controls)
-        return pipe
+        return pipe if settings.controls == controls else catalog.load(settings.pipeline, **settings.loading())
 
-    knobs = {**sets.prompts(start), "units": knob, "guess": guess, **sets.sampling(pipe, start)}
-    return Panel(pipe, knobs, sets.fixed(start), ControlSettings, folder, sets.rows(knobs), look, pipe_for, tall=True)
+    knobs = {**parts.prompts(start), "units": knob, "guess_mode": guess, **parts.sampling(pipe, start)}
+    return Panel(pipe, knobs, start, ControlSettings, folder, show_inputs, pipe_for, tall=True)

@@ -2,37 +2,96 @@
 
 from __future__ import annotations
 
-import copy
-import textwrap
 import threading
 import time
-from dataclasses import dataclass, field, fields, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ipywidgets import HTML, Checkbox, HBox, Layout, VBox, Widget
+from ipywidgets import HTML, Checkbox, HBox, Label, Layout, Textarea, ToggleButton, VBox, Widget
 from ipywidgets import Image as ImageWidget
 
-from .. import env, excite
+from .. import attention, env, excite
+from ..clay.vocabulary import THINGS
 from ..excite import AttendExciteConfig
-from . import knobs as sets
-from .drawing import draw
-from .losses import WIDTH, Line, draw_losses, line_of, png
+from . import parts
+from .browser import jpeg
+from .curve import WIDTH, Line, draw_curves
 from .panel import Panel
-from .parts import LABELS, blank, classed, jpeg
-from .preview import Preview
 from .record import Settings, Shot
-from .runner import call, own_pipeline
-from .words import Chosen, Words
+from .running import Preview, call, own_model, own_pipeline
 
 if TYPE_CHECKING:
-    from diffusers import DiffusionPipeline, UNet2DConditionModel
+    from diffusers import DiffusionPipeline
     from diffusers.utils import BaseOutput
     from PIL import Image
+    from transformers import CLIPTokenizer
+
+    from ..excite import Move
 
 SHOWN = 248  # pixels of a picture's width on the screen: two stand side by side
-LARGEST = 60.0  # scale factor
-OLD_NAMES = {"scale": "scale_factor", "until": "alter_share"}  # in pictures saved before
+LARGEST = 60.0  # scale
+SLOTS = 16  # words that are shown
+SMALL = frozenset("a an the of and with in on at to up next beside wearing".split())  # words that show nothing
+Chosen = tuple[str | int, ...]  # as `excite.exciting` takes them
+
+
+class WordButtons(HBox):
+    """The words of a prompt as buttons that stay down: those that must be in the picture.
+
+    It follows what is written in the prompt. A word that stands there more than once is chosen by the number of its
+    token. Words stay as they were when the prompt changes; of new ones those are chosen that name a thing of the clay
+    world.
+
+    Args:
+        prompt: the field that holds the prompt.
+        tokenizer: the pipeline's.
+        chosen: at first; None takes the things.
+    """
+
+    def __init__(self, prompt: Textarea, tokenizer: CLIPTokenizer, chosen: Chosen | None = None) -> None:
+        self._tokenizer = tokenizer
+        self._options: list[str | int] = []  # what each shown button stands for
+        # All are made with the panel and filled later: a widget that is born in a run's thread is lost on Colab.
+        self._slots = [ToggleButton(layout=Layout(display="none")) for _ in range(SLOTS)]
+        super().__init__([Label("Must show"), HBox(self._slots)])
+        parts.classed(self, "words")
+        self._fill(prompt.value)
+        if chosen is not None:
+            self.value = chosen
+        prompt.observe(lambda change: self._fill(change.new), "value")
+
+    @property
+    def shown(self) -> list[ToggleButton]:
+        """Return the buttons that stand for a word now."""
+        return self._slots[: len(self._options)]
+
+    @property
+    def value(self) -> Chosen:
+        """Return the words that are chosen, in the order of the prompt."""
+        return tuple(option for option, slot in zip(self._options, self.shown, strict=True) if slot.value)
+
+    @value.setter
+    def value(self, chosen: Chosen) -> None:
+        if unknown := [word for word in chosen if word not in self._options]:
+            raise ValueError(f"words={tuple(chosen)!r} holds {unknown[0]!r}; use any of {tuple(self._options)}.")
+        for option, slot in zip(self._options, self.shown, strict=True):
+            slot.value = option in chosen
+
+    def _fill(self, prompt: str) -> None:
+        """Show the words of another prompt."""
+        before = {option: slot.value for option, slot in zip(self._options, self.shown, strict=True)}
+        _, *words, _ = attention.Prompt(self._tokenizer, prompt).words  # without the start and the end
+        telling = [word for word in words if word.text.isalpha() and word.text.lower() not in SMALL][:SLOTS]
+        often = [word.text for word in words]
+        self._options = [word.text if often.count(word.text) == 1 else word.places[0] for word in telling]
+        for slot in self._slots[len(telling) :]:
+            slot.layout.display = "none"
+        for slot, option, word in zip(self.shown, self._options, telling, strict=True):
+            slot.description, slot.layout.display = word.text, None
+            slot.value = before.get(option, word.text in THINGS)
 
 
 @dataclass(frozen=True)
@@ -40,110 +99,90 @@ class ExciterSettings(Settings):
     """The knobs of one call whose words are excited."""
 
     kind: ClassVar[str] = "exciter"
+    renamed: ClassVar[dict[str, str]] = {**Settings.renamed, "scale": "scale_factor"}
 
     words: Chosen
     scale_factor: float
-    alter_share: float  # share of the steps, 0-1
+    alter_share: float  # of the steps, 0-1
     smooth: bool
     refine: bool
 
     @property
     def config(self) -> AttendExciteConfig:
-        """Return the exciter's settings: the lane's, with those of the panel in their place."""
-        lane = AttendExciteConfig.for_lane(self.lane)
-        sigma = AttendExciteConfig().sigma if self.smooth else 0.0
-        bars = (
-            tuple(one for one in AttendExciteConfig().thresholds if one[0] < self.alter_share) if self.refine else ()
-        )
-        return replace(
-            lane, scale_factor=self.scale_factor, alter_share=self.alter_share, sigma=sigma, thresholds=bars
-        )
+        """Return the lane's configuration, with what the panel sets in its place."""
+        paper = AttendExciteConfig()
+        thresholds = tuple(pair for pair in paper.thresholds if pair[0] < self.alter_share) if self.refine else ()
+        sigma = paper.sigma if self.smooth else 0.0
+        changes = {"scale_factor": self.scale_factor, "alter_share": self.alter_share}
+        return replace(AttendExciteConfig.for_lane(self.lane), **changes, sigma=sigma, thresholds=thresholds)
 
-    def loading(self) -> str:
-        """Return the arguments of `catalog.load`: the pipeline is the plain one."""
-        return f"'text2img', lane={self.lane!r}"
-
-    def making(self) -> str:
-        """Return Python that sets the exciter up: the settings that are not the paper's."""
-        config, paper = self.config, AttendExciteConfig()
-        names = [
-            one.name for one in fields(AttendExciteConfig) if getattr(config, one.name) != getattr(paper, one.name)
-        ]
-        return (
-            f"config = excite.AttendExciteConfig({', '.join(f'{name}={getattr(config, name)!r}' for name in names)})\n"
-        )
-
-    def code(self) -> str:
-        """Return Python that makes the same picture, without a panel."""
-        before, painting = super().code().split("image = pipe(", 1)
-        inside = textwrap.indent(f"image = pipe({painting}", "    ")
-        return f"{before}with excite.exciting(pipe, {list(self.words)!r}, config):\n{inside}"
+    def context(self) -> str:
+        """Return Python for the `with` around the call: with the fields that are not the paper's."""
+        config, paper = asdict(self.config), asdict(AttendExciteConfig())
+        changes = ", ".join(f"{name}={value!r}" for name, value in config.items() if value != paper[name])
+        return f"excite.exciting(pipe, {list(self.words)!r}, excite.AttendExciteConfig({changes}))"
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> ExciterSettings:
         """Return settings from what JSON made of them."""
-        found = {OLD_NAMES.get(name, name): value for name, value in found.items()}
         return cls(**found | {"words": tuple(found["words"])})
 
 
 @dataclass
-class Seen:
+class Comparison:
     """What stands beside a picture: the one without, both losses, and over how many steps."""
 
     pushed: int
     plain: Image.Image | None = None
-    lines: dict[str, Line] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=lambda: {"without": [], "with": []})
+
+    @classmethod
+    def empty(cls, settings: ExciterSettings) -> Comparison:
+        """Return a comparison before the first step."""
+        return cls(max(settings.config.max_iter_to_alter(settings.num_inference_steps), 1))
+
+    def curve(self) -> bytes:
+        """Draw both losses: PNG."""
+        under = f"the {self.pushed} steps that are pushed"
+        return draw_curves(self.lines, self.pushed - 1, "loss: what the weakest word lacks", under)
 
 
 class ExciterPanel(Panel):
     """The base panel, with the picture without the exciter left of the one with it, and the losses below."""
 
-    def __init__(self, pipe: DiffusionPipeline, knobs: dict[str, Widget], fixed: dict[str, Any], **how: Any) -> None:
-        empty = blank(fixed["height"], fixed["width"])
+    def __init__(
+        self, pipe: DiffusionPipeline, knobs: dict[str, Widget], start: dict[str, Any], folder: str | Path
+    ) -> None:
+        empty = parts.blank(start["height"], start["width"])
         self.plain = ImageWidget(value=jpeg(empty), format="jpeg", layout=Layout(width=f"{SHOWN}px"))
-        self.curve = classed(ImageWidget(format="png", layout=Layout(width=f"{WIDTH}px")), "curve")
-        self._kept: dict[ExciterSettings, Seen] = {}  # by the settings of what the history shows
-        super().__init__(pipe, knobs, fixed, ExciterSettings, **how)
-        self.seen = _nothing_seen(self.settings)
-        self.curve.value = png(self._losses())
+        self.curve = parts.classed(ImageWidget(format="png", layout=Layout(width=f"{WIDTH}px")), "curve")
+        self._kept: dict[ExciterSettings, Comparison] = {}  # by the settings of what the history shows
+        super().__init__(pipe, knobs, start, ExciterSettings, folder, shown=SHOWN)
+        self.comparison = Comparison.empty(self.settings)
+        self.curve.value = self.comparison.curve()
 
-    def _arrange(self, rows: list[Widget]) -> list[Widget]:
-        for part in (self.stage.image, self.stage.progress, self.stage.status):
-            part.layout.width = f"{SHOWN}px"
-        parts = super()._arrange(rows)
-        (columns,) = (part for part in parts if "course-columns" in part._dom_classes)
-        knobs, _ = columns.children
-        without = classed(VBox([self.plain, classed(HTML("Without"), "status")]), "stage")
-        pair = classed(HBox([without, self.stage]), "pair")
-        columns.children = [knobs, classed(VBox([pair, self.curve]), "side")]
-        return parts
-
-    def picture(self) -> Image.Image:
-        """Draw the panel as it stands, for readers where widgets show nothing."""
-        settings = self.settings
-        return draw(self, self.seen.plain or blank(settings.height, settings.width), self._losses())
+    def _side(self) -> list[Widget]:
+        without = parts.classed(VBox([self.plain, parts.classed(HTML("Without"), "status")]), "stage")
+        return [parts.classed(HBox([without, self.stage]), "pair"), self.curve]
 
     def _make(self, settings: ExciterSettings, stop: threading.Event) -> None:
         if not settings.words:
             raise ValueError("No word is chosen: press at least one that must be in the picture.")
-        began, self.seen = time.monotonic(), _nothing_seen(settings)
+        began, self.comparison = time.monotonic(), Comparison.empty(settings)
         self._draw()
         output = self._paint(settings, "without", stop)
         if output is not None:
-            self.seen.plain = output.images[0]
-            self.post(self.plain, value=jpeg(self.seen.plain))
+            self.comparison.plain = output.images[0]
+            self.outbox(self.plain, value=jpeg(self.comparison.plain))
             output = self._paint(settings, "with", stop)
-        if output is None:
-            self.stage.say("Stopped. Unfinished pictures are not kept.")
-            return
-        self._kept[settings] = self.seen
-        self._finish(settings, output, time.monotonic() - began)
+        self._kept[settings] = self.comparison
+        self._finish(settings, output, began)
         self._kept = {shot.settings: self._kept[shot.settings] for shot in self.history.shots}
 
     def _paint(self, settings: ExciterSettings, side: str, stop: threading.Event) -> BaseOutput | None:
         """Make one of the two pictures; the losses of both are watched, for moves of length 0 change nothing."""
         pipe = own_pipeline(self._pipe_for(settings), settings.scheduler)
-        pipe.unet = own_unet(pipe.unet)
+        pipe.unet = own_model(pipe.unet)
         preview = Preview(pipe)
         config = settings.config if side == "with" else replace(settings.config, scale_factor=0.0, thresholds=())
 
@@ -153,35 +192,31 @@ class ExciterPanel(Panel):
             if side == "without":
                 self.stage.say(f"Without: step {done} of {steps}")
                 if image is not None:
-                    self.post(self.plain, value=jpeg(image))
+                    self.outbox(self.plain, value=jpeg(image))
             if done <= config.max_iter_to_alter(steps):
-                self.seen.lines[side] = line_of(log.moves[0])
+                self.comparison.lines[side] = line_of(log.moves[0])
                 self._draw()
 
         with excite.exciting(pipe, settings.words, config) as log:
             return call(pipe, settings, settings.arguments(), stop, on_step)
 
     def _show(self, shot: Shot, text: str) -> None:
-        self.seen = self._kept[shot.settings]
-        self.post(self.plain, value=jpeg(self.seen.plain))
+        self.comparison = self._kept[shot.settings]
+        self.outbox(self.plain, value=jpeg(self.comparison.plain))
         self._draw()
         super()._show(shot, text)
 
     def _draw(self) -> None:
-        self.post(self.curve, value=png(self._losses()))
-
-    def _losses(self) -> Image.Image:
-        return draw_losses(self.seen.lines, self.seen.pushed)
+        self.outbox(self.curve, value=self.comparison.curve())
 
 
-def _nothing_seen(settings: ExciterSettings) -> Seen:
-    return Seen(max(settings.config.max_iter_to_alter(settings.steps), 1))
-
-
-def own_unet(unet: UNet2DConditionModel) -> UNet2DConditionModel:
-    """Return a UNet with the same weights, not copied, and hooks of its own: other calls go on undisturbed."""
-    weights = {id(tensor): tensor for tensor in (*unet.parameters(), *unet.buffers())}
-    return copy.deepcopy(unet, weights)
+def line_of(moves: Sequence[Move]) -> list[tuple[float, float]]:
+    """Return the loss of each move; those of one step, which was refined, share the room up to the next step."""
+    count, passed, line = Counter(move.step for move in moves), Counter(), []
+    for move in moves:
+        line.append((move.step + passed[move.step] / count[move.step], move.loss))
+        passed[move.step] += 1
+    return line
 
 
 def exciter_panel(
@@ -197,29 +232,25 @@ def exciter_panel(
 
     Args:
         pipe: from `catalog.load("text2img")`; its weights are used, nothing of it is changed.
-        room: from `env.start`: the lane and the first seed.
-        prompt, negative_prompt: what stands in the fields at first.
+        room, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
         words: of the prompt, that are chosen at first; None takes the things that it names.
-        folder: where Save writes.
-        defaults: in place of `catalog.defaults`: num_inference_steps, guidance_scale, height, width.
 
     Raises:
-        TypeError: an unknown name among the defaults.
-        ValueError: a size or a number that cannot be, or a word that is not in the prompt.
+        TypeError, ValueError: as `text2img_panel` does, or a word that is not in the prompt.
     """
-    start = sets.first_call(room, prompt, negative_prompt, defaults)
-    lane, prompts = AttendExciteConfig.for_lane(start["lane"]), sets.prompts(start)
+    start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
+    config, prompts = AttendExciteConfig.for_lane(start["lane"]), parts.prompts(start)
     knobs = {
         **prompts,
-        "words": Words(prompts["prompt"], pipe.tokenizer, words),
-        "scale_factor": sets.slider("Scale", lane.scale_factor, 0.0, LARGEST, 0.5),
-        "alter_share": sets.slider("Pushed share", lane.alter_share, 0.1, 1.0, 0.05),
-        "smooth": _box("Smooth the maps", lane.sigma > 0),
-        "refine": _box("Refine: repeat a step until they are there", bool(lane.thresholds)),
-        **sets.sampling(pipe, start),
+        "words": WordButtons(prompts["prompt"], pipe.tokenizer, words),
+        "scale_factor": parts.slider("scale_factor", "Scale", config.scale_factor, 0.0, LARGEST, 0.5),
+        "alter_share": parts.slider("alter_share", "Pushed share", config.alter_share, 0.1, 1.0, 0.05),
+        "smooth": _box("Smooth the maps", config.sigma > 0),
+        "refine": _box("Refine: repeat a step until they are there", bool(config.thresholds)),
+        **parts.sampling(pipe, start),
     }
-    return ExciterPanel(pipe, knobs, sets.fixed(start), folder=folder, rows=sets.rows(knobs))
+    return ExciterPanel(pipe, knobs, start, folder)
 
 
 def _box(text: str, value: bool) -> Checkbox:
-    return Checkbox(value, description=text, indent=True, style=LABELS, layout=Layout(width="auto"))
+    return Checkbox(value, description=text, indent=True, style=parts.LABELS, layout=Layout(width="auto"))

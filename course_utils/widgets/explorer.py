@@ -11,11 +11,11 @@ import traitlets
 from PIL import Image
 
 from .. import attention, env, plots
-from . import knobs as sets
+from . import parts
+from .browser import HERE, jpeg
 from .panel import Panel
-from .parts import jpeg
 from .record import Settings, Shot
-from .runner import call
+from .running import call
 
 if TYPE_CHECKING:
     import threading
@@ -35,8 +35,8 @@ class Explorer(anywidget.AnyWidget):
     What is chosen (`word`, `layer`, `head`, `step`) are numbers, -1 is none or all; `show` brings the rest.
     """
 
-    _esm = Path(__file__).with_name("explorer.js")
-    _css = Path(__file__).with_name("explorer.css")
+    _esm = HERE / "explorer.js"
+    _css = HERE / "explorer.css"
 
     value = traitlets.CBytes().tag(sync=True)  # the picture, or what is there of it yet
     format = traitlets.Unicode("png").tag(sync=True)
@@ -83,11 +83,11 @@ class Explorer(anywidget.AnyWidget):
         """Return the traits that show what is chosen."""
         if self.maps is None:
             return {}
-        heat, glowing = self.heard(), self.glowing()
+        heat, glowing = self.word_maps(), self.glowing()
         glow = jpeg(glowing) if glowing else b""
         return {"heat": heat.numpy().astype("<f4").tobytes(), "grid": list(heat.shape[1:]), "glow": glow}
 
-    def heard(self) -> torch.Tensor:
+    def word_maps(self) -> torch.Tensor:
         """Return the maps of all words, of the chosen layer, head and step: float32 [word, latent_h, latent_w]."""
         layer, head, step = (self.choice[name] for name in ("layer", "head", "step"))
         name = self.maps.layers[layer - 1] if layer else None
@@ -98,7 +98,7 @@ class Explorer(anywidget.AnyWidget):
         """Return the picture with the chosen word's map, its peak at its brightest; None where none is chosen."""
         if (word := self.choice["word"]) < 0:
             return None
-        heat = self.heard()[word]
+        heat = self.word_maps()[word]
         return plots.overlay(self.image, (heat / heat.max().clamp(min=1e-9)).numpy())
 
 
@@ -108,14 +108,14 @@ def short(layer: str) -> str:
 
 
 class ExplorerPanel(Panel):
-    """A text2img panel that listens while it paints; its stage shows what it heard."""
+    """A text2img panel that listens while it paints; its stage shows the maps that it captured."""
 
     def __init__(self, pipe: DiffusionPipeline, start: dict[str, Any], folder: str | Path) -> None:
-        knobs = {**sets.prompts(start), **sets.sampling(pipe, start)}
+        knobs = {**parts.prompts(start), **parts.sampling(pipe, start)}
         self.explorer = Explorer()
-        self._heard: dict[Shot, attention.Maps] = {}  # of the pictures in the history
-        self._new: attention.Maps | None = None
-        super().__init__(pipe, knobs, sets.fixed(start), folder=folder, rows=sets.rows(knobs), image=self.explorer)
+        self._maps: dict[Shot, attention.Maps] = {}  # of the pictures in the history
+        self._newest: attention.Maps | None = None
+        super().__init__(pipe, knobs, start, folder=folder, image=self.explorer)
         self.explorer.observe(self._answer(self._choose), ["word", "layer", "head", "step"])
 
     def _call(
@@ -129,25 +129,25 @@ class ExplorerPanel(Panel):
         """Call the pipeline and listen to all layers that are not too fine, heads and steps apart.
 
         Raises:
-            RuntimeError: somebody else used the model meanwhile, so that what was heard is mixed up.
+            RuntimeError: somebody else used the model meanwhile, so that the maps are mixed up.
         """
-        self.post(self.explorer, **self.explorer.nothing())
+        self.outbox(self.explorer, **self.explorer.nothing())
         sides = {attention.native_side(pipe.unet) // factor for factor in attention.cross_layers(pipe.unet).values()}
         with attention.capture(pipe, sorted(side for side in sides if side <= FINEST), True, True) as maps:
             output = call(pipe, settings, arguments, stop, on_step)
         if output is not None and len(maps.timesteps) != pipe.num_timesteps:
             raise RuntimeError("another cell used the model at the same time. Press Generate again.")
-        self._new = maps
+        self._newest = maps
         return output
 
     def _show(self, shot: Shot, text: str) -> None:
-        self._heard.setdefault(shot, self._new)
-        self._heard = {kept: self._heard[kept] for kept in self.history.shots}
+        self._maps.setdefault(shot, self._newest)
+        self._maps = {kept: self._maps[kept] for kept in self.history.shots}
         super()._show(shot, text)
-        self.post(self.explorer, **self.explorer.facts(shot.image, self._heard[shot]))
+        self.outbox(self.explorer, **self.explorer.facts(shot.image, self._maps[shot]))
 
     def _choose(self) -> None:
-        self.post(self.explorer, **self.explorer.view())
+        self.outbox(self.explorer, **self.explorer.view())
 
 
 def explorer_panel(
@@ -162,13 +162,9 @@ def explorer_panel(
 
     Args:
         pipe: from `catalog.load("text2img")`; its weights are used, nothing of it is changed.
-        room: from `env.start`: the lane and the first seed.
-        prompt, negative_prompt: what stands in the fields at first.
-        folder: where Save writes.
-        defaults: in place of `catalog.defaults`: num_inference_steps, guidance_scale, height, width.
+        room, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
 
     Raises:
-        TypeError: an unknown name among the defaults.
-        ValueError: a size or a number that cannot be.
+        TypeError, ValueError: as `text2img_panel` does.
     """
-    return ExplorerPanel(pipe, sets.first_call(room, prompt, negative_prompt, defaults), folder)
+    return ExplorerPanel(pipe, parts.first_call(pipe, room, prompt, negative_prompt, defaults), folder)

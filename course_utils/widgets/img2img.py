@@ -1,20 +1,29 @@
-"""The panel of lesson 02: a picture in, a picture out, all of it or inside a mask."""
+"""The panels of lessons 02 and 03: a picture in, a picture out, all of it or inside a mask; or its depth is kept."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
+from ipywidgets import ToggleButtons
+from PIL import Image
+
 from .. import editing, env
-from . import knobs as sets
-from .given import Given, given
+from ..clay.control_maps import depth_map, draw_depth
+from . import parts
 from .panel import Panel
-from .record import Settings
-from .source import Source
+from .picture_knob import PictureKnob
+from .pictures import PictureSource, source_of
+from .record import Argument, Settings
+from .running import Outbox
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
+
+ESTIMATED, TRUE = "estimated", "true"
 
 
 @dataclass(frozen=True)
@@ -22,35 +31,50 @@ class Img2ImgSettings(Settings):
     """The knobs of one call that starts from a picture."""
 
     kind: ClassVar[str] = "img2img"
+    pipeline: ClassVar[str] = "img2img"
 
-    image: Given  # with what is drawn on it, and marks where alone it may change
+    image: PictureSource  # with what is drawn on it, and marks where alone it may change
     strength: float  # 0-1
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the pipeline's arguments, the generator excepted."""
-        picture = self.image.picture(self.height, self.width)
-        arguments = {**self.plain(), "image": picture, "strength": self.strength}
-        if self.image.marked(self.height, self.width):
-            mask = self.image.mask(self.height, self.width)
-            arguments["callback_on_step_end"] = editing.keep_outside(mask, picture, self.seed)
-        return arguments
+    def call(self) -> list[Argument]:
+        """Return what the pipeline is called with, the generator excepted."""
+        size = (self.height, self.width)
+        picture = cache(lambda: self.image.picture(*size))
+        call = [*self.common(), Argument("image", picture, "picture"), Argument("strength", self.strength)]
+        if not self.image.marked(*size):
+            return call
+        expression = f"editing.keep_outside(mask, picture, {self.seed})"
+        keep = partial(editing.keep_outside, self.image.mask(*size), seed=self.seed)
+        return [*call, Argument("callback_on_step_end", lambda: keep(picture()), expression)]
 
-    def expressions(self) -> dict[str, str]:
-        """Return the same arguments as Python."""
-        said = {name: repr(value) for name, value in self.plain().items()}
-        said |= {"image": "picture", "strength": repr(self.strength)}
-        if self.image.marked(self.height, self.width):
-            said["callback_on_step_end"] = f"editing.keep_outside(mask, picture, {self.seed})"
-        return said
-
-    def making(self) -> str:
+    def preparation(self) -> str:
         """Return Python that makes the picture and the mask."""
-        return self.image.code(self.height, self.width) + "\n"
+        return self.image.code(self.height, self.width)
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> Img2ImgSettings:
         """Return settings from what JSON made of them."""
-        return cls(**found | {"image": Given.of(found["image"])})
+        return cls(**found | {"image": PictureSource.of(found["image"])})
+
+
+@dataclass(frozen=True)
+class Depth2ImgSettings(Img2ImgSettings):
+    """The knobs of one call that starts from a picture and keeps its depth."""
+
+    kind: ClassVar[str] = "depth2img"
+    pipeline: ClassVar[str] = "depth2img"
+
+    depth: str  # ESTIMATED from the picture by the pipeline's network, or the TRUE one of a clay scene
+
+    def call(self) -> list[Argument]:
+        """Return what the pipeline is called with, the generator excepted."""
+        if self.depth == ESTIMATED:
+            return super().call()
+
+        def true_depth() -> torch.Tensor:
+            return torch.from_numpy(1 / self.image.render(self.height, self.width).depth)[None]
+
+        return [*super().call(), Argument("depth_map", true_depth, "torch.from_numpy(1 / made.depth)[None]")]
 
 
 def img2img_panel(
@@ -58,7 +82,7 @@ def img2img_panel(
     room: env.Runtime | None = None,
     prompt: str = "a portrait of a man with a moustache",
     negative_prompt: str = "",
-    picture: Given | Path | str = "a portrait of a man",
+    picture: PictureSource | Path | str = "a portrait of a man",
     strength: float = 0.6,
     folder: str | Path = "pictures",
     **defaults: float,
@@ -67,22 +91,70 @@ def img2img_panel(
 
     Args:
         pipe: from `catalog.load("img2img")`; its weights are used, nothing of it is changed.
-        room: from `env.start`: the lane and the first seed.
-        prompt, negative_prompt: what stands in the fields at first.
+        room, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
         picture: what it starts from at first: words of a clay scene, or the Path of a file.
         strength: how far from the picture the run may go at first, 0.05-1.
-        folder: where Save writes; uploaded pictures are kept in its folder "inputs".
-        defaults: in place of `catalog.defaults`: num_inference_steps, guidance_scale, height, width.
 
     Raises:
-        TypeError: an unknown name among the defaults.
-        ValueError: a size or a number that cannot be.
+        TypeError, ValueError: as `text2img_panel` does.
     """
-    start = sets.first_call(room, prompt, negative_prompt, defaults)
+    start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
     knobs = {
-        **sets.prompts(start),
-        "image": Source(given(picture), start["height"], start["width"], Path(folder), mode="over"),
-        "strength": sets.slider("Strength", strength, 0.05, 1, 0.05),
-        **sets.sampling(pipe, start),
+        **parts.prompts(start),
+        "image": PictureKnob(source_of(picture), start["height"], start["width"], Path(folder), mode="over"),
+        "strength": parts.slider("strength", "Strength", strength, 0.05, 1, 0.05),
+        **parts.sampling(pipe, start),
     }
-    return Panel(pipe, knobs, sets.fixed(start), Img2ImgSettings, folder, sets.rows(knobs), tall=True)
+    return Panel(pipe, knobs, start, Img2ImgSettings, folder, tall=True)
+
+
+def depth2img_panel(
+    pipe: DiffusionPipeline,
+    room: env.Runtime | None = None,
+    prompt: str = "a red clock on the beach",
+    negative_prompt: str = "",
+    picture: PictureSource | Path | str = "a gray clock in a room",
+    strength: float = 1.0,
+    folder: str | Path = "pictures",
+    **defaults: float,
+) -> Panel:
+    """Return a panel on a depth-to-image pipeline, with the estimated depth and the true one side by side.
+
+    Args:
+        pipe: from `catalog.load("depth2img")`; its weights are used, nothing of it is changed.
+        room, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
+        picture: what it starts from at first: words of a clay scene, or the Path of a file.
+        strength: how far from the picture the run may go at first, 0.05-1; depth is kept whatever it is.
+
+    Raises:
+        TypeError, ValueError: as `text2img_panel` does.
+    """
+    start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
+    source = PictureKnob(source_of(picture), start["height"], start["width"], Path(folder), also=(ESTIMATED, TRUE))
+    depth = ToggleButtons(options=[ESTIMATED, TRUE], description="Depth", style=parts.LABELS)
+    depth.style.button_width = "auto"
+
+    def show_inputs(outbox: Outbox, settings: Depth2ImgSettings, arguments: dict[str, Any]) -> None:
+        scene = settings.image.kind == "scene"
+        true = depth_map(settings.image.render(settings.height, settings.width)) if scene else None
+        source.looks.show(ESTIMATED, estimate(pipe, arguments["image"]), outbox)
+        source.looks.show(TRUE, true, outbox)
+
+    knobs = {
+        **parts.prompts(start),
+        "image": source,
+        "depth": depth,
+        "strength": parts.slider("strength", "Strength", strength, 0.05, 1, 0.05),
+        **parts.sampling(pipe, start),
+    }
+    return Panel(pipe, knobs, start, Depth2ImgSettings, folder, show_inputs, tall=True)
+
+
+def estimate(pipe: DiffusionPipeline, picture: Image.Image) -> Image.Image:
+    """Draw the depth that the pipeline's own network sees in a picture: RGB, near is bright."""
+    network = pipe.depth_estimator
+    device, dtype = pipe._execution_device, network.dtype  # an offloaded network says that it is on "meta"
+    pixels = pipe.feature_extractor(images=[picture], return_tensors="pt").pixel_values.to(device, dtype)
+    with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        near = network(pixels).predicted_depth[0].float().cpu().numpy()
+    return draw_depth(near).resize(picture.size, Image.Resampling.BICUBIC)

@@ -2,63 +2,145 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import math
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from ipywidgets import HTML, Button, HBox, Layout, Text, VBox
+from ipywidgets import HTML, Button, Dropdown, HBox, Layout, Text, ToggleButtons, VBox
 from ipywidgets import Image as ImageWidget
 from PIL import Image
 
-from .. import env, personalize
+from .. import controls, env, personalize
+from ..clay.vocabulary import COLOURS
 from ..personalize import pretrained
-from ..plots import style
-from . import knobs as sets
-from .lora_pictures import CLAY, Pictures
-from .losses import frame, png
-from .paper import EDGE
-from .parts import LABELS, classed
-from .post import Post
-from .source import Looks
+from .browser import Download, Upload
+from .curve import draw_curves
+from .parts import LABELS, Message, classed, indented, slider
+from .picture_knob import Thumbnails, received
+from .running import Outbox
 
-SAMPLES = 5  # pictures that are painted on the way
+SLOTS = 5  # pictures to learn from that are shown, and samples that are painted on the way
 POINTS = 60  # of the curve, about
 HIGHEST, LONGEST = 64, 1000  # rank, steps
+CLAY, OWN = "clay", "mine"
+
+
+class Pictures(VBox):
+    """A knob that gives what a LoRA learns from: a subject of the clay world, or the learner's own pictures.
+
+    Args:
+        word: the clay subject at first.
+        height, width: of the pictures, pixels.
+        folder: the panel's; uploaded pictures are kept in its folder "inputs".
+    """
+
+    def __init__(self, word: str, height: int, width: int, folder: Path) -> None:
+        self.size, self._folder, self.files = (height, width), folder, []
+        kinds = [("Clay subject", CLAY), ("My pictures", OWN)]
+        self.kind = ToggleButtons(options=kinds, description="Learn from", style=LABELS)
+        self.kind.style.button_width = "auto"
+        self.word = Dropdown(options=list(pretrained.SUBJECTS), value=word, description="Subject", **_wide())
+        self.shape = Dropdown(description="Shape", **_wide())
+        self.colour = Dropdown(options=list(COLOURS), description="Colour", **_wide())
+        self.upload, self.error = Upload(), Message("error")
+        self.clear = Button(description="Start over", layout=Layout(width="92px"))
+        self.count = HTML()
+        self.looks = Thumbnails(tuple(map(str, range(1, SLOTS + 1))), height, width)
+        self._rows = {
+            CLAY: VBox([self.word, self.shape, self.colour]),
+            OWN: VBox([indented(self.upload), indented(HBox([self.clear, self.count]))]),
+        }
+        super().__init__([self.kind, *self._rows.values(), self.error, indented(self.looks)])
+        classed(self, "source")
+        self._settling = False
+        self._follow(None)
+        self.word.observe(self._follow, "value")
+        for knob in (self.kind, self.shape, self.colour):
+            knob.observe(self._changed, "value")
+        self.upload.observe(self._came, ["data", "problem"])
+        self.clear.on_click(lambda button: self._forget())
+
+    def examples(self) -> list[personalize.Example | str]:
+        """Return what to learn from: examples, or the paths of files."""
+        if self.kind.value == OWN:
+            return list(self.files)
+        return list(_drawn(self.word.value, self.shape.value, self.colour.value, *self.size))
+
+    def _follow(self, change: Any) -> None:
+        """Offer the shapes of another subject."""
+        self._settling = True  # showing them once, at the end, is enough
+        names = personalize.shapes(self.word.value)
+        self.shape.options = [(name, number) for number, name in enumerate(names)]
+        self.shape.value, self.colour.value = 0, pretrained.SUBJECTS[self.word.value]
+        self._settling = False
+        self._show()
+
+    def _changed(self, change: Any) -> None:
+        if not self._settling:
+            self._show()
+
+    def _came(self, change: Any) -> None:
+        def check(image: Image.Image) -> None:
+            personalize.gather([image], "any", *self.size)  # says what is wrong with its size
+
+        if path := received(change, self.error, self.size, self._folder, check):
+            self.files = [*self.files, *([path] if path not in self.files else [])]
+            self._show()
+
+    def _forget(self) -> None:
+        self.files, self.upload.name = [], ""
+        self._show()
+
+    def _show(self) -> None:
+        for name, part in self._rows.items():
+            part.layout.display = None if name == self.kind.value else "none"
+        self.count.value = f"{len(self.files)} pictures; three to thirty are good"
+        self.error.value, self.error.layout.display = "", "none"
+        pictures = [
+            example.picture if isinstance(example, personalize.Example) else controls.as_picture(example)
+            for example in self.examples()[:SLOTS]
+        ]
+        for slot, picture in zip(self.looks.slots, [*pictures, *[None] * SLOTS], strict=False):
+            self.looks.show(slot, picture)
 
 
 class Teacher(VBox):
     """Knobs, buttons, and what is to be seen while it learns; the panel does the work.
 
     Args:
-        post: how the run's thread writes.
+        outbox: how the run's thread writes.
         word: the clay subject at first.
         knobs: rank, steps and size at first, the rest as it stays.
         folder: the panel's.
         lane: "clay" or "sd15".
     """
 
-    def __init__(self, post: Post, word: str, knobs: personalize.LoraTrainingConfig, folder: Path, lane: str) -> None:
-        self._post, self._knobs, self._lane = post, knobs, lane
+    def __init__(
+        self, outbox: Outbox, word: str, knobs: personalize.LoraTrainingConfig, folder: Path, lane: str
+    ) -> None:
+        self._outbox, self._knobs, self._lane = outbox, knobs, lane
         self.losses: list[tuple[int, float]] = []
         self.samples: dict[int, Image.Image] = {}  # by step
         self.pictures = Pictures(word, knobs.height, knobs.width, folder)
-        self.trigger = Text(pretrained.trigger_of(word), description="Trigger", continuous_update=False, style=LABELS)
-        self.trigger.layout = Layout(width="auto")
-        self.rank = sets.slider("Rank", knobs.rank, 1, HIGHEST, 1)
-        self.steps = sets.slider("Steps", knobs.max_train_steps, 1, max(LONGEST, knobs.max_train_steps), 1)
+        self.trigger = Text(pretrained.trigger_of(word), description="Trigger", continuous_update=False, **_wide())
+        self.rank = slider("rank", "Rank", knobs.rank, 1, HIGHEST, 1)
+        self.steps = slider("steps", "Steps", knobs.max_train_steps, 1, max(LONGEST, knobs.max_train_steps), 1)
         self.train = Button(description="Train", button_style="primary", layout=Layout(width="112px"))
         self.stop = Button(description="Stop and keep", disabled=True, layout=Layout(width="128px"))
-        self.error, self.notes = classed(HTML(), "error"), classed(HTML(), "notes")
-        self.strip = Looks(tuple(f"sample {number}" for number in range(1, SAMPLES + 1)), knobs.height, knobs.width)
+        self.error, self.notes = Message("error"), Message("notes")
+        names = tuple(f"sample {number}" for number in range(1, SLOTS + 1))
+        self.strip = Thumbnails(names, knobs.height, knobs.width)
         self.curve = classed(ImageWidget(format="png", layout=Layout(width="320px")), "curve")
         self.status = classed(HTML("Nothing learned yet."), "status")
-        self.link = HTML()
+        self.link = Download("Download the LoRA")
         self.save = Button(description="Save", disabled=True, tooltip="Write the file again")
         self.download, self.drive = Button(description="Download"), Button(description="To Drive")
         for button in (self.save, self.download, self.drive):
             button.layout = Layout(width="92px")
-        for button in (self.download, self.drive):
+        self.ways = {self.download: "download", self.drive: "drive"}  # of `personalize.send`
+        for button in self.ways:
             button.disabled, button.layout.display = True, None if env.place() == "colab" else "none"
         super().__init__([self._arranged()])
         self._draw(knobs.max_train_steps)
@@ -80,14 +162,14 @@ class Teacher(VBox):
     @property
     def stops(self) -> list[int]:
         """Return the steps after which a sample is painted; the last one is the end."""
-        return sorted({math.ceil(self.steps.value * (number + 1) / SAMPLES) for number in range(SAMPLES)})
+        return sorted({math.ceil(self.steps.value * (number + 1) / SLOTS) for number in range(SLOTS)})
 
     def begin(self) -> None:
         """Make ready for a training."""
         self.losses, self.samples = [], {}
         for name in self.strip.slots:
-            self.strip.show(name, None, self._post)
-            self._post(self.strip.slots[name].children[1], value=name)
+            self.strip.show(name, None, self._outbox)
+            self._outbox(self.strip.slots[name].children[1], value=name)
         self._draw(self.steps.value)
         self.complain("")
         self._say("Looking at the pictures ...")
@@ -95,7 +177,7 @@ class Teacher(VBox):
     def note(self, pictures: list) -> None:
         """Say what is to be known about the pictures and the trigger."""
         found = personalize.notes(pictures, self.trigger.value, *self.pictures.size, lane=self._lane)
-        self._post(self.notes, value="<br>".join(map(html.escape, found)))
+        self.notes.say(self._outbox, *found)
 
     def step(self, progress: personalize.Progress, sample: Image.Image | None) -> None:
         """Show how far it is, and the sample if one was painted."""
@@ -103,8 +185,8 @@ class Teacher(VBox):
         if sample is not None:
             self.samples[progress.step] = sample
             name = list(self.strip.slots)[len(self.samples) - 1]
-            self.strip.show(name, sample, self._post)
-            self._post(self.strip.slots[name].children[1], value=f"step {progress.step}")
+            self.strip.show(name, sample, self._outbox)
+            self._outbox(self.strip.slots[name].children[1], value=f"step {progress.step}")
         if progress.step % max(1, progress.steps // POINTS) == 0 or progress.step == progress.steps:
             self._draw(progress.steps)
             self._say(f"Step {progress.step} of {progress.steps}, {progress.seconds:.0f} s")
@@ -113,18 +195,15 @@ class Teacher(VBox):
         """Show what came of it, to be taken home."""
         where = f", in {path.parent.name}/{path.name}" if saved else ""
         self._say(f"{lora.about.steps} steps, {lora.bytes:,} bytes of tensors{where}.")
-        self._post(self.save, disabled=saved)
-        for button in (self.download, self.drive):
-            self._post(button, disabled=not saved)
+        self._outbox(self.save, disabled=saved)
+        for button in self.ways:
+            self._outbox(button, disabled=not saved)
         if saved and env.place() != "colab":  # there large messages may cost the connection
-            data = base64.b64encode(path.read_bytes()).decode()
-            href = f"data:application/octet-stream;base64,{data}"
-            link = f'<a class="course-download" download="{path.name}" href="{href}">Download the LoRA</a>'
-            self._post(self.link, value=link)
+            self._outbox(self.link, data=path.read_bytes(), name=path.name)
 
     def complain(self, text: str) -> None:
         """Write the error beside the button; an empty one takes it away."""
-        self._post(self.error, value=html.escape(text))
+        self.error.say(self._outbox, text)
 
     def failed(self, text: str) -> None:
         """Say why nothing came of it."""
@@ -132,26 +211,32 @@ class Teacher(VBox):
         self._say("It ended early." if self.losses else "Nothing new was learned.")
 
     def _say(self, text: str) -> None:
-        self._post(self.status, value=html.escape(text))
+        self._outbox(self.status, value=html.escape(text))
 
     def _draw(self, steps: int) -> None:
-        self._post(self.curve, value=png(draw_loss(self.losses, steps)))
+        lines = {"loss": self.losses, "running mean": running_mean(self.losses)}
+        self._outbox(self.curve, value=draw_curves(lines, steps, "loss", f"{steps} steps"))
 
-    def _name(self, change) -> None:
+    def _name(self, change: Any) -> None:
         """Let the trigger follow the clay subject, unless it was written by hand."""
         if self.pictures.kind.value == CLAY and self.trigger.value == pretrained.trigger_of(change["old"]):
             self.trigger.value = pretrained.trigger_of(change["new"])
 
 
-def draw_loss(losses: list[tuple[int, float]], steps: int) -> Image.Image:
-    """Draw the loss of each step in grey, and its mean over the last steps in colour."""
-    high = max((loss for _, loss in losses), default=1.0)
-    paper, at = frame(high, steps, "loss, and its running mean", f"{steps} steps")
+def running_mean(losses: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Return the mean over about the last twenty steps, at each step."""
     mean, smooth = None, []
     for step, loss in losses:
         mean = loss if mean is None else 0.95 * mean + 0.05 * loss
         smooth.append((step, mean))
-    if len(losses) > 1:
-        paper.line([at(*point) for point in losses], EDGE)
-        paper.line([at(*point) for point in smooth], style.HUES[0], 1.8)
-    return paper.image
+    return smooth
+
+
+@lru_cache(maxsize=8)
+def _drawn(word: str, shape: int, colour: str, height: int, width: int) -> tuple[personalize.Example, ...]:
+    """Draw a clay subject, once."""
+    return tuple(personalize.subject(word, shape, colour, 0, height, width).train)
+
+
+def _wide() -> dict[str, Any]:
+    return {"style": LABELS, "layout": Layout(width="auto")}

@@ -1,7 +1,7 @@
 // A canvas to draw on. What is drawn lives in the model as strokes, [ink, width, [x, y, x, y, ...]] in pixels of the
 // picture, so a page that comes back draws it anew, and Python draws the same (editing.py).
 
-const TOOLS = { scribble: ["draw", "erase"], over: ["draw", "mark", "erase"], mask: ["mark", "erase"] };
+const TOOLS = { scribble: ["draw", "erase"], over: ["draw", "mark", "erase"] };
 const NAMES = { draw: "Draw", mark: "Mark what may change", erase: "Erase", undo: "Undo", clear: "Clear" };
 const ICONS = {
   draw: "M3 13l1-4 7-7 3 3-7 7zM9.5 3.5l3 3",
@@ -85,8 +85,8 @@ function render({ model, el }) {
   colour.addEventListener("input", () => choose("draw"));
   const most = Math.round(Math.max(height, width) / 5);
   const brush = slider("Width", tools, 1, most, 1, model.get("brush"));
-  const wide = mode === "mask" ? 1 : 3; // what is marked or erased is an area, what is drawn a line
-  const widths = { draw: model.get("brush"), mark: wide * model.get("brush"), erase: wide * model.get("brush") };
+  const line = model.get("brush");
+  const widths = { draw: line, mark: 3 * line, erase: 3 * line }; // what is marked or erased is an area
   const undo = iconButton("undo", tools, () => keep(past.pop() ?? model.get("strokes").slice(0, -1), false));
   const clear = iconButton("clear", tools, () => keep([]));
   const dim = slider("Picture", root, 0, 1, 0.05, model.get("opacity"));

@@ -5,7 +5,11 @@ A panel with other knobs gives `Panel` its own widgets, named as the fields of i
 
 from __future__ import annotations
 
-import html
+import io
+import json
+import os
+import shlex
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,17 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipywidgets import HTML, Button, HBox, Layout, VBox, Widget
+from ipywidgets.embed import dependency_state
+from PIL import Image
 
-from .. import catalog
-from .parts import Code, History, Stage, classed, plain, styles
-from .post import Post, heartbeat
-from .preview import Preview
-from .record import Settings, Shot, save, to_png
-from .runner import Runner, call, own_pipeline
+from .. import catalog, env
+from . import parts
+from .browser import Heartbeat
+from .parts import History, Message, Stage, classed, reason
+from .record import Settings, Shot, to_png, write
+from .running import Outbox, Preview, Runner, call, own_pipeline
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
-    from PIL import Image
+
+SNAPSHOT = "COURSE_SNAPSHOT"  # names a command that makes a picture of a widget's state, see tools/snapshot.py
 
 
 class Panel(VBox):
@@ -32,15 +39,14 @@ class Panel(VBox):
     Args:
         pipe: any pipeline of diffusers with `callback_on_step_end`; it is left as it is.
         knobs: name of a field of `settings` to the widget that sets it.
-        fixed: the fields that no knob sets.
+        start: from `parts.first_call`: the fields that no knob sets are taken from it.
         settings: the class of the settings.
         folder: where Save writes.
-        rows: what stands in the left column, the knobs included; None takes the knobs as they are.
-        look: shows what a run starts from, by `look(post, settings, arguments)`, in the run's thread; with it
-            there is a button that does only this.
+        show_inputs: shows what a run starts from, by `show_inputs(outbox, settings, arguments)`, in the run's
+            thread; with it there is a button that does only this.
         pipe_for: gives the pipeline that settings ask for; None takes `pipe` for all.
         tall: the knobs are many: the buttons stand below the picture, so that both are seen at once.
-        image: what shows the picture, see `Stage`.
+        image, shown: what shows the picture and how wide, see `Stage`.
     """
 
     _call = staticmethod(call)  # makes the picture; a panel that listens meanwhile has its own
@@ -50,67 +56,73 @@ class Panel(VBox):
         self,
         pipe: DiffusionPipeline,
         knobs: Mapping[str, Widget],
-        fixed: Mapping[str, Any],
+        start: Mapping[str, Any],
         settings: type[Settings] = Settings,
         folder: str | Path = "pictures",
-        rows: list[Widget] | None = None,
-        look: Callable[[Post, Settings, dict[str, Any]], None] | None = None,
+        show_inputs: Callable[[Outbox, Settings, dict[str, Any]], None] | None = None,
         pipe_for: Callable[[Settings], DiffusionPipeline] | None = None,
         tall: bool = False,
         image: Widget | None = None,
+        shown: int | None = None,
     ) -> None:
         self.pipe, self.knobs, self.folder, self.tall = pipe, dict(knobs), Path(folder), tall
-        self._fixed, self._settings = dict(fixed), settings
-        self._look, self._pipe_for = look, pipe_for or (lambda settings: pipe)
+        self._fixed, self._settings = {name: start[name] for name in ("height", "width", "lane")}, settings
+        self._show_inputs, self._pipe_for = show_inputs, pipe_for or (lambda settings: pipe)
         self.shot: Shot | None = None  # the finished picture on show
-        self.problem: Exception | None = None  # the last run's, with its traceback
-        self.runner, self.post = Runner(), Post()
-        self._heart = heartbeat(self._beat) if self.post.wait else None
+        self.problem: Exception | None = None  # the last one, with its traceback
+        self.runner, self.outbox = Runner(), Outbox()
+        self._heart = Heartbeat(self._beat) if self.outbox.hold else None
         self.generate = Button(description="Generate", button_style="primary", layout=Layout(width="112px"))
         self.preview = Button(description="Preview", tooltip="Show what a run would start from")
-        self.preview.layout = Layout(width="84px", display=None if look else "none")
+        self.preview.layout = Layout(width="84px", display=None if show_inputs else "none")
         self.stop = Button(description="Stop", disabled=True, layout=Layout(width="72px"))
-        self.error, self.notes = classed(HTML(), "error"), classed(HTML(), "notes")
-        self.stage = Stage(self.post, fixed["height"], fixed["width"], image)
-        self.history, self.code = History(self.post, self.restore), Code(self.post)
-        super().__init__(self._arrange(rows if rows is not None else list(self.knobs.values())))
+        self.error, self.notes = Message("error"), Message("notes")
+        self.stage = Stage(self.outbox, start["height"], start["width"], image, shown)
+        self.history = History(self.outbox, self.restore)
+        self.code = classed(HTML(), "code")
+        super().__init__(self._arranged())
         classed(self, "panel")
         self._listen()
 
-    def _arrange(self, rows: list[Widget]) -> list[Widget]:
-        actions = classed(HBox([self.generate, self.preview, self.stop, self.error]), "actions")
-        below = [actions, self.notes]
-        knobs = classed(VBox([*rows, *([] if self.tall else below)]), "knobs")
-        side = classed(VBox([self.stage, *(below if self.tall else [])]), "side")
-        columns = classed(HBox([knobs, side]), "columns")
+    def _arranged(self) -> list[Widget]:
+        below = [classed(HBox([self.generate, self.preview, self.stop, self.error]), "actions"), self.notes]
+        knobs = classed(VBox([*parts.rows(self.knobs), *([] if self.tall else below)]), "knobs")
+        side = classed(VBox([*self._side(), *(below if self.tall else [])]), "side")
         heart = [self._heart] if self._heart else []
-        return [styles(), *heart, columns, self.history, self.code]
+        return [parts.styles(), *heart, classed(HBox([knobs, side]), "columns"), self.history, self.code]
+
+    def _side(self) -> list[Widget]:
+        """Return what stands in the right column."""
+        return [self.stage]
 
     def _listen(self) -> None:
         acts = {self.generate: self._start, self.preview: self._foresee, self.stop: self._halt}
-        for button, act in (acts | {self.stage.save: self._keep}).items():
+        for button, act in (acts | {self.stage.save: self._save}).items():
             button.on_click(self._answer(act))
         for name in {"prompt", "negative_prompt"} & set(self.knobs):
             self.knobs[name].observe(self._answer(self._note), "value")
 
     def _answer(self, act: Callable[[], None]) -> Callable[[Any], None]:
-        """Return a handler of a browser's message: it acts, and what was posted meanwhile goes out."""
+        """Return a handler of a browser's message: it acts, says what went wrong, and what was held goes out."""
 
         def handle(message: Any) -> None:
-            act()
-            self.post.deliver()
+            try:
+                act()
+            except Exception as problem:  # whatever it is, the learner reads it beside the button
+                self._fail(problem)
+            self.outbox.flush()
 
         return handle
 
     @property
     def settings(self) -> Settings:
-        """Return what the knobs say now."""
+        """Return what the knobs stand at now."""
         return self._settings(**{name: knob.value for name, knob in self.knobs.items()}, **self._fixed)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until the run has ended and tell whether it has."""
         ended = self.runner.wait(seconds)
-        self.post.deliver()
+        self.outbox.flush()
         return ended
 
     def restore(self, shot: Shot) -> None:
@@ -120,24 +132,30 @@ class Panel(VBox):
         if not self.runner.running:
             self._say_error("")
             self._show(shot, "Brought back, with its settings.")
-        self.post.deliver()
+        self.outbox.flush()
 
     def picture(self) -> Image.Image:
-        """Draw the panel as it stands, for readers where widgets show nothing."""
-        from .drawing import draw
+        """Return the panel as it stands, for readers where widgets show nothing.
 
-        return draw(self)
+        While a lesson is built this is a photograph of the page: the builder names the command in COURSE_SNAPSHOT.
+        Elsewhere it is what stands on the stage: whoever runs the notebook has the panel itself above.
+        """
+        if command := os.environ.get(SNAPSHOT):
+            view = {"model_id": self.model_id, "state": {"state": dependency_state([self], drop_defaults=False)}}
+            png = subprocess.check_output(shlex.split(command), input=json.dumps(view).encode())
+            return Image.open(io.BytesIO(png)).convert("RGB")
+        return Image.open(io.BytesIO(self.stage.image.value)).convert("RGB")
 
     def _start(self) -> None:
         if self._begin("Starting ..."):
             self.shot = None
-            self.code.show("")
+            self.outbox(self.code, value="")
             self.stage.clear()
             self._run(self._make)
 
     def _foresee(self) -> None:
         if self._begin("Looking ..."):
-            self._run(self._show_inputs)
+            self._run(self._preview)
 
     def _begin(self, text: str) -> bool:
         """Make ready for a run; False while another one is under way."""
@@ -147,12 +165,11 @@ class Panel(VBox):
         self._note()
         self.problem = None
         self.stage.say(text)
-        self._busy(True)
         return True
 
     def _halt(self) -> None:
         if self.runner.running:
-            self.post(self.stop, disabled=True)
+            self.outbox(self.stop, disabled=True)
             self.stage.say("Stopping after this step ...")
             self.runner.stop()
 
@@ -164,13 +181,13 @@ class Panel(VBox):
             try:
                 work(settings, stop)
             except Exception as problem:  # whatever it is, the learner reads it beside the button
-                self.problem = problem
-                self._say_error(plain(problem))
+                self._fail(problem)
                 self.stage.step(0, 1, None)
                 self.stage.say("No picture was made.")
             finally:
                 self._busy(False)
 
+        self._busy(True)
         self.runner.start(job)
 
     def _make(self, settings: Settings, stop: threading.Event) -> None:
@@ -182,66 +199,94 @@ class Panel(VBox):
         def on_step(done: int, steps: int) -> None:
             self.stage.step(done, steps, preview.picture() if done < steps else None)
 
-        output = self._call(pipe, settings, arguments, stop, on_step)
-        if output is None:
-            self.stage.say("Stopped. Unfinished pictures are not kept.")
-        else:
-            self._finish(settings, output, time.monotonic() - began)
+        self._finish(settings, self._call(pipe, settings, arguments, stop, on_step), began)
 
-    def _show_inputs(self, settings: Settings, stop: threading.Event) -> None:
+    def _preview(self, settings: Settings, stop: threading.Event) -> None:
         self._inputs(settings)
         self.stage.say("Ready." if self.shot is None else "Ready for another one.")
 
     def _inputs(self, settings: Settings) -> dict[str, Any]:
         """Return the pipeline's arguments, and show the pictures among them."""
         arguments = settings.arguments()
-        if self._look:
-            self._look(self.post, settings, arguments)
+        if self._show_inputs:
+            self._show_inputs(self.outbox, settings, arguments)
         return arguments
 
-    def _finish(self, settings: Settings, output: Any, seconds: float) -> None:
+    def _finish(self, settings: Settings, output: Any, began: float) -> None:
+        """Keep and show a run's picture; None says that it was stopped."""
+        if output is None:
+            self.stage.say("Stopped. Unfinished pictures are not kept.")
+            return
         if any(getattr(output, "nsfw_content_detected", None) or ()):
             self._say_error("The safety checker blacked this picture out. Try another seed or other words.")
         image = output.images[0]
-        shot = Shot(settings, to_png(image, settings), seconds)
+        shot = Shot(settings, to_png(image, settings), time.monotonic() - began)
         self.history.add(shot)
-        self._show(shot, f"{image.height} × {image.width} pixels in {seconds:.1f} s.")
+        self._show(shot, f"{image.height} × {image.width} pixels in {shot.seconds:.1f} s.")
 
     def _show(self, shot: Shot, text: str) -> None:
         self.shot = shot
         self.stage.show(shot, text)
-        self.code.show(shot.settings.code())
+        self.outbox(self.code, value=parts.fold(shot.settings.code()))
 
-    def _keep(self) -> None:
+    def _save(self) -> None:
         try:
-            self.stage.say(f"Saved as {save(self.shot, self.folder)}.")
+            self.stage.say(f"Saved as {write(self.shot.png, self.folder, self.shot.name)}.")
             self._say_error("")
         except OSError as problem:
-            self._say_error(problem.strerror)
+            self._say_error(f"{reason(problem)} Nothing is lost: the picture is still here, download it, or mend this "
+                            "and press Save again.")  # fmt: skip
 
     def _note(self) -> None:
         """Say what is to be known about the prompts."""
-        settings = self.settings
-        about = {"lane": settings.lane, "pipe": self.pipe, "taught": self._taught}
-        notes = catalog.prompt_notes(settings.prompt, **about)
-        if settings.negative_prompt:
-            more = catalog.prompt_notes(settings.negative_prompt, **about)
-            notes += [f"Negative prompt: {note}" for note in more]
-        self.post(self.notes, value="<br>".join(map(html.escape, notes)))
+        about = {"lane": self._fixed["lane"], "pipe": self.pipe, "taught": self._taught}
+        notes = catalog.prompt_notes(self.knobs["prompt"].value, **about)
+        if negative := self.knobs["negative_prompt"].value:
+            notes += [f"Negative prompt: {note}" for note in catalog.prompt_notes(negative, **about)]
+        self.notes.say(self.outbox, *notes)
 
     def _say_error(self, text: str) -> None:
-        self.post(self.error, value=html.escape(text))
+        self.error.say(self.outbox, text)
+
+    def _fail(self, problem: Exception) -> None:
+        self.problem = problem
+        self._say_error(reason(problem))
 
     def _busy(self, running: bool) -> None:
         for button in (self.generate, self.preview):
-            self.post(button, disabled=running)
-        self.post(self.stop, disabled=not running)
+            self.outbox(button, disabled=running)
+        self.outbox(self.stop, disabled=not running)
         if self._heart and running:
-            self.post(self._heart, beating=True)
+            self.outbox(self._heart, beating=True)
 
     def _beat(self) -> None:
-        """Deliver what the run wrote; after the last letter let the heart rest."""
+        """Send what the run wrote; after its last words let the heart rest."""
         ended = not self.runner.running
-        self.post.deliver()
+        self.outbox.flush()
         if ended:
             self._heart.beating = False
+
+
+def text2img_panel(
+    pipe: DiffusionPipeline,
+    room: env.Runtime | None = None,
+    prompt: str = "a red clock and a blue bench",
+    negative_prompt: str = "",
+    folder: str | Path = "pictures",
+    **defaults: float,
+) -> Panel:
+    """Return a panel on a text-to-image pipeline.
+
+    Args:
+        pipe: from `catalog.load("text2img")`; its weights are used, nothing of it is changed.
+        room: from `env.start`: the lane and the first seed; None takes the pipeline's lane and seed 0.
+        prompt, negative_prompt: what stands in the fields at first.
+        folder: where Save writes; uploaded pictures are kept in its folder "inputs".
+        defaults: in place of `catalog.defaults`: num_inference_steps, guidance_scale, height, width.
+
+    Raises:
+        TypeError: an unknown name among the defaults.
+        ValueError: a size or a number that cannot be, or one that the panel's sliders cannot stand at.
+    """
+    start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
+    return Panel(pipe, {**parts.prompts(start), **parts.sampling(pipe, start)}, start, folder=folder)

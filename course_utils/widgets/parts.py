@@ -1,26 +1,138 @@
-"""Parts that every panel is put together from: the stage, the actions, the history."""
+"""What every panel is put together from: knobs and where they stand at first, the stage, the history, the call."""
 
 from __future__ import annotations
 
-import base64
 import html
-import io
+import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ipywidgets import HTML, Accordion, Button, HBox, IntProgress, Layout, Textarea, VBox, Widget
+from ipywidgets import (
+    HTML,
+    BoundedIntText,
+    Button,
+    Dropdown,
+    FloatSlider,
+    HBox,
+    IntProgress,
+    IntSlider,
+    Layout,
+    Textarea,
+    VBox,
+    Widget,
+)  # fmt: skip
 from ipywidgets import Image as ImageWidget
 from PIL import Image, ImageDraw
 
+from .. import catalog, env
 from ..plots import style
-from .post import Post
-from .record import Shot
+from .browser import Download, jpeg
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+    from .record import Shot
+    from .running import Outbox
 
 CSS = Path(__file__).with_name("panel.css")
 SLOTS = 8  # pictures that the history shows
 THUMBNAIL = 144  # pixels, shown at half that: sharp on fine screens
 STAGE = (256, 400)  # smallest and largest width of the picture on the screen, pixels
 LABELS = {"description_width": "92px"}
+SEEDS = 10_000  # the dice throw small numbers: easy to read out and to write down
+LARGEST_SEED = 2**32 - 1
+
+
+def first_call(
+    pipe: DiffusionPipeline, room: env.Runtime | None, prompt: str, negative_prompt: str, defaults: dict[str, float]
+) -> dict[str, Any]:
+    """Return what a panel stands at first: lane, prompts, seed, and `catalog.defaults` with the caller's instead.
+
+    Raises:
+        TypeError: an unknown name among the defaults.
+        ValueError: a size or a number that cannot be.
+    """
+    lane, seed = (room.lane, room.seed) if room else (catalog.lane_of(pipe), 0)
+    start = catalog.defaults(lane) | defaults
+    if unknown := set(start) - set(catalog.defaults(lane)):
+        raise TypeError(f"defaults={defaults!r} name {sorted(unknown)}; use any of {list(catalog.defaults(lane))}.")
+    start |= {"prompt": prompt, "negative_prompt": negative_prompt, "seed": seed}
+    catalog.check_call(lane, **start)
+    return start | {"lane": lane}
+
+
+def prompts(start: dict[str, Any]) -> dict[str, Widget]:
+    """Return the fields for what the picture shall show and what not."""
+    return {
+        "prompt": text_field("Prompt", start["prompt"], "what the picture shall show", rows=3),
+        "negative_prompt": text_field("Negative", start["negative_prompt"], "what it shall not show", rows=1),
+    }
+
+
+def sampling(pipe: DiffusionPipeline, start: dict[str, Any]) -> dict[str, Widget]:
+    """Return the knobs of the walk from noise to picture: seed, steps, guidance, scheduler."""
+    steps, seed, names = start["num_inference_steps"], start["seed"], catalog.schedulers()
+    _check_range("seed", seed, 0, LARGEST_SEED)
+    scheduler = Dropdown(options=list(names), description="Scheduler", style=LABELS, layout=Layout(width="auto"))
+    scheduler.value = next((name for name, kind in names.items() if type(pipe.scheduler) is kind), scheduler.value)
+    return {
+        "seed": BoundedIntText(seed, 0, LARGEST_SEED, description="Seed", style=LABELS, layout=Layout(width="200px")),
+        "num_inference_steps": slider("num_inference_steps", "Steps", steps, 1, max(60, steps), 1),
+        "guidance_scale": slider("guidance_scale", "Guidance", start["guidance_scale"], 1, 15, 0.5),
+        "scheduler": scheduler,
+    }
+
+
+def slider(argument: str, label: str, value: float, least: float, most: float, step: float) -> IntSlider | FloatSlider:
+    """Return a labelled slider as wide as its column.
+
+    Raises:
+        ValueError: the slider cannot stand at this value; a widget would take the nearest in silence.
+    """
+    _check_range(argument, value, least, most)
+    how = {"min": least, "max": most, "step": step, "description": label, "style": LABELS}
+    if isinstance(step, int):
+        return IntSlider(value, **how, layout=Layout(width="auto"))
+    return FloatSlider(value, **how, readout_format=".2f" if step < 0.1 else ".1f", layout=Layout(width="auto"))
+
+
+def _check_range(argument: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{argument}={value!r} is not on the panel; use {least} to {most}.")
+
+
+def rows(knobs: dict[str, Widget]) -> list[Widget]:
+    """Return what stands in the left column: the knobs, dice beside the seed."""
+    return [row(knob, dice(knob)) if name == "seed" else knob for name, knob in knobs.items()]
+
+
+def row(*widgets: Widget) -> HBox:
+    """Return widgets side by side."""
+    return HBox(widgets, layout=Layout(width="auto", overflow="visible"))
+
+
+def indented(widget: Widget) -> HBox:
+    """Put a widget where fields begin."""
+    return classed(HBox([widget]), "indented")
+
+
+def dice(seed: BoundedIntText) -> Button:
+    """Return a button that throws another seed."""
+    button = Button(description="⚄", tooltip="Another seed", layout=Layout(width="40px"))
+
+    def throw(clicked: Button) -> None:
+        seed.value = secrets.randbelow(SEEDS)
+
+    button.on_click(throw)
+    return button
+
+
+def text_field(name: str, value: str, hint: str, rows: int) -> Textarea:
+    """Return a field for a prompt; it tells the kernel when it is left, so before a click elsewhere."""
+    layout = Layout(width="auto", height="auto")
+    return Textarea(value, description=name, placeholder=hint, rows=rows, continuous_update=False, style=LABELS,
+                    layout=layout)  # fmt: skip
 
 
 def classed(widget: Widget, name: str) -> Widget:
@@ -33,29 +145,6 @@ def styles() -> HTML:
     return HTML(f"<style>{CSS.read_text()}</style>", layout=Layout(display="none"))
 
 
-def text_field(name: str, value: str, hint: str, rows: int) -> Textarea:
-    """Return a field for a prompt; it tells the kernel when it is left, so before a click elsewhere."""
-    return Textarea(
-        value,
-        description=name,
-        placeholder=hint,
-        rows=rows,
-        continuous_update=False,
-        style=LABELS,
-        layout=Layout(width="auto", height="auto"),
-    )
-
-
-def jpeg(image: Image.Image, longest: int | None = None) -> bytes:
-    """Return a small JPEG, its sides at most `longest` pixels."""
-    image = image.convert("RGB")
-    if longest:
-        image.thumbnail((longest, longest))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=style.QUALITY)
-    return buffer.getvalue()
-
-
 def blank(height: int, width: int) -> Image.Image:
     """Draw what stands in the picture's place before there is one."""
     paper = Image.new("RGB", (width, height), "#f1f3f4")
@@ -64,23 +153,44 @@ def blank(height: int, width: int) -> Image.Image:
     return paper
 
 
+class Message(HTML):
+    """A line that is there only while it says something: an error, a warning.
+
+    Args:
+        kind: "error" or "warning", a class of panel.css.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(layout=Layout(display="none"))
+        classed(self, kind)
+
+    def say(self, outbox: Callable[..., None], *texts: str) -> None:
+        """Write sentences below each other; none takes the line away."""
+        text = "<br>".join(html.escape(text) for text in texts if text)
+        outbox(self, value=text)
+        outbox(self.layout, display=None if text else "none")
+
+
 class Stage(VBox):
     """The picture, how far it is, and what can be done with it.
 
     Args:
         height, width: of the picture, pixels.
         image: the widget that shows it, with the traits of ipywidgets' Image; None takes that one.
+        shown: pixels of its width on the screen; None takes the picture's own within bounds.
     """
 
-    def __init__(self, post: Post, height: int, width: int, image: Widget | None = None) -> None:
-        self._post = post
-        shown = min(max(width, STAGE[0]), STAGE[1])
+    def __init__(
+        self, outbox: Outbox, height: int, width: int, image: Widget | None = None, shown: int | None = None
+    ) -> None:
+        self._outbox = outbox
+        layout = {"width": f"{shown or min(max(width, STAGE[0]), STAGE[1])}px"}
         self.image = image or ImageWidget()
         self.image.value, self.image.format = jpeg(blank(height, width)), "jpeg"
-        self.image.layout.width = f"{shown}px"
-        self.progress = classed(IntProgress(0, 0, 1, layout=Layout(width=f"{shown}px")), "progress")
-        self.status = classed(HTML("Ready.", layout=Layout(width=f"{shown}px")), "status")
-        self.download = HTML()
+        self.image.layout.width = layout["width"]
+        self.progress = classed(IntProgress(0, 0, 1, layout=layout), "progress")
+        self.status = classed(HTML("Ready.", layout=layout), "status")
+        self.download = Download("Download PNG", of=self.image)
         self.save = Button(description="Save", disabled=True, tooltip="Write the picture into the folder")
         self.save.layout.width = "72px"
         actions = classed(HBox([self.download, self.save]), "actions")
@@ -89,32 +199,27 @@ class Stage(VBox):
 
     def say(self, text: str) -> None:
         """Write the line below the picture."""
-        self._post(self.status, value=html.escape(text))
+        self._outbox(self.status, value=html.escape(text))
 
     def step(self, done: int, steps: int, preview: Image.Image | None) -> None:
         """Show how far the picture is, and what it looks like if that is known."""
-        self._post(self.progress, max=steps, value=done)
+        self._outbox(self.progress, max=steps, value=done)
         self.say(f"Step {done} of {steps}")
         if preview is not None:
-            self._post(self.image, value=jpeg(preview), format="jpeg")
+            self._outbox(self.image, value=jpeg(preview), format="jpeg")
 
     def clear(self) -> None:
         """Take the finished picture's link and button away: another one begins."""
-        self._post(self.progress, value=0)
-        self._post(self.download, value="")
-        self._post(self.save, disabled=True)
+        self._outbox(self.progress, value=0)
+        self._outbox(self.download, name="")
+        self._outbox(self.save, disabled=True)
 
     def show(self, shot: Shot, text: str) -> None:
         """Show a finished picture, to be downloaded or saved."""
-        data = base64.b64encode(shot.png).decode()
-        # A data link: the one kind of download that needs neither a server nor a shared disk.
-        link = (
-            f'<a class="course-download" download="{shot.name}" href="data:image/png;base64,{data}">Download PNG</a>'
-        )
-        self._post(self.image, value=shot.png, format="png")
-        self._post(self.download, value=link)
-        self._post(self.save, disabled=False)
-        self._post(self.progress, max=1, value=1)
+        self._outbox(self.image, value=shot.png, format="png")
+        self._outbox(self.download, name=shot.name)
+        self._outbox(self.save, disabled=False)
+        self._outbox(self.progress, max=1, value=1)
         self.say(text)
 
 
@@ -124,8 +229,8 @@ class History(HBox):
     All slots are made with the panel and filled later: a widget that is born in a run's thread is lost on Colab.
     """
 
-    def __init__(self, post: Post, on_restore: Callable[[Shot], None]) -> None:
-        self._post, self._on_restore = post, on_restore
+    def __init__(self, outbox: Outbox, on_restore: Callable[[Shot], None]) -> None:
+        self._outbox, self._on_restore = outbox, on_restore
         self.shots: list[Shot] = []
         super().__init__([self._slot(number) for number in range(SLOTS)])
         classed(self, "history")
@@ -142,45 +247,28 @@ class History(HBox):
         self.shots = [shot, *self.shots][:SLOTS]
         for slot, kept in zip(self.children, self.shots, strict=False):
             image, button = slot.children
-            self._post(image, value=jpeg(kept.image, THUMBNAIL))
-            self._post(button, description=f"seed {kept.settings.seed}")
-            self._post(slot.layout, display=None)
+            self._outbox(image, value=jpeg(kept.image, THUMBNAIL))
+            self._outbox(button, description=f"seed {kept.settings.seed}")
+            self._outbox(slot.layout, display=None)
 
     def click(self, number: int) -> None:
         """Restore as a click does; 0 is the newest."""
         self.children[number].children[1].click()
 
 
-class Code(Accordion):
-    """The Python call that makes the shown picture; folded at first."""
-
-    def __init__(self, post: Post) -> None:
-        self._post = post
-        self.text = classed(HTML(), "code")
-        super().__init__([self.text], selected_index=None, layout=Layout(display="none", width="auto"))
-        self.set_title(0, "The Python call that makes this picture")
-
-    def show(self, code: str) -> None:
-        """Write the call; an empty one takes the fold away."""
-        self._post(self.text, value=f"<pre>{html.escape(code)}</pre>" if code else "")
-        self._post(self.layout, display=None if code else "none")
+def fold(code: str) -> str:
+    """Return the Python call as HTML that is folded at first."""
+    call = html.escape(code)
+    return f"<details><summary>The Python call that makes this picture</summary><pre>{call}</pre></details>"
 
 
-def row(*widgets: Widget) -> HBox:
-    """Return widgets side by side."""
-    return HBox(widgets, layout=Layout(width="auto", overflow="visible"))
-
-
-def reason(problem: ValueError | OSError) -> str:
-    """Say why a file was not taken, without the system's number of the error."""
-    return problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
-
-
-def plain(problem: Exception) -> str:
+def reason(problem: Exception) -> str:
     """Say an exception in one line for a learner."""
+    if isinstance(problem, OSError) and problem.strerror and not problem.filename:
+        return problem.strerror  # without the system's number of the error
     text = " ".join(str(problem).split())
-    if "out of memory" in text.lower() or isinstance(problem, MemoryError):
+    if "out of memory" in text.lower() or (isinstance(problem, MemoryError) and not text):
         return "The memory is full. Make the picture smaller, or restart the kernel and run only what you need."
-    if isinstance(problem, ValueError | TypeError | OSError) and text:
+    if isinstance(problem, ValueError | TypeError | OSError | MemoryError) and text:
         return text
     return f"{type(problem).__name__}: {text}" if text else type(problem).__name__

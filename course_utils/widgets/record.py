@@ -8,72 +8,93 @@ import json
 import os
 import re
 import tempfile
+import textwrap
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 KEY = "course_utils"  # of the settings among a PNG's texts
+ROOMS = ("catalog", "clay", "controls", "editing", "excite", "personalize")  # that a shown call may use
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-ROOMS = ("catalog", "clay", "controls", "editing", "excite")  # that a shown call may use
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class Argument(NamedTuple):
+    """One argument of a call: what the pipeline gets, and how Python says it."""
+
+    name: str
+    value: Any  # or a function without arguments that makes it: a map is made only when it is needed
+    expression: str = ""  # Python for a value that has no literal
+
+    def made(self) -> Any:
+        """Return the value."""
+        return self.value() if callable(self.value) else self.value
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.expression or repr(self.value)}"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The knobs of one call. A panel with more knobs adds fields and their place in `arguments`."""
+    """The knobs of one call. A panel with more knobs adds fields and extends `call`, all else is read from it."""
 
-    kind: ClassVar[str] = "text2img"  # of catalog.load
+    kind: ClassVar[str] = "text2img"  # of panel
+    pipeline: ClassVar[str] = "text2img"  # of catalog.load
+    renamed: ClassVar[dict[str, str]] = {  # fields, by their names in pictures that were saved before version 0.2
+        "steps": "num_inference_steps",
+        "guidance": "guidance_scale",
+        "guess": "guess_mode",
+        "given": "picture",
+        "until": "alter_share",
+    }
 
     prompt: str
     negative_prompt: str
     seed: int
-    steps: int
-    guidance: float
+    num_inference_steps: int
+    guidance_scale: float
     scheduler: str  # a name of catalog.schedulers()
     height: int  # pixels
     width: int
     lane: str
 
-    def plain(self) -> dict[str, Any]:
+    def common(self) -> list[Argument]:
         """Return the arguments that every pipeline takes."""
-        negative = {"negative_prompt": self.negative_prompt} if self.negative_prompt else {}
-        return {
-            "prompt": self.prompt,
-            **negative,
-            "num_inference_steps": self.steps,
-            "guidance_scale": self.guidance,
-        }
+        names = ["prompt", *(["negative_prompt"] if self.negative_prompt else [])]
+        return [Argument(name, getattr(self, name)) for name in (*names, "num_inference_steps", "guidance_scale")]
+
+    def call(self) -> list[Argument]:
+        """Return what the pipeline is called with, the generator excepted."""
+        return [*self.common(), Argument("height", self.height), Argument("width", self.width)]
+
+    def loading(self) -> dict[str, Any]:
+        """Return the arguments of `catalog.load` after the pipeline's kind."""
+        return {"lane": self.lane}
+
+    def preparation(self) -> str:
+        """Return Python that makes what the call's expressions name, such as its pictures."""
+        return ""
+
+    def context(self) -> str:
+        """Return Python for the `with` around the call; empty without one."""
+        return ""
 
     def arguments(self) -> dict[str, Any]:
         """Return the pipeline's arguments, the generator excepted."""
-        return {**self.plain(), "height": self.height, "width": self.width}
-
-    def expressions(self) -> dict[str, str]:
-        """Return the same arguments as Python; names in it are made by `making`."""
-        return {name: repr(value) for name, value in self.arguments().items()}
-
-    def making(self) -> str:
-        """Return Python that makes what the call needs, such as its pictures."""
-        return ""
-
-    def loading(self) -> str:
-        """Return the arguments of `catalog.load`."""
-        return f"{self.kind!r}, lane={self.lane!r}"
+        return {argument.name: argument.made() for argument in self.call()}
 
     def code(self) -> str:
         """Return Python that makes the same picture, without a panel."""
-        arguments = "".join(f"    {name}={said},\n" for name, said in self.expressions().items())
-        body = (
-            f"{self.making()}"
-            f"pipe = catalog.load({self.loading()})\n"
-            f"pipe = catalog.with_scheduler(pipe, {self.scheduler!r})\n"
-            f"image = pipe(\n{arguments}"
-            f"    generator=torch.Generator().manual_seed({self.seed}),\n"
-            ").images[0]\n"
-        )
+        loading = ", ".join([repr(self.pipeline), *(f"{name}={value!r}" for name, value in self.loading().items())])
+        arguments = [*map(str, self.call()), f"generator=torch.Generator().manual_seed({self.seed})"]
+        call = "image = pipe(\n" + "".join(f"    {argument},\n" for argument in arguments) + ").images[0]\n"
+        if context := self.context():
+            call = f"with {context}:\n{textwrap.indent(call, '    ')}"
+        load = f"pipe = catalog.load({loading})\npipe = catalog.with_scheduler(pipe, {self.scheduler!r})\n"
+        body = load + self.preparation() + call
         rooms = ", ".join(room for room in ROOMS if f"{room}." in body)
         return f"import torch\nfrom course_utils import {rooms}\n\n{body}"
 
@@ -99,8 +120,12 @@ class Shot:
     @property
     def name(self) -> str:
         """Return a file name: the prompt's first words and the seed."""
-        words = re.sub(r"[^a-z0-9]+", "-", self.settings.prompt.lower())[:40].strip("-")
-        return f"{words or self.settings.kind}-{self.settings.seed}.png"
+        return f"{slug(self.settings.prompt) or self.settings.kind}-{self.settings.seed}.png"
+
+
+def slug(text: str) -> str:
+    """Return the beginning of a text as a part of a file name."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:40].strip("-")
 
 
 def to_png(image: Image.Image, settings: Settings) -> bytes:
@@ -115,7 +140,7 @@ def to_png(image: Image.Image, settings: Settings) -> bytes:
 
 
 def from_png(source: str | Path | io.BufferedIOBase, settings: type[Settings] = Settings) -> Settings:
-    """Read the settings out of a picture that a panel made.
+    """Read the settings out of a picture that a panel made, whatever version of the course it had.
 
     Args:
         source: the file.
@@ -124,25 +149,16 @@ def from_png(source: str | Path | io.BufferedIOBase, settings: type[Settings] = 
     Raises:
         ValueError: the picture holds none, or those of another panel.
     """
+
+    def rename(found: dict[str, Any]) -> dict[str, Any]:
+        return {settings.renamed.get(name, name): value for name, value in found.items()}
+
     with Image.open(source) as image:
-        found = json.loads(getattr(image, "text", {}).get(KEY, "{}"))
+        found = json.loads(getattr(image, "text", {}).get(KEY, "{}"), object_hook=rename)
     kind = found.pop("kind", None)
     if kind != settings.kind or set(found) != {field.name for field in fields(settings)}:
         raise ValueError(f"source holds settings of kind {kind!r}; give a PNG that a {settings.kind!r} panel made.")
     return settings.of(found)
-
-
-def save(shot: Shot, folder: Path) -> Path:
-    """Write a shot's PNG into a folder: whole or not at all, and never over another file.
-
-    Raises:
-        OSError: it could not be written; the message is for the learner, and the shot is unharmed.
-    """
-    try:
-        return write(shot.png, folder, shot.name)
-    except OSError as problem:
-        raise OSError(problem.errno, f"{problem.strerror} Nothing is lost: the picture is still here, "
-                      "download it, or mend this and press Save again.") from problem  # fmt: skip
 
 
 def write(png: bytes, folder: Path, name: str) -> Path:
@@ -157,7 +173,7 @@ def write(png: bytes, folder: Path, name: str) -> Path:
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
             half_written = Path(file.name)
             file.write(png)
-        path = _free(folder / name)
+        path = free(folder / name)
         os.replace(half_written, path)
         return path
     except OSError as problem:
@@ -166,13 +182,13 @@ def write(png: bytes, folder: Path, name: str) -> Path:
         raise OSError(problem.errno, _reason(problem, folder)) from problem
 
 
-def _free(path: Path) -> Path:
-    """Return the path, with a number where the name is taken."""
-    number, free = 2, path
-    while free.exists():
-        free = path.with_stem(f"{path.stem}-{number}")
+def free(path: Path, taken: frozenset[str] | set[str] = frozenset()) -> Path:
+    """Return the path, with a number where its name is taken on the disk or among those given."""
+    number, new = 2, path
+    while new.exists() or new.as_posix() in taken:
+        new = path.with_stem(f"{path.stem}-{number}")
         number += 1
-    return free
+    return new
 
 
 def _reason(problem: OSError, folder: Path) -> str:

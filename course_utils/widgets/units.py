@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipywidgets import HTML, Button, Dropdown, FloatRangeSlider, HBox, Layout, Tab, VBox
+from ipywidgets import Button, Dropdown, FloatRangeSlider, HBox, Layout, ToggleButtons, VBox
 
 from .. import catalog, controls
-from .given import Given
-from .knobs import slider
-from .parts import LABELS, classed
-from .source import Source
+from .parts import LABELS, Message, classed, slider
+from .picture_knob import PictureKnob
+from .pictures import PictureSource
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from .post import Post
+    from .running import Outbox
 
 MAP = "control map"
 NOTHING, TRUTH = "none", "truth"  # preprocessors beside the controls' own
@@ -31,24 +30,24 @@ MOST = 4  # units
 class Unit:
     """One control."""
 
-    given: Given
+    picture: PictureSource
     preprocessor: str  # one of catalog.CONTROLS, NOTHING or TRUTH
     control: str  # one of catalog.CONTROLS: the model
-    scale: float
-    start: float  # share of the steps, 0-1
-    end: float
+    scale: float = 1.0
+    start: float = 0.0  # share of the steps, 0-1
+    end: float = 1.0
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> Unit:
         """Return a unit from what JSON made of it."""
-        return cls(**found | {"given": Given.of(found["given"])})
+        return cls(**found | {"picture": PictureSource.of(found["picture"])})
 
     def map(self, height: int, width: int, lane: str) -> Image.Image:
-        """Return the control map, made by the lane's preprocessor."""
-        if self.preprocessor == TRUTH:
-            return controls.from_truth(self.given.render(height, width), self.control)
-        picture = self.given.picture(height, width)
-        return picture if self.preprocessor == NOTHING else controls.make(self.preprocessor, picture, lane)
+        """Return the control map, made by the lane's preprocessor; what Preview made is not made again."""
+        file = Path(self.picture.file)
+        written = file.stat().st_mtime_ns if self.picture.kind == "file" and file.is_file() else 0
+        truth_of = self.control if self.preprocessor == TRUTH else ""
+        return _map(self.picture, self.preprocessor, truth_of, height, width, lane, written).copy()
 
     def code(self, height: int, width: int, lane: str, number: str = "") -> str:
         """Return Python that makes `control`, its name with a number."""
@@ -56,7 +55,23 @@ class Unit:
             NOTHING: f"picture{number}",
             TRUTH: f"controls.from_truth(made{number}, {self.control!r})",
         }.get(self.preprocessor, f"controls.make({self.preprocessor!r}, picture{number}, lane={lane!r})")
-        return f"{self.given.code(height, width, number)}control{number} = {made}\n"
+        return f"{self.picture.code(height, width, number)}control{number} = {made}\n"
+
+
+@lru_cache(maxsize=8)
+def _map(
+    picture: PictureSource, preprocessor: str, truth_of: str, height: int, width: int, lane: str, written: int
+) -> Image.Image:
+    """Make a control map; `written` is when the picture's file was, so that another one is read anew."""
+    if preprocessor == TRUTH:
+        return controls.from_truth(picture.render(height, width), truth_of)
+    image = picture.picture(height, width)
+    return image if preprocessor == NOTHING else controls.make(preprocessor, image, lane)
+
+
+def unit(picture: PictureSource, control: str) -> Unit:
+    """Return a control at full strength from the first step to the last, its map made from the picture."""
+    return Unit(picture, NOTHING if picture.kind == "paper" else control, control)
 
 
 class UnitKnob(VBox):
@@ -65,17 +80,13 @@ class UnitKnob(VBox):
     def __init__(self, unit: Unit, height: int, width: int, folder: Path) -> None:
         wide = {"style": LABELS, "layout": Layout(width="auto")}
         self.control = Dropdown(options=list(catalog.CONTROLS), description="Model", **wide)
-        ways = [*catalog.CONTROLS, *NAMES]
-        self.preprocessor = Dropdown(
-            options=[(NAMES.get(way, way), way) for way in ways], description="Preprocessor", **wide
-        )
-        self.source = Source(unit.given, height, width, folder, "scribble", (MAP,), (self.preprocessor,))
-        self.scale = slider("Scale", unit.scale, 0, 2, 0.05)
-        self.span = FloatRangeSlider(
-            value=(unit.start, unit.end), min=0, max=1, step=0.05, description="From / to", **wide
-        )
-        classed(self.span, "span")
-        self.notes = classed(HTML(layout=Layout(display="none")), "warning")
+        ways = [(NAMES.get(way, way), way) for way in (*catalog.CONTROLS, *NAMES)]
+        self.preprocessor = Dropdown(options=ways, description="Preprocessor", **wide)
+        self.source = PictureKnob(unit.picture, height, width, folder, "scribble", (MAP,), (self.preprocessor,))
+        self.scale = slider("scale", "Scale", unit.scale, 0, 2, 0.05)
+        span = {"min": 0, "max": 1, "step": 0.05, "description": "From / to"}
+        self.span = classed(FloatRangeSlider(value=(unit.start, unit.end), **span, **wide), "span")
+        self.notes = Message("warning")
         super().__init__([self.source, self.notes, self.control, self.scale, self.span])
         classed(self, "unit")
         self.value = unit
@@ -85,20 +96,18 @@ class UnitKnob(VBox):
 
     @property
     def value(self) -> Unit:
-        """Return what the knobs say now."""
+        """Return what the knobs stand at now."""
         return Unit(self.source.value, self.preprocessor.value, self.control.value, self.scale.value, *self.span.value)
 
     @value.setter
     def value(self, unit: Unit) -> None:
-        self.source.value, self.control.value, self.scale.value = unit.given, unit.control, unit.scale
+        self.source.value, self.control.value, self.scale.value = unit.picture, unit.control, unit.scale
         self.span.value, self.preprocessor.value = (unit.start, unit.end), unit.preprocessor
 
-    def show(self, image: Image.Image, post: Post) -> None:
+    def show(self, image: Image.Image, outbox: Outbox) -> None:
         """Show the control map, and what is wrong with it."""
-        self.source.looks.show(MAP, image, post)
-        problems = controls.problems(image, self.control.value, *self.source.size)
-        post(self.notes, value="<br>".join(map(html.escape, problems)))
-        post(self.notes.layout, display=None if problems else "none")
+        self.source.looks.show(MAP, image, outbox)
+        self.notes.say(outbox, *controls.problems(image, self.control.value, *self.source.size))
 
     def _follow(self, change: Any) -> None:
         """Preprocessor and model are a pair: let the one follow the other, unless it is no control's."""
@@ -115,27 +124,30 @@ class UnitKnob(VBox):
 
 
 class Units(VBox):
-    """A knob whose value is a tuple of `Unit`: one, or with `many` as many as are added, each on a tab of its own."""
+    """A knob whose value is a tuple of `Unit`: one, or with `many` as many as are added, one of them on show.
+
+    Buttons choose which: ipywidgets' Tab loses its pages on Colab (colabtools issue 3571).
+    """
 
     def __init__(self, units: Sequence[Unit], height: int, width: int, folder: Path, many: bool) -> None:
-        self._place, self.many = (height, width, folder), many
+        self._place, self.knobs = (height, width, folder), ()
         self.add = Button(description="Add a control", icon="plus", layout=Layout(width="130px"))
         self.remove = Button(description="Remove this one", icon="minus", layout=Layout(width="150px"))
+        self.choice = ToggleButtons(description="Control", style=LABELS)
+        self.choice.style.button_width = "auto"
+        self.shown = VBox()
         self.add.on_click(lambda button: self._grow())
         self.remove.on_click(lambda button: self._shrink())
-        self.tabs = Tab(layout=Layout(width="auto"))
-        buttons = classed(HBox([self.add, self.remove]), "actions")
-        super().__init__([self.tabs, buttons] if many else [])
+        self.choice.observe(lambda change: self._show(), "value")
+        super().__init__(
+            [self.choice, self.shown, classed(HBox([self.add, self.remove]), "actions")] if many else [self.shown]
+        )
+        classed(self.shown, "unit")
         self.value = tuple(units)
 
     @property
-    def knobs(self) -> tuple[UnitKnob, ...]:
-        """Return the units' knobs, in their order."""
-        return self.tabs.children if self.many else self.children
-
-    @property
     def value(self) -> tuple[Unit, ...]:
-        """Return what the knobs say now."""
+        """Return what the knobs stand at now."""
         return tuple(knob.value for knob in self.knobs)
 
     @value.setter
@@ -143,44 +155,38 @@ class Units(VBox):
         for knob, unit in zip(self.knobs, units, strict=False):
             knob.value = unit
         kept = self.knobs[: len(units)]
-        self._put([*kept, *map(self._make, units[len(kept) :])])
+        self._put([*kept, *map(self._make, units[len(kept) :])], 0)
 
-    def show(self, images: Sequence[Image.Image], post: Post) -> None:
+    def show(self, images: Sequence[Image.Image], outbox: Outbox) -> None:
         """Show the control maps, one for each unit that is still there."""
         for knob, image in zip(self.knobs, images, strict=False):
-            knob.show(image, post)
+            knob.show(image, outbox)
 
     def _make(self, unit: Unit) -> UnitKnob:
         knob = UnitKnob(unit, *self._place)
-        knob.control.observe(lambda change: self._name(), "value")
+        knob.control.observe(lambda change: self._put(self.knobs, self.choice.index or 0), "value")
         return knob
 
     def _grow(self) -> None:
         """Add a copy of the unit on show: its picture is often wanted for the next control too."""
-        knobs = [*self.knobs, self._make(self.knobs[self.tabs.selected_index or 0].value)]
+        knobs = [*self.knobs, self._make(self.knobs[self.choice.index].value)]
         self._put(knobs, len(knobs) - 1)
 
     def _shrink(self) -> None:
-        place = self.tabs.selected_index or 0
-        knobs = list(self.knobs)
+        place, knobs = self.choice.index, list(self.knobs)
         del knobs[place]
         self._put(knobs, max(0, place - 1))
 
-    def _put(self, knobs: Sequence[UnitKnob], place: int = 0) -> None:
-        if not self.many:
-            self.children = tuple(knobs)
-            return
-        self.tabs.children = tuple(knobs)
-        self.tabs.selected_index = place
+    def _put(self, knobs: Sequence[UnitKnob], place: int) -> None:
+        """Take the knobs, and show the one at a place."""
+        self.knobs = tuple(knobs)
+        self.choice.options = [f"{number} · {knob.control.value}" for number, knob in enumerate(knobs, 1)]
+        self.choice.index = place
         self.add.disabled, self.remove.disabled = len(knobs) >= MOST, len(knobs) == 1
-        self._name()
+        self._show()
 
-    def _name(self) -> None:
-        if self.many:
-            for number, knob in enumerate(self.knobs):
-                self.tabs.set_title(number, f"{number + 1} · {knob.control.value}")
-
-
-def unit(given: Given, control: str) -> Unit:
-    """Return a control at full strength from the first step to the last, its map made from the picture."""
-    return Unit(given, NOTHING if given.kind == "paper" else control, control, 1.0, 0.0, 1.0)
+    def _show(self) -> None:
+        """Put the chosen unit on the page; all others are kept as they are."""
+        self.shown.children = self.knobs
+        for place, knob in enumerate(self.knobs):
+            knob.layout.display = None if place == self.choice.index else "none"

@@ -11,6 +11,8 @@ async function reduced(file, longest) {
   canvas.height = Math.max(1, Math.round(image.height * scale));
   const pen = canvas.getContext("2d");
   pen.imageSmoothingQuality = "high";
+  pen.fillStyle = "#fff"; // a JPEG knows no transparency, and Python lays small pictures on white too
+  pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.drawImage(image, 0, 0, canvas.width, canvas.height);
   return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.95));
 }

@@ -360,7 +360,7 @@ panel.wait()
 panel
 
 # %% tags=["nbval-ignore-output"]
-plots.described(panel.picture(), "The panel, drawn: fields and sliders for prompt, seed, steps, guidance; a picture.")
+plots.described(panel.picture(), "The panel: fields and sliders for prompt, seed, steps, guidance; a picture.")
 
 # %% [markdown]
 # Did the lion get its crown? If not, try another seed. And another. You are playing the lottery, and that is where

@@ -381,7 +381,7 @@ panel.wait()
 panel
 
 # %% tags=["nbval-ignore-output"]
-plots.described(panel.picture(), "The panel, drawn: fields and sliders for prompt, seed, steps, guidance; a picture.")
+plots.described(panel.picture(), "The panel: fields and sliders for prompt, seed, steps, guidance; a picture.")
 
 # %% [markdown]
 # ## Exercises

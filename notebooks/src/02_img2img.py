@@ -407,7 +407,7 @@ if room.lane == "clay":
 # already; erase it, and strength works on everything. The code presses the button once for you.
 
 # %% tags=["widget", "nbval-ignore-output"]
-portrait = widgets.Given("scene", "a portrait of a man in the garden", seed=3, strokes=tuple(strokes))
+portrait = widgets.PictureSource("scene", "a portrait of a man in the garden", seed=3, strokes=tuple(strokes))
 panel = widgets.img2img_panel(pipe, room, prompt=moustache, picture=portrait, strength=0.9)
 panel.generate.click()
 panel.wait()
@@ -416,7 +416,7 @@ panel
 # %% tags=["nbval-ignore-output"]
 plots.described(
     panel.picture(),
-    "The panel, drawn: prompt, a pad with the portrait and the marked spot, sliders, and the edited picture.",
+    "The panel: prompt, a pad with the portrait and the marked spot, sliders, and the edited picture.",
 )
 
 # %% [markdown]

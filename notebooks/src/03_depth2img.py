@@ -369,14 +369,14 @@ plots.described(sheet, "The man in a room; his depth and the wall's; asked for a
 # then **Generate**. The code presses the button once for you.
 
 # %% tags=["widget", "nbval-ignore-output"]
-cat = widgets.Given("scene", "a cat with a hat on the street", seed=3)
+cat = widgets.PictureSource("scene", "a cat with a hat on the street", seed=3)
 panel = widgets.depth2img_panel(pipe, room, prompt="a red cat with a blue hat in the snow", picture=cat)
 panel.generate.click()
 panel.wait()
 panel
 
 # %% tags=["nbval-ignore-output"]
-plots.described(panel.picture(), "The panel, drawn: the picture, its estimated and its true depth, knobs, a result.")
+plots.described(panel.picture(), "The panel: the picture, its estimated and its true depth, knobs, a result.")
 
 # %% [markdown]
 # ## Exercises

@@ -488,7 +488,7 @@ panel.wait()
 panel
 
 # %% tags=["nbval-ignore-output"]
-plots.described(panel.picture(), "The panel, drawn: source, preprocessor, model, scale and span; map and picture.")
+plots.described(panel.picture(), "The panel: source, preprocessor, model, scale and span; map and picture.")
 
 # %% [markdown]
 # ## Exercises

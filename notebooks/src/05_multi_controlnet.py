@@ -370,7 +370,7 @@ panel.wait()
 panel
 
 # %% tags=["nbval-ignore-output"]
-plots.described(panel.picture(), "The panel, drawn, tab below tab: source, model and weight of each; a picture.")
+plots.described(panel.picture(), "The panel: buttons for each control; its source, model and weight; a picture.")
 
 # %% [markdown]
 # ## Exercises

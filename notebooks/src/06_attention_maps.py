@@ -440,7 +440,7 @@ panel.explorer.word = 2  # "lion"
 panel
 
 # %% tags=["nbval-ignore-output"]
-plots.described(panel.picture(), "The panel, drawn: knobs; the picture, glowing at 'lion'; below it all words.")
+plots.described(panel.picture(), "The panel: knobs; the picture, glowing at 'lion'; below it all words.")
 
 # %% [markdown]
 # ## Exercises

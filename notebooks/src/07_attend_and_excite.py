@@ -504,7 +504,7 @@ panel.wait()
 panel
 
 # %% tags=["nbval-ignore-output"]
-plots.described(panel.picture(), "The panel, drawn: words as buttons, knobs, two pictures side by side, the loss.")
+plots.described(panel.picture(), "The panel: words as buttons, knobs, two pictures side by side, the loss.")
 
 # %% [markdown]
 # ## Exercises

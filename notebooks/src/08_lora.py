@@ -502,7 +502,7 @@ for button in (panel.teacher.train, panel.generate):
 panel
 
 # %% tags=["nbval-ignore-output"]
-plots.described(panel.picture(), "The panel, drawn: pictures to learn from, samples and loss; knobs and a picture.")
+plots.described(panel.picture(), "The panel: pictures to learn from, samples and loss; knobs and a picture.")
 
 # %% [markdown]
 # ## Exercises

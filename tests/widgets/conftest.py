@@ -3,9 +3,8 @@
 import pytest
 
 from tests.tiny import models
-from tests.widgets.lab import Lab
-
-PATIENCE = 120_000  # milliseconds that a click may take to show on a busy machine
+from tools.lab import Lab
+from tools.snapshot import PATIENCE, browser_page
 
 
 @pytest.fixture(scope="session")
@@ -40,18 +39,11 @@ def tiny_assets(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(chromium):
     """A page of a fresh browser."""
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect
 
     expect.set_options(timeout=PATIENCE)
-
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-    quiet += ["--disable-component-update", "--disable-sync"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=quiet)
-        page = browser.new_page(viewport={"width": 1280, "height": 1100}, accept_downloads=True)
-        page.set_default_timeout(PATIENCE)
+    with browser_page(viewport={"width": 1280, "height": 1100}, accept_downloads=True) as page:
         yield page
-        browser.close()
 
 
 @pytest.fixture

@@ -1,11 +1,15 @@
 """Panels in JupyterLab, driven as a learner drives them."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
 from course_utils import editing
 from course_utils.widgets import ControlSettings, from_png
+from tools.lab import ROOT
 
 expect = pytest.importorskip("playwright.sync_api").expect  # Colab has none
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -44,6 +48,14 @@ os.environ["COLAB_RELEASE_TAG"] = "a rehearsal"
 SLOW = """\
 import time
 pipe.unet.register_forward_pre_hook(lambda *_: time.sleep(0.4))"""
+PHOTOGRAPH = """\
+from course_utils import catalog, widgets
+pipe = catalog.load("text2img", lane="clay", folder={folder!r})
+panel = widgets.text2img_panel(pipe, num_inference_steps=1)
+panel.generate.click()
+panel.wait()
+photograph = panel.picture()
+print(*photograph.size, len(photograph.getcolors(1 << 24)))"""
 MADE = re.compile("256 × 256 pixels in")
 
 
@@ -79,7 +91,7 @@ def test_type_generate_see_download_and_restore(lab, page, tiny_folder, tmp_path
     page.screenshot(path=tmp_path / "panel.png")
 
 
-def test_stop_is_heard_while_it_runs(lab, page, tiny_folder):
+def test_stop_is_maps_while_it_runs(lab, page, tiny_folder):
     panel = start(lab, page, tiny_folder, SLOW)
     panel.get_by_role("button", name="Generate").click()
     expect(panel.locator(".course-status")).to_contain_text("Step 2 of 20")
@@ -95,6 +107,17 @@ def test_heartbeat_carries_what_a_thread_cannot_send(lab, page, tiny_folder):
     panel.get_by_role("button", name="Generate").click()
     expect(panel.locator(".course-status")).to_contain_text(MADE)
     assert source(panel) != first
+
+
+def test_the_static_picture_is_a_photograph_of_the_panel(tiny_folder, chromium):
+    """In a process of its own, as the builder's kernels are: a page is open in this one."""
+    command = {"COURSE_SNAPSHOT": f"{sys.executable} -m tools.snapshot", "COURSE_CHROMIUM": chromium}
+    done = subprocess.run(
+        [sys.executable, "-c", PHOTOGRAPH.format(folder=str(tiny_folder))], cwd=ROOT, env=os.environ | command,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    width, height, colours = map(int, done.stdout.split()[-3:])
+    assert 900 < width < 1400 and 500 < height < 1400 and colours > 1000, "the knobs, and a picture of noise"
 
 
 def pull(page, box, *points):
@@ -127,9 +150,9 @@ def test_draw_a_scribble_and_a_picture_follows_it(lab, page, tiny_assets):
     with page.expect_download() as download:
         panel.get_by_text("Download PNG").click()
     (unit,) = from_png(download.value.path(), ControlSettings).units
-    assert [stroke[0] for stroke in unit.given.strokes] == ["#ffffff", "erase"] and unit.preprocessor == "none"
+    assert [stroke[0] for stroke in unit.picture.strokes] == ["#ffffff", "erase"] and unit.preprocessor == "none"
     drawn = unit.map(256, 256, "clay")
-    assert drawn == editing.scribble(unit.given.strokes, 256, 256)
+    assert drawn == editing.scribble(unit.picture.strokes, 256, 256)
     lines, rest = [(60, 60), (200, 120)], [(121, 60), (100, 230), (128, 128)]  # of the rest one was erased, one undone
     for at in lines + rest:
         seen = canvas.evaluate(PIXEL, list(at))

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from course_utils import catalog, excite, widgets
-from course_utils.widgets import exciter, losses
+from course_utils import catalog, env, excite, widgets
+from course_utils.widgets import curve, exciter, running
 from tests.widgets.press import LONG, make
 
 SMALL = {"num_inference_steps": 4, "height": 64, "width": 96}
@@ -62,23 +62,23 @@ def test_words_follow_the_prompt(panel):
 def test_a_click_makes_both_pictures_and_their_losses(panel, pipe):
     shot = make(panel, seed=5, scale_factor=20.0)
     settings = shot.settings
-    assert np.array_equal(pixels(panel.seen.plain), plain(pipe, settings)), "moves of length 0 change nothing"
+    assert np.array_equal(pixels(panel.comparison.plain), plain(pipe, settings)), "moves of length 0 change nothing"
     own = catalog.with_scheduler(copy.copy(pipe), settings.scheduler)
     with excite.exciting(own, settings.words, settings.config) as log:
         image = own(**settings.arguments(), generator=torch.Generator().manual_seed(5)).images[0]
     assert np.array_equal(pixels(shot.image), pixels(image))
-    assert not np.array_equal(pixels(shot.image), pixels(panel.seen.plain))
-    assert panel.seen.lines["with"] == [(step, move.loss) for step, move in enumerate(log.moves[0])]
-    first, other = (panel.seen.lines[side] for side in ("without", "with"))
-    assert len(first) == len(other) == panel.seen.pushed == 2 and first[0] == pytest.approx(other[0])
-    assert Image.open(io.BytesIO(panel.curve.value)).size == panel._losses().size
+    assert not np.array_equal(pixels(shot.image), pixels(panel.comparison.plain))
+    assert panel.comparison.lines["with"] == [(step, move.loss) for step, move in enumerate(log.moves[0])]
+    first, other = (panel.comparison.lines[side] for side in ("without", "with"))
+    assert len(first) == len(other) == panel.comparison.pushed == 2 and first[0] == pytest.approx(other[0])
+    assert Image.open(io.BytesIO(panel.curve.value)).size == (curve.WIDTH * curve.SCALE, curve.HEIGHT * curve.SCALE)
 
 
 def test_the_curve_grows_while_it_runs(panel):
     seen = []
-    panel.curve.observe(lambda change: seen.append({k: len(v) for k, v in panel.seen.lines.items()}), "value")
+    panel.curve.observe(lambda change: seen.append({k: len(v) for k, v in panel.comparison.lines.items()}), "value")
     make(panel)
-    assert seen[:4] == [{"without": 1}, {"without": 2}, {"without": 2, "with": 1}, {"without": 2, "with": 2}]
+    assert [tuple(counts.values()) for counts in seen[:4]] == [(1, 0), (2, 0), (2, 1), (2, 2)]
 
 
 def test_the_pipeline_is_left_as_it_was(panel, pipe):
@@ -97,7 +97,7 @@ def test_other_calls_go_on_undisturbed(panel, pipe, monkeypatch):
         return line_of(moves)
 
     monkeypatch.setattr(exciter, "line_of", paint_and_draw)
-    own = exciter.own_unet(pipe.unet)
+    own = running.own_model(pipe.unet)
     pairs = zip(own.parameters(), pipe.unet.parameters(), strict=True)
     assert own is not pipe.unet and all(mine is theirs for mine, theirs in pairs)
     assert make(panel) and len(meanwhile) == 4
@@ -114,11 +114,11 @@ def test_restore_brings_both_pictures_back(panel):
     first = make(
         panel, prompt="a lion with a crown", words=("crown",), seed=1, scale_factor=30.0, refine=True, alter_share=0.75
     )
-    seen, curve = panel.seen, panel.curve.value
+    seen, curve = panel.comparison, panel.curve.value
     second = make(panel, prompt="a cat and a dog", seed=2, smooth=False, refine=False)
-    assert second.settings.words == ("cat", "dog") and panel.seen is not seen
+    assert second.settings.words == ("cat", "dog") and panel.comparison is not seen
     panel.history.click(1)
-    assert panel.settings == first.settings and panel.seen is seen and panel.curve.value == curve
+    assert panel.settings == first.settings and panel.comparison is seen and panel.curve.value == curve
     again = make(panel)
     assert np.array_equal(pixels(again.image), pixels(first.image))
 
@@ -128,8 +128,10 @@ def test_the_shown_call_makes_the_same_picture(panel, pipe, tiny_assets):
     code = shot.settings.code()
     load = "catalog.load('text2img', lane='clay')"
     assert code.count(load) == 1 and "import catalog, excite" in code
-    assert "excite.AttendExciteConfig(scale_factor=30.0, sharpness=10.0, sigma=0.0)" in code
-    assert "excite.exciting(pipe, ['lion', 'crown'], config):" in code
+    assert (
+        "exciting(pipe, ['lion', 'crown'], excite.AttendExciteConfig(scale_factor=30.0, sharpness=10.0, sigma=0.0)):"
+        in code
+    )
     names = {"kept": copy.copy(pipe)}
     exec(code.replace(load, "kept"), names)
     assert np.array_equal(pixels(names["image"]), pixels(shot.image))
@@ -145,7 +147,8 @@ def test_the_png_holds_its_settings(panel):
 def test_knobs_begin_at_the_lanes_and_keep_its_rest(panel, pipe, monkeypatch):
     assert panel.settings.config == excite.AttendExciteConfig.for_lane("clay")
     monkeypatch.setenv("COURSE_LANE", "sd15")
-    other = widgets.exciter_panel(pipe, **SMALL)
+    assert widgets.exciter_panel(pipe, **SMALL).settings.lane == "clay", "the pipeline knows its lane"
+    other = widgets.exciter_panel(pipe, env.start(lane="sd15"), **SMALL)
     assert other.settings.config == excite.AttendExciteConfig()
     other.knobs["alter_share"].value = 0.3
     assert other.settings.config.thresholds == ((0.0, 0.05), (0.2, 0.5))
@@ -160,19 +163,12 @@ def test_stop_leaves_out_the_rest(panel, pipe, monkeypatch):
 
 def test_a_refined_step_has_several_points():
     moves = [excite.Move(step, 900, loss, {}, None) for step, loss in ((0, 0.5), (1, 0.4), (1, 0.3), (2, 0.2))]
-    assert losses.line_of(moves) == [(0, 0.5), (1, 0.4), (1.5, 0.3), (2, 0.2)]
-    drawn = losses.draw_losses({"without": losses.line_of(moves)}, 3)
-    assert np.asarray(drawn).std() > np.asarray(losses.draw_losses({}, 3)).std()
-
-
-def test_drawing_shows_both_pictures(panel):
-    empty = panel.picture()
-    make(panel)
-    full = panel.picture()
-    assert full.height > empty.height and full.width == empty.width
-    middle = full.width * 6 // 10
-    for part in (slice(middle - 150, middle), slice(-300, -60)):
-        assert pixels(full)[60:200, part].std() != pixels(empty)[60:200, part].std()
+    assert exciter.line_of(moves) == [(0, 0.5), (1, 0.4), (1.5, 0.3), (2, 0.2)]
+    drawn, empty = (
+        np.asarray(Image.open(io.BytesIO(curve.draw_curves({"without": line}, 3, "loss", "steps"))))
+        for line in (exciter.line_of(moves), [])
+    )
+    assert drawn.std() > empty.std()
 
 
 def test_impossible_arguments_are_refused(pipe):

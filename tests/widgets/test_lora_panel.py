@@ -10,9 +10,8 @@ import torch
 from PIL import Image
 
 from course_utils import catalog, personalize, widgets
-from course_utils.widgets import lora_teacher
-from course_utils.widgets.lora_weights import MOST, Weights
-from course_utils.widgets.post import Post
+from course_utils.widgets.lora import MOST, LoraSliders
+from course_utils.widgets.running import Outbox
 from tests.tiny.learning import pictures, state
 from tests.tiny.models import build_clay_folder
 from tests.widgets.press import LONG, make
@@ -70,7 +69,7 @@ def test_a_lora_is_learned_kept_and_painted_with(panel, pipe):
     read = personalize.read(path, pipe)
     assert all(torch.equal(read.tensors[name], panel.loras[path].tensors[name]) for name in read.tensors)
     assert [step for step, _ in panel.teacher.losses] == [1, 2, 3] == list(panel.teacher.samples)
-    assert f"{read.bytes:,} bytes" in panel.teacher.status.value and "sks-robot-rank2" in panel.teacher.link.value
+    assert f"{read.bytes:,} bytes" in panel.teacher.status.value and "sks-robot-rank2" in panel.teacher.link.name
     assert not panel.teacher.train.disabled and panel.teacher.stop.disabled and not panel.generate.disabled
     with torch.no_grad():
         for name, tensor in panel.loras[path].tensors.items():
@@ -187,29 +186,18 @@ def test_on_colab_nothing_is_sent_before_a_heartbeat(pipe, tmp_path, monkeypatch
     assert slot.layout.display == "none" and panel.teacher.download.disabled
     panel._heart.beats += 1
     assert slot.layout.display is None and slot.description == "sks robot" and not panel.teacher.drive.disabled
-    assert not panel.teacher.link.value
+    assert not panel.teacher.link.data
     panel.teacher.download.click()
     assert panel.teacher.error.value, "there is no Colab here, and that is said"
 
 
 def test_sliders_are_shared_out():
-    weights, now = Weights(), Post(wait=False)
+    weights, now = LoraSliders(), Outbox(hold=False)
     for number in range(MOST + 1):
         weights.add(f"loras/{number}.safetensors", f"sks {number}", number / 10, now)
     assert len(weights.value) == MOST and weights.value[0] == (f"loras/{MOST}.safetensors", 0.6)
     weights.value = (("loras/3.safetensors", 0.25), ("gone", 1.0))
     assert [weight for _, weight in weights.value] == [0, 0, 0, 0.25, 0, 0]
-
-
-def test_drawing_shows_what_was_learned(panel):
-    empty = panel.picture()
-    teach(panel)
-    full = panel.picture()
-    assert full.width == empty.width and full.height >= empty.height
-    stage = (slice(30, 300), slice(-380, -40))
-    assert pixels(full)[stage].std() != pixels(empty)[stage].std()
-    curves = [lora_teacher.draw_loss(losses, 3) for losses in ([], [(1, 0.5), (2, 0.4), (3, 0.2)])]
-    assert pixels(curves[0]).tobytes() != pixels(curves[1]).tobytes()
 
 
 def test_files_have_a_slider_from_the_beginning(panel, pipe):

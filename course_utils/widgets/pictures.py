@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,17 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from .. import clay, controls, editing
-from .record import write
+from .record import slug, write
 
 if TYPE_CHECKING:
     from ..clay import Render
 
 KINDS = ("scene", "file", "paper")
+INPUTS = "inputs"  # the folder in the panel's folder where uploaded pictures are kept
 
 
 @dataclass(frozen=True)
-class Given:
+class PictureSource:
     """A picture by how it is had, and what was drawn on it."""
 
     kind: str  # a clay scene, a file, or black paper to draw on: one of KINDS
@@ -36,7 +36,7 @@ class Given:
     strokes: tuple = ()  # as editing.paint takes them
 
     @classmethod
-    def of(cls, found: dict[str, Any]) -> Given:
+    def of(cls, found: dict[str, Any]) -> PictureSource:
         """Return a picture from what JSON made of it."""
         return cls(**found | {"strokes": frozen(found["strokes"])})
 
@@ -98,11 +98,13 @@ class Given:
         return lines + (f"picture{number} = editing.paint(picture{number}, strokes{number})\n" if self.strokes else "")
 
 
-def given(picture: Given | Path | str) -> Given:
-    """Return what a lesson names as a picture: a `Given` as it is, a Path as a file, words as a clay scene."""
-    if isinstance(picture, Given):
+def source_of(picture: PictureSource | Path | str) -> PictureSource:
+    """Return what a lesson names as a picture: a source as it is, a Path as a file, words as a clay scene."""
+    if isinstance(picture, PictureSource):
         return picture
-    return Given("file", file=picture.as_posix()) if isinstance(picture, Path) else Given("scene", words=picture)
+    if isinstance(picture, Path):
+        return PictureSource("file", file=picture.as_posix())
+    return PictureSource("scene", words=picture)
 
 
 def frozen(strokes: Sequence) -> tuple:
@@ -118,8 +120,8 @@ def keep(image: Image.Image, name: str, folder: Path) -> str:
     """
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    stem = re.sub(r"[^a-z0-9]+", "-", Path(name).stem.lower())[:40].strip("-")
-    path = folder / f"{stem or 'picture'}-{hashlib.sha256(image.tobytes()).hexdigest()[:8]}.png"
+    stem = slug(Path(name).stem) or "picture"
+    path = folder / f"{stem}-{hashlib.sha256(image.tobytes()).hexdigest()[:8]}.png"
     if not path.exists():
         write(buffer.getvalue(), folder, path.name)
     return path.as_posix()

@@ -1,0 +1,234 @@
+"""Running a pipeline beside the page: in a thread, so that Stop works in every front end, with previews on the way.
+
+A kernel handles messages of the browser one after the other, on one thread. A click on Generate that ran the
+pipeline inside its handler would hold that thread: the click on Stop would be read when there is nothing left to
+stop. So the pipeline runs in a thread of its own, and the handler returns at once:
+
+- torch gives the interpreter's lock up while it computes, so a Stop is read within a step. It sets an event;
+  `callback_on_step_end` sees it after the step and leaves the pipeline by an exception. Diffusers' own way,
+  `pipe._interrupt`, would still decode what is not kept, and Depth2Img does not know it.
+- The learner may run other cells meanwhile. So a run works on a shallow copy of the pipeline with a scheduler and a
+  tokenizer of its own: the weights are shared, what two calls would tread on is not (`own_pipeline`).
+- From a thread, widget updates reach JupyterLab, VS Code and nbclient, but not Colab (colabtools issue 3373): an
+  update that is sent while the kernel is idle never arrives there. So on Colab the run leaves its updates in an
+  `Outbox`, and a heartbeat that the browser sends four times a second, while a run is under way, takes them along.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .. import catalog, env
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline, UNet2DConditionModel
+    from diffusers.utils import BaseOutput
+    from ipywidgets import Widget
+    from PIL import Image
+
+    from .record import Settings
+
+
+class Runner:
+    """Runs one job at a time in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    @property
+    def running(self) -> bool:
+        """Tell whether a job is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, job: Callable[[threading.Event], None]) -> bool:
+        """Start `job(stop)`, which shall end soon after `stop` is set; return False while another one runs."""
+        with self._start:
+            if self.running:
+                return False
+            self._stop = threading.Event()
+            self._thread = threading.Thread(target=job, args=(self._stop,), name="panel", daemon=True)
+            self._thread.start()
+            return True
+
+    def stop(self) -> None:
+        """Ask the job to end; returns at once."""
+        self._stop.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the job has ended and tell whether it has."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return not self.running
+
+
+class Outbox:
+    """Takes a run's updates to the widgets.
+
+    Args:
+        hold: keep them until `flush`, as Colab needs it; None asks where we are.
+    """
+
+    def __init__(self, hold: bool | None = None) -> None:
+        self.hold = env.place() == "colab" if hold is None else hold
+        self._lock = threading.RLock()  # setting a trait may call an observer that updates
+        self._updates: dict[Widget, dict[str, Any]] = {}
+
+    def __call__(self, widget: Widget, **traits: Any) -> None:
+        """Set a widget's traits, all in one message; of those that are held only the newest is kept."""
+        with self._lock:
+            if self.hold:
+                self._updates.setdefault(widget, {}).update(traits)
+            else:
+                _set(widget, traits)
+
+    def flush(self) -> None:
+        """Set what is held; call it while the kernel answers a message."""
+        with self._lock:
+            updates, self._updates = self._updates, {}
+            for widget, traits in updates.items():
+                _set(widget, traits)
+
+
+def _set(widget: Widget, traits: dict[str, Any]) -> None:
+    with widget.hold_sync():
+        for name, value in traits.items():
+            setattr(widget, name, value)
+
+
+def own_pipeline(pipe: DiffusionPipeline, scheduler: str) -> DiffusionPipeline:
+    """Return a pipeline that shares the weights with `pipe`, and nothing that a call changes."""
+    own = catalog.with_scheduler(copy.copy(pipe), scheduler)
+    own.tokenizer = copy.deepcopy(pipe.tokenizer)  # two threads in one raise "Already borrowed" in older versions
+    own.set_progress_bar_config(disable=True)
+    return own
+
+
+def own_model(model: UNet2DConditionModel) -> UNet2DConditionModel:
+    """Return a model with the same weights, not copied, and hooks of its own: other calls go on undisturbed."""
+    weights = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    return copy.deepcopy(model, weights)
+
+
+class _Stopped(Exception):
+    """Leaves a pipeline between two steps."""
+
+
+def call(
+    pipe: DiffusionPipeline,
+    settings: Settings,
+    arguments: dict[str, Any],
+    stop: threading.Event,
+    on_step: Callable[[int, int], None],
+) -> BaseOutput | None:
+    """Call the pipeline as `settings` say.
+
+    Args:
+        pipe: from `own_pipeline`.
+        arguments: `settings.arguments()`.
+        stop: set it to skip the remaining steps.
+        on_step: is told after each step how many are done, and how many there are.
+
+    Returns:
+        What the pipeline gave; None when it was stopped before its last step.
+
+    Raises:
+        ValueError: a setting that cannot be; and whatever the pipeline raises.
+    """
+    own = arguments.get("callback_on_step_end", lambda pipe, step, timestep, kept: kept)
+
+    def after_step(pipe: DiffusionPipeline, step: int, timestep: torch.Tensor, kept: dict) -> dict:
+        if stop.is_set() and step + 1 < pipe.num_timesteps:
+            raise _Stopped
+        on_step(step + 1, pipe.num_timesteps)
+        return own(pipe, step, timestep, kept)
+
+    catalog.check_call(settings.lane, **arguments, seed=settings.seed)
+    generator = torch.Generator().manual_seed(settings.seed)
+    try:
+        with _hushed():
+            return pipe(**arguments | {"generator": generator, "callback_on_step_end": after_step})
+    except _Stopped:
+        pipe.maybe_free_model_hooks()
+        return None
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep the log lines of this thread out of whatever cell ran last: the panel says what matters itself."""
+    this_thread = threading.get_ident()
+
+    def others(record: logging.LogRecord) -> bool:
+        return record.thread != this_thread
+
+    handlers = list(logging.getLogger("diffusers").handlers)
+    for handler in handlers:
+        handler.addFilter(others)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(others)
+
+
+class Preview:
+    """The picture that the model expects at this moment: x0, predicted at each step, decoded now and then.
+
+    The scheduler's step gets what the model predicted, after guidance, and the noisy latents. Of those the scheduler
+    itself makes the model's input (`scale_model_input`), which for every scheduler is sqrt(a) x0 + sqrt(1 - a) noise
+    (Ho et al., 2020, eq. 4), with a = alphas_cumprod at the step: solve for x0.
+
+    Args:
+        pipe: a pipeline whose scheduler belongs to this run alone: its `step` is wrapped for good.
+        share: of the run's time may go into decoding; so a slow decoder is asked less often.
+    """
+
+    def __init__(self, pipe: DiffusionPipeline, share: float = 0.2) -> None:
+        self._pipe, self._pause = pipe, 1 / share - 1
+        self._next = 0.0  # no picture before this moment
+        self._last: tuple[torch.Tensor, int, torch.Tensor] | None = None
+        step = pipe.scheduler.step
+
+        @functools.wraps(step)  # the pipeline looks at its signature
+        def watched(model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *rest: Any, **more: Any) -> Any:
+            model_input = pipe.scheduler.scale_model_input(sample, timestep)
+            self._last = model_output, int(timestep), model_input
+            return step(model_output, timestep, sample, *rest, **more)
+
+        pipe.scheduler.step = watched
+
+    def x0(self) -> torch.Tensor | None:
+        """Return the predicted clean latents [batch, channel, latent_h, latent_w], or None before the first step."""
+        if self._last is None:
+            return None
+        model_output, timestep, model_input = self._last
+        alpha = self._pipe.scheduler.alphas_cumprod[timestep].to(model_input)
+        kind = self._pipe.scheduler.config.prediction_type
+        if kind == "sample":
+            return model_output
+        if kind == "v_prediction":
+            return alpha.sqrt() * model_input - (1 - alpha).sqrt() * model_output
+        return (model_input - (1 - alpha).sqrt() * model_output) / alpha.sqrt()
+
+    def picture(self) -> Image.Image | None:
+        """Return x0 as a picture, or None when it is not yet time for another one."""
+        began = time.monotonic()
+        if began < self._next or (latents := self.x0()) is None:
+            return None
+        vae = self._pipe.vae
+        with torch.no_grad():
+            decoded = vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor, return_dict=False)[0]
+        image = self._pipe.image_processor.postprocess(decoded.detach(), output_type="pil")[0]
+        now = time.monotonic()
+        self._next = now + self._pause * (now - began)
+        return image
