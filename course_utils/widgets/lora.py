@@ -258,10 +258,10 @@ def lora_panel(
         raise ValueError(f"subject={subject!r} is no subject; use one of {', '.join(pretrained.SUBJECTS)}.")
     prompt = prompt or f"a {pretrained.trigger_of(subject)} on the beach"
     start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
-    changes = {"height": start["height"], "width": start["width"]} | (
-        {} if steps is None else {"max_train_steps": steps}
-    )
-    config = personalize.preset("lora", start["lane"], rank=rank, **changes)
+    changes = {"rank": rank, "height": start["height"], "width": start["width"]}
+    if steps is not None:
+        changes["max_train_steps"] = steps
+    config = personalize.preset("lora", start["lane"], **changes)
     knobs = {**parts.prompts(start), "loras": LoraSliders(), **parts.sampling(pipe, start)}
 
     def teacher(outbox: Outbox) -> Teacher:

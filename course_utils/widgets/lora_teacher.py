@@ -112,26 +112,26 @@ class Teacher(VBox):
     Args:
         outbox: how the run's thread writes.
         word: the clay subject at first.
-        knobs: rank, steps and size at first, the rest as it stays.
+        config: rank, steps and size at first, the rest as it stays.
         folder: the panel's.
         lane: "clay" or "sd15".
     """
 
     def __init__(
-        self, outbox: Outbox, word: str, knobs: personalize.LoraTrainingConfig, folder: Path, lane: str
+        self, outbox: Outbox, word: str, config: personalize.LoraTrainingConfig, folder: Path, lane: str
     ) -> None:
-        self._outbox, self._knobs, self._lane = outbox, knobs, lane
+        self._outbox, self._config, self._lane = outbox, config, lane
         self.losses: list[tuple[int, float]] = []
         self.samples: dict[int, Image.Image] = {}  # by step
-        self.pictures = Pictures(word, knobs.height, knobs.width, folder)
+        self.pictures = Pictures(word, config.height, config.width, folder)
         self.trigger = Text(pretrained.trigger_of(word), description="Trigger", continuous_update=False, **_wide())
-        self.rank = slider("rank", "Rank", knobs.rank, 1, HIGHEST, 1)
-        self.steps = slider("steps", "Steps", knobs.max_train_steps, 1, max(LONGEST, knobs.max_train_steps), 1)
+        self.rank = slider("rank", "Rank", config.rank, 1, HIGHEST, 1)
+        self.steps = slider("steps", "Steps", config.max_train_steps, 1, max(LONGEST, config.max_train_steps), 1)
         self.train = Button(description="Train", button_style="primary", layout=Layout(width="112px"))
         self.stop = Button(description="Stop and keep", disabled=True, layout=Layout(width="128px"))
         self.error, self.notes = Message("error"), Message("notes")
         names = tuple(f"sample {number}" for number in range(1, SLOTS + 1))
-        self.strip = Thumbnails(names, knobs.height, knobs.width)
+        self.strip = Thumbnails(names, config.height, config.width)
         self.curve = classed(ImageWidget(format="png", layout=Layout(width="320px")), "curve")
         self.status = classed(HTML("Nothing learned yet."), "status")
         self.link = Download("Download the LoRA")
@@ -143,7 +143,7 @@ class Teacher(VBox):
         for button in self.ways:
             button.disabled, button.layout.display = True, None if env.place() == "colab" else "none"
         super().__init__([self._arranged()])
-        self._draw(knobs.max_train_steps)
+        self._draw(config.max_train_steps)
         self.pictures.word.observe(self._name, "value")
 
     def _arranged(self) -> HBox:
@@ -157,7 +157,7 @@ class Teacher(VBox):
     def knobs(self) -> personalize.LoraTrainingConfig:
         """Return how it shall be learned."""
         return personalize.preset("lora", self._lane, rank=self.rank.value, max_train_steps=self.steps.value,
-                                  height=self._knobs.height, width=self._knobs.width)  # fmt: skip
+                                  height=self._config.height, width=self._config.width)  # fmt: skip
 
     @property
     def stops(self) -> list[int]:

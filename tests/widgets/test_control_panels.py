@@ -343,7 +343,7 @@ def test_units_come_and_go(multi):
     assert units.remove.disabled and "image=control," in make(multi).settings.code()
 
 
-def test_each_unit_is_maps(multi):
+def test_each_unit_counts(multi):
     both = make(multi)
     assert both.settings.arguments()["controlnet_conditioning_scale"] == [1.0, 1.0]
     unit(multi, 1).scale.value = 0.0
