@@ -277,6 +277,33 @@ def test_preview_shows_the_map_and_paints_nothing(controlnet):
     assert "control map" not in unit(controlnet).source.looks.images, "it was the map of another scene"
 
 
+def test_a_map_that_preview_made_is_not_made_again(controlnet, monkeypatch):
+    made, make_map = [], controls.make
+    monkeypatch.setattr(controls, "make", lambda *how, **more: made.append(how) or make_map(*how, **more))
+    source(controlnet).seed.value = 11
+    controlnet.preview.click()
+    assert controlnet.wait(LONG) and len(made) == 1
+    assert make(controlnet) and make(controlnet, seed=3) and len(made) == 1
+    source(controlnet).seed.value = 12
+    assert make(controlnet) and len(made) == 2
+
+
+def test_a_file_that_changed_is_read_again(controlnet, tmp_path):
+    upload(controlnet, png(seed=1))
+    first = controlnet.settings.arguments()["image"]
+    (file,) = (tmp_path / "pictures/inputs").iterdir()
+    file.write_bytes(png(seed=2))
+    assert not np.array_equal(np.asarray(controlnet.settings.arguments()["image"]), np.asarray(first))
+
+
+def test_the_same_file_can_be_chosen_again(controlnet):
+    data = png(seed=4)
+    for _ in range(2):
+        upload(controlnet, data)
+        assert source(controlnet).kind.value == "file"
+        source(controlnet).kind.value = "scene"
+
+
 def test_another_model_is_loaded_when_it_is_chosen(controlnet):
     first = make(controlnet)
     unit(controlnet).control.value = "scribble"
@@ -432,6 +459,11 @@ def test_impossible_arguments_are_refused(folder):
         widgets.controlnet_panel(pipe, height=250)
     with pytest.raises(TypeError, match="step"):
         widgets.img2img_panel(pipe, step=3)
+    for strength in (1.5, -1, 0):
+        with pytest.raises(ValueError, match=f"strength={strength}"):
+            widgets.img2img_panel(pipe, strength=strength)
+    with pytest.raises(ValueError, match="seed=-1"):
+        widgets.img2img_panel(pipe, picture=widgets.PictureSource("scene", "a cat", seed=-1))
 
 
 def test_given_is_plain_data():

@@ -134,6 +134,9 @@ def test_own_pictures_are_kept_and_learned_from(panel):
     (lora,) = panel.loras.values()
     assert lora.about.trigger == "sks mug" and not panel.teacher.error.value
     own.clear.click()
+    upload(panel, pictures(1)[0])
+    assert len(own.files) == 1, "the same file can be chosen again"
+    own.clear.click()
     teach(panel)
     assert "pictures has 0 pictures" in panel.teacher.error.value and len(panel.loras) == 1
 
@@ -206,5 +209,10 @@ def test_files_have_a_slider_from_the_beginning(panel, pipe):
     assert other.settings.loras == ((panel.newest.as_posix(), 0.0),)
     with pytest.raises(FileNotFoundError):
         widgets.lora_panel(pipe, loras=["gone.safetensors"], **SMALL)
+    for wrong in ({"rank": 100}, {"rank": 0}, {"steps": -5}, {"steps": 0}):
+        with pytest.raises(
+            ValueError, match=f"steps={wrong['steps']}" if "steps" in wrong else f"rank={wrong['rank']}"
+        ):
+            widgets.lora_panel(pipe, **wrong, **SMALL)
     with pytest.raises(ValueError, match="subject='cat' is no subject"):
         widgets.lora_panel(pipe, subject="cat", **SMALL)

@@ -2,12 +2,14 @@
 
 import dataclasses
 import io
+import json
 import threading
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from course_utils import catalog, env, widgets
 from course_utils.widgets import record, running
@@ -154,6 +156,35 @@ def test_the_png_holds_its_settings(panel):
     assert panel.stage.download.of == panel.stage.image.model_id and not panel.stage.download.data, "it travels once"
 
 
+OLD = {
+    widgets.Settings: {},
+    widgets.ControlSettings: {
+        "units": [{"given": {"kind": "scene", "words": "a cat", "seed": 3, "file": "", "strokes": []},
+                   "preprocessor": "canny", "control": "canny", "scale": 0.5, "start": 0.0, "end": 1.0}],
+        "guess": True,
+    },
+    widgets.ExciterSettings: {"words": ["cat"], "scale": 2.5, "until": 0.3, "smooth": True, "refine": False},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OLD, ids=lambda kind: kind.kind)
+def test_pictures_saved_with_old_names_are_read(kind):
+    common = {"prompt": "a cat", "negative_prompt": "", "seed": 7, "steps": 12, "guidance": 4.5, "scheduler": "ddim"}
+    common |= {"height": 64, "width": 96, "lane": "clay", "kind": kind.kind}
+    texts, buffer = PngInfo(), io.BytesIO()
+    texts.add_text("course_utils", json.dumps(common | OLD[kind]))
+    Image.new("RGB", (96, 64)).save(buffer, "PNG", pnginfo=texts)
+    settings = widgets.from_png(buffer, kind)
+    assert (settings.seed, settings.num_inference_steps, settings.guidance_scale) == (7, 12, 4.5)
+    if kind is widgets.ControlSettings:
+        (unit,) = settings.units
+        assert settings.guess_mode and unit.picture == widgets.PictureSource("scene", "a cat", 3) and unit.scale == 0.5
+    if kind is widgets.ExciterSettings:
+        assert (settings.words, settings.scale_factor, settings.alter_share) == (("cat",), 2.5, 0.3)
+    saved = widgets.from_png(io.BytesIO(record.to_png(Image.open(buffer), settings)), kind)
+    assert saved == settings and "guidance_scale=4.5" in settings.code()
+
+
 def test_another_picture_is_refused():
     plain = io.BytesIO()
     Image.new("RGB", (8, 8)).save(plain, "PNG")
@@ -214,6 +245,23 @@ def test_not_square(pipe):
     panel = widgets.text2img_panel(pipe, height=128, width=192, num_inference_steps=2)
     assert make(panel).image.size == (192, 128)
     assert panel.picture().width > panel.picture().height
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"), [("guidance_scale", 20), ("guidance_scale", 0), ("num_inference_steps", 0), ("seed", 2**40)]
+)
+def test_what_no_slider_can_stand_at_is_refused(pipe, argument, value):
+    """Ipywidgets would take the nearest in silence."""
+    runtime = env.start(seed=value, lane="clay") if argument == "seed" else None
+    with pytest.raises(ValueError, match=f"{argument}={value}"):
+        widgets.text2img_panel(pipe, runtime, **({} if runtime else {argument: value}))
+
+
+def test_a_handler_that_fails_says_so_beside_the_button(panel, monkeypatch):
+    monkeypatch.setattr(catalog, "prompt_notes", lambda *_, **__: 1 / 0)
+    panel.generate.click()
+    assert "division by zero" in panel.error.value and not panel.generate.disabled
+    assert isinstance(panel.problem, ZeroDivisionError)
 
 
 def test_dice_throws_another_seed(panel):
