@@ -34,14 +34,14 @@ def complaints(entry: Checkpoint, files: dict[str, int]) -> list[str]:
 def remarks(entry: Checkpoint, files: dict[str, int], commit: str, licence: str | None) -> list[str]:
     """Return what the table should say instead."""
     size = sum(size for name, size in files.items() if any(fnmatch(name, wanted) for wanted in patterns(entry))) / 1e9
-    said = []
+    wrong = []
     if abs(size - entry.size_gb) > SLACK * max(size, entry.size_gb):
-        said.append(f"{size:.2f} GB, the table says {entry.size_gb}")
+        wrong.append(f"{size:.2f} GB, the table says {entry.size_gb}")
     if entry.revision != commit:
-        said.append(f"pin {commit}")
+        wrong.append(f"pin {commit}")
     if licence and licence.lower().replace("creativeml-", "") not in entry.licence.lower().replace(" ", "-"):
-        said.append(f"licence {licence}, the table says {entry.licence}")
-    return said
+        wrong.append(f"licence {licence}, the table says {entry.licence}")
+    return wrong
 
 
 def ask(entry: Checkpoint) -> tuple[dict[str, int], str, str | None]:
@@ -75,9 +75,9 @@ def main() -> int:
     """Print a line a checkpoint; return 0 only if all live."""
     states = []
     for use, entry in CHECKPOINTS["sd15"].items():
-        state, said = look(entry)
+        state, notes = look(entry)
         print(f"{state:<4}  {use:<16}  {entry.id}@{entry.revision or 'main'}")
-        for line in said:
+        for line in notes:
             print(f"{'':<22}  -> {line}")
         states.append(state)
     return int(set(states) != {"ok"})

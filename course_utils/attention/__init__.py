@@ -8,24 +8,3 @@ from .layers import EagerAttnProcessor, choose_layers, cross_layers, grid, nativ
 from .maps import Maps
 from .pictures import coverage_map, enlarged, of_picture, region
 from .words import Call, Prompt, Word, Words
-
-__all__ = [
-    "Call",
-    "EagerAttnProcessor",
-    "Maps",
-    "Prompt",
-    "Word",
-    "Words",
-    "capture",
-    "choose_layers",
-    "coverage_map",
-    "cross_layers",
-    "enlarged",
-    "grid",
-    "native_side",
-    "of_picture",
-    "on_call",
-    "probabilities",
-    "region",
-    "replaced_processors",
-]

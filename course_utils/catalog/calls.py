@@ -29,14 +29,14 @@ LIMITS = {  # argument: (type, smallest, largest)
     "seed": (Integral, 0, 2**63 - 1),
 }
 # What captions say beside the words of the vocabulary; held against the captions by a test.
-SAID = """
+CAPTION_WORDS = """
     a an the of in on at to up and with next beside wearing showing raising holding one two three four five
     finger fingers fist open thumbs sleeve shirt dress frame grass portrait close face picture image photo
     gentleman lady grey
 """.split()
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 SHOWN = 8  # unknown words that a note lists
-READ = 40  # characters that a note quotes
+QUOTED = 40  # characters that a note quotes
 
 
 def defaults(lane: str | None = None) -> dict:
@@ -114,7 +114,7 @@ def known_words() -> frozenset[str]:
     from ..clay import vocabulary as words
 
     things = (*words.ANIMALS, *words.OBJECTS, *words.PEOPLE, *words.SCENERY, *words.WEARABLES, "hand", "cubist")
-    return frozenset((*SAID, *words.COLOURS, *things, *words.PLACES))
+    return frozenset((*CAPTION_WORDS, *words.COLOURS, *things, *words.PLACES))
 
 
 def prompt_notes(
@@ -162,7 +162,7 @@ def _cut_off(prompt: str, tokenizer) -> str:
     if len(places) <= limit:
         return ""
     end = places[limit - 1][1]
-    last = prompt[max(0, end - READ) : end].strip()
+    last = prompt[max(0, end - QUOTED) : end].strip()
     return f'The prompt has {len(places)} tokens and the model reads {limit}: all after "...{last}" is cut off.'
 
 

@@ -182,10 +182,10 @@ def required(folder: Path, variant: str | None = None, restore: str = "") -> lis
 def _single(config: Path, variant: str | None) -> list[str]:
     """List what a single model needs beside its config; those of transformers in the table look at pictures."""
     try:
-        theirs = "architectures" in json.loads(config.read_text(encoding="utf-8"))
+        of_transformers = "architectures" in json.loads(config.read_text(encoding="utf-8"))
     except ValueError:
         return []  # the config is broken, which is said when it is looked at
-    if theirs:
+    if of_transformers:
         return ["preprocessor_config.json", _weights("transformers", variant)]
     return [_weights("diffusers", variant)]
 

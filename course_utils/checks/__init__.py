@@ -5,5 +5,3 @@ and returns the sentence that a right answer earns.
 """
 
 from .asking import check, claim
-
-__all__ = ["check", "claim"]

@@ -28,6 +28,3 @@ def scene(seed: int = 0, index: int = 0, words: str | None = None, edition: int 
     if edition not in EDITIONS:
         raise ValueError(f"edition={edition!r} is not known; choose one of {', '.join(map(str, EDITIONS))}.")
     return sample(seed, index, MIXES[edition]) if words is None else from_words(words, seed, edition)
-
-
-__all__ = ["Camera", "Hand", "Light", "Pose", "Render", "Scene", "Thing", "Wear", "render", "sample", "scene"]

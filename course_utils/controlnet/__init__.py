@@ -12,17 +12,3 @@ convolutions that start at zero, so that training begins with exactly the pictur
 from .network import copy_of, locked, with_gain, zero_layers
 from .pairs import Batch, ControlPairs, PairSource
 from .training import ControlNetLoss, ControlNetTrainingConfig, Run, train
-
-__all__ = [
-    "Batch",
-    "ControlNetLoss",
-    "ControlNetTrainingConfig",
-    "ControlPairs",
-    "PairSource",
-    "Run",
-    "copy_of",
-    "locked",
-    "train",
-    "with_gain",
-    "zero_layers",
-]

@@ -6,21 +6,3 @@ from .annotators import release
 from .kinds import KINDS, ControlKind, Preprocessor, pairs_table
 from .maps import adherence_of, adherence_of_joints, as_map, canny, from_truth, make
 from .problems import problems
-
-__all__ = [
-    "ADE20K",
-    "KINDS",
-    "ControlKind",
-    "Preprocessor",
-    "adherence_of",
-    "adherence_of_joints",
-    "as_map",
-    "as_picture",
-    "canny",
-    "from_truth",
-    "make",
-    "notes",
-    "pairs_table",
-    "problems",
-    "release",
-]

@@ -6,18 +6,3 @@ ordinary pipeline call. The settings and the mathematics stand in `equations`, w
 
 from .equations import AttendExciteConfig, attention_with_grad, loss, peaks, sharpen, smooth, token_mask, word_maps
 from .loop import Log, Move, UNetInputs, exciting
-
-__all__ = [
-    "AttendExciteConfig",
-    "Log",
-    "Move",
-    "UNetInputs",
-    "attention_with_grad",
-    "exciting",
-    "loss",
-    "peaks",
-    "sharpen",
-    "smooth",
-    "token_mask",
-    "word_maps",
-]

@@ -8,18 +8,3 @@ Sizes are (height, width): pixels of pictures, inches of figures.
 from .figures import bars, curve, matrix
 from .pictures import Described, Picture, as_picture, described, overlay
 from .sheets import compare, grid, strip, sweep
-
-__all__ = [
-    "Described",
-    "Picture",
-    "as_picture",
-    "bars",
-    "compare",
-    "curve",
-    "described",
-    "grid",
-    "matrix",
-    "overlay",
-    "strip",
-    "sweep",
-]
