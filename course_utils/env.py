@@ -9,9 +9,12 @@ import gc
 import importlib.metadata
 import os
 import platform
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -248,3 +251,23 @@ def release() -> None:
 def say(line: str) -> None:
     """Print a line at once: for a room that has to tell the learner something before a long wait."""
     print(line, flush=True)
+
+
+@contextmanager
+def until_interrupt(alone: bool = True) -> Iterator[threading.Event]:
+    """Let an interrupt (Ctrl-C) set an event, so that a step is finished and kept; a second one raises."""
+    interrupted = threading.Event()
+    if not alone or threading.current_thread() is not threading.main_thread():
+        yield interrupted  # several processes would wait for each other, and threads have no signals
+        return
+
+    def handle(number: int, frame: object) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

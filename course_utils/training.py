@@ -149,7 +149,7 @@ class Loop:
         scaled = low_precision(self.device) is torch.float16 if plan.fp16 is None else plan.fp16
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
         self.average = {k: _still(m) for k, m in modules.items()} if plan.ema_steps else modules
-        self.step = 0
+        self.step = self.saved = 0  # steps done, and those in the checkpoint
         self.load()
 
     @property
@@ -173,7 +173,7 @@ class Loop:
         for optimizer, state in zip(self.optimizers, kept["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         self.scaler.load_state_dict(kept.get("scaler", {}))
-        self.step = kept["step"]
+        self.step = self.saved = kept["step"]
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -189,6 +189,7 @@ class Loop:
         spare = self.path.with_suffix(".new")
         torch.save(kept, spare)
         spare.replace(self.path)
+        self.saved = self.step
 
     def run(
         self,
@@ -203,25 +204,26 @@ class Loop:
             loss_of: gives the loss of a step; draws its own batch.
             minutes: stop (and save) after this long.
             note: figures to add to each line of the log.
-            watch: told the loss after each step; True stops (and saves).
+            watch: told the loss after each step; True stops (and saves), as the kernel's interrupt does.
 
         Returns:
             True when the plan is finished.
         """
         began = saved = time.monotonic()
         mean, first = None, self.step
-        while self.step < self.plan.steps and time.monotonic() - began < minutes * 60:
-            loss = self.update(loss_of(self.step))
-            mean = loss if mean is None else 0.98 * mean + 0.02 * loss
-            now = time.monotonic()
-            if self.step % self.plan.log_every == 0:
-                pace = (self.step - first) / (now - began)
-                self.log(step=self.step, loss=round(mean, 5), steps_per_s=round(pace, 3), **(note() if note else {}))
-            if now - saved > self.plan.save_every_s:
-                self.save()
-                saved = now
-            if watch and watch(loss):
-                break
+        with env.until_interrupt(self.accelerator.num_processes == 1) as interrupted:
+            while self.step < self.plan.steps and time.monotonic() - began < minutes * 60:
+                loss = self.update(loss_of(self.step))
+                mean = loss if mean is None else 0.98 * mean + 0.02 * loss
+                now = time.monotonic()
+                if self.step % self.plan.log_every == 0:
+                    pace = round((self.step - first) / (now - began), 3)
+                    self.log(step=self.step, loss=round(mean, 5), steps_per_s=pace, **(note() if note else {}))
+                if now - saved > self.plan.save_every_s:
+                    self.save()
+                    saved = now
+                if (watch and watch(loss)) or interrupted.is_set():
+                    break
         self.save()
         return self.step >= self.plan.steps
 
@@ -231,6 +233,9 @@ class Loop:
             for group in optimizer.param_groups:
                 group["lr"] = self.plan.learning_rate * self.plan.factor(self.step)
         self.scaler.scale(loss).backward()
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise FloatingPointError(self._not_a_number(value))
         params = [p for m in self.modules.values() for p in m.parameters() if p.grad is not None]
         self._share([p.grad for p in params])
         for optimizer in self.optimizers:
@@ -245,7 +250,19 @@ class Loop:
         self.step += 1
         if self.plan.ema_steps:
             self._average()
-        return float(loss.detach())
+        return value
+
+    def _not_a_number(self, value: float) -> str:
+        """Say why training ends here, and keep the weights as they were before this step, if they are numbers."""
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        if self.step and all(p.isfinite().all() for module in self.modules.values() for p in module.parameters()):
+            self.save()
+        kept = f"what was learned up to step {self.saved} is in {self.path}" if self.saved else "nothing is kept"
+        return (
+            f"The loss is {value} at step {self.step + 1}, so training ends; {kept}. Likely the learning rate "
+            f"{self.plan.learning_rate:g} is too high, try a tenth of it; or a picture or a weight is no number."
+        )
 
     @torch.no_grad()
     def _share(self, grads: list[torch.Tensor]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .. import env
+from .carried import PARTS, carried, state_of
 from .checkpoints import Checkpoint, check_controls, checkpoint, class_of
 from .compat import dtype_keyword, old_names, quiet, without_warning
 from .files import check_model, shown
@@ -120,6 +121,11 @@ def _source(entry: Checkpoint) -> Path:
 def _base(use: str, lane: str) -> DiffusionPipeline:
     """Return the pipeline that holds a base: the kept one, or a new one in its place."""
     entry = checkpoint(use, lane)
+    kept = _kept.get(entry.id)
+    if changes := [carried(kept.components[part]) for part in PARTS] if kept else []:
+        if any(changes):
+            env.say(f"The base in memory carries {next(filter(None, changes))}. A fresh one is read.")
+            del _kept[entry.id]
     if entry.id not in _kept:
         source = _source(entry)
         if lent := _lent(source, lane):  # the rest is small and read anew, as a ControlNet is
@@ -182,6 +188,8 @@ def _pipeline(name: str, base: DiffusionPipeline, extra: dict) -> DiffusionPipel
     parts["scheduler"] = base.scheduler.from_config(base.scheduler.config)
     if "requires_safety_checker" in base.config:
         parts["requires_safety_checker"] = base.config.requires_safety_checker
+    for part in PARTS:
+        state_of(parts[part])  # as it was read
     pipe = getattr(diffusers, name)(**parts)
     pipe.set_progress_bar_config(disable=True)
     if "depth_estimator" in parts:

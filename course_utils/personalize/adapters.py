@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from ..catalog.carried import PARTS, carried, fingerprint, state_of
+from ..validation import check_value
 from .presets import ATTENTION, LoraTrainingConfig
 from .weights import Lora, check_base
 
@@ -93,6 +95,19 @@ def check_free(model: nn.Module) -> None:
         raise ValueError(f"The {type(model).__name__} carries the LoRA {carried}: pipe.unload_lora_weights() first.")
 
 
+def check_weights(model: nn.Module) -> None:
+    """Raise if a model's weights were changed in place by something that cannot be undone here."""
+    if fingerprint(model) != state_of(model).fingerprint:
+        raise ValueError(f"The {type(model).__name__} carries {carried(model)}.")
+
+
+def check_untouched(pipe: DiffusionPipeline) -> None:
+    """Raise if the models of a pipeline carry anything beyond their checkpoint's weights."""
+    for part in PARTS:
+        if found := carried(getattr(pipe, part)):
+            raise ValueError(f"pipe.{part} carries {found}.")
+
+
 @contextmanager
 def injected(
     pipe: DiffusionPipeline, config: LoraTrainingConfig, start: Lora | None = None
@@ -129,6 +144,7 @@ def _layers(
         with torch.random.fork_rng(devices=[]):  # what peft draws is drawn again
             alpha = config.scale * config.rank
             model.add_adapter(LoraConfig(r=config.rank, lora_alpha=alpha, target_modules=names), adapter_name=NAME)
+        _refuse_fusing(model)
         trained = {name: p for name, p in model.named_parameters() if f".{NAME}.weight" in name}
         for p in trained.values():
             p.data = p.data.float()
@@ -146,6 +162,18 @@ def _restored(*models: nn.Module) -> Iterator[None]:
             eject(model)
         for p in trainable:
             p.requires_grad_(True)
+
+
+def _refuse_fusing(model: nn.Module) -> None:
+    """Let no LoRA layer be fused: what is added to the base in a block would stay there when the block ends."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    def merge(safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
+        raise ValueError("fuse_lora inside this block would change the base for good: use personalize.merge after it.")
+
+    for layer in model.modules():
+        if isinstance(layer, BaseTunerLayer):
+            layer.merge = merge
 
 
 def eject(model: nn.Module) -> None:
@@ -189,16 +217,20 @@ def attached(
         The names of the adapters: inside, `pipe.set_adapters(names, weights)` turns the weights without loading again.
 
     Raises:
-        ValueError: no LoRA, one for another base, weights that do not pair up, a pipeline that carries one already.
+        ValueError: no LoRA, one for another base, weights that do not pair up or are not finite, a pipeline that
+            carries one already; inside, `pipe.fuse_lora`, which would outlast the block.
     """
     weights = [weights] * len(loras) if isinstance(weights, int | float) else list(weights)
     if not loras or len(weights) != len(loras):
         raise ValueError(
             f"weights has {len(weights)} numbers for {len(loras)} LoRAs; give at least one, and a number for each."
         )
+    for number, weight in enumerate(weights):
+        check_value(f"weights[{number}]", weight, float)
     models = [pipe.unet, pipe.text_encoder]
     for model in models:
         check_free(model)
+        check_weights(model)
     for lora in loras:
         check_base(lora.about, pipe)
     names = tuple(f"lora{number}" for number in range(len(loras)))
@@ -206,6 +238,8 @@ def attached(
         for name, lora in zip(names, loras, strict=True):
             _load(pipe, lora, name)
         pipe.set_adapters(list(names), weights)
+        for model in models:
+            _refuse_fusing(model)
         yield names
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .adapters import check_free
+from ..catalog.carried import fingerprint, state_of
+from ..validation import check_value
+from .adapters import check_free, check_weights
 from .weights import Lora, check_base
 
 if TYPE_CHECKING:
@@ -17,9 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Merged:
-    """What `merge` changed: the weights as they were, by layer."""
+    """What `merge` changed: the weights as they were, by layer; of which LoRA."""
 
     kept: dict[str, torch.Tensor] = field(repr=False)
+    lora: Lora = field(repr=False)
+
+    @property
+    def trigger(self) -> str:
+        """Give the words of what was merged."""
+        return self.lora.about.trigger
 
 
 @torch.no_grad()
@@ -29,30 +37,70 @@ def merge(pipe: DiffusionPipeline, lora: Lora, weight: float = 1.0) -> Merged:
     Args:
         pipe: changed in place.
         lora: learned on its base.
-        weight: how strongly it counts.
+        weight: how strongly it counts; not 0, which would change nothing.
 
     Returns:
         What `unmerge` needs: a copy of the weights that were changed. Subtracting again would leave rounding errors.
 
     Raises:
-        ValueError: the LoRA is for another base, or one is attached to the pipeline.
+        ValueError: the LoRA is for another base or merged already, one is attached to the pipeline, or its weights
+            were changed by something else.
     """
-    check_free(pipe.unet)
-    check_free(pipe.text_encoder)
+    check_value("weight", weight, float)
+    models = _changed(pipe, lora)
+    for model in models:
+        check_free(model)
+        if any(other.lora is lora or _same(other.lora, lora) for other in state_of(model).merged):
+            raise ValueError(
+                f"lora {lora.about.trigger!r} is merged already, and would count twice: unmerge it first."
+            )
+        check_weights(model)
     check_base(lora.about, pipe)
     kept = {}
     for name, change in changes(lora):
         w = _weight(pipe, name)
         kept[name] = w.detach().clone()
         w.copy_(w.double() + weight * change.to(w.device))
-    return Merged(kept)
+    merged = Merged(kept, lora)
+    for model in models:
+        state_of(model).merged.append(merged)
+        state_of(model).fingerprint = fingerprint(model)
+    return merged
 
 
 @torch.no_grad()
 def unmerge(pipe: DiffusionPipeline, merged: Merged) -> None:
-    """Put the weights back, to the last bit, that were there before `merge`; the last merged goes first."""
+    """Put the weights back, to the last bit, that were there before `merge`; the last merged goes first.
+
+    Raises:
+        ValueError: it is not merged any more, or another LoRA was merged after it.
+    """
+    models = _changed(pipe, merged.lora)
+    for model in models:
+        stack = state_of(model).merged
+        if not any(other is merged for other in stack):
+            raise ValueError(f"merged: the LoRA {merged.trigger!r} is not merged into this pipeline (any more).")
+        if stack[-1] is not merged:
+            raise ValueError(f"merged: {stack[-1].trigger!r} was merged after {merged.trigger!r}: unmerge that first.")
+        check_free(model)
+        check_weights(model)
     for name, kept in merged.kept.items():
         _weight(pipe, name).copy_(kept)
+    for model in models:
+        state_of(model).merged.pop()
+        state_of(model).fingerprint = fingerprint(model)
+
+
+def _changed(pipe: DiffusionPipeline, lora: Lora) -> list[torch.nn.Module]:
+    """List the models that a LoRA changes."""
+    return [getattr(pipe, part) for part in dict.fromkeys(name.partition(".")[0] for name in lora.tensors)]
+
+
+def _same(first: Lora, second: Lora) -> bool:
+    """Tell whether two LoRAs are equal, such as one that was read twice."""
+    return first.tensors.keys() == second.tensors.keys() and all(
+        torch.equal(tensor, second.tensors[name]) for name, tensor in first.tensors.items()
+    )
 
 
 def changes(lora: Lora) -> Iterator[tuple[str, torch.Tensor]]:
@@ -85,6 +133,8 @@ def add(first: Lora, second: Lora, weights: Sequence[float] = (1.0, 1.0)) -> Lor
     Raises:
         ValueError: they are for different bases.
     """
+    for number, weight in enumerate(weights):
+        check_value(f"weights[{number}]", weight, float)
     if first.about.base.hash != second.about.base.hash:
         names = [f"{one.about.trigger!r} on {one.about.base.name}" for one in (first, second)]
         raise ValueError(f"first and second were learned on different bases: {names[0]}, {names[1]}.")

@@ -6,8 +6,6 @@ import hashlib
 import math
 import os
 import re
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -86,8 +84,7 @@ class TrainingRun:
         check_captions(pipe, examples, trigger)
         if isinstance(config, LoraTrainingConfig):
             adapters.check_fit(pipe, config)
-        else:
-            adapters.check_free(pipe.unet)
+        adapters.check_untouched(pipe)
         self.accelerator = Accelerator()
         if pipe.unet.device.type != self.accelerator.device.type:
             pipe.to(self.accelerator.device)
@@ -142,10 +139,12 @@ class TrainingRun:
         def done(count: int) -> bool:
             self.progress.step = count
             self._tell()
+            if interrupted.is_set():
+                self.progress.stop()
             return self.progress.stopped
 
         self.progress.stage, self.progress.steps = "prior pictures", self.config.num_class_images
-        with _stopped_by_interrupt(self.progress):
+        with env.until_interrupt(self.accelerator.num_processes == 1) as interrupted:
             made = batches.prior_pictures(self.pipe, captions, self.config, self.folder, done)
         self.progress.stage, self.progress.steps, self.progress.step = "training", self.config.max_train_steps, 0
         return made
@@ -172,7 +171,7 @@ class TrainingRun:
             return self.progress.stopped
 
         if not self.progress.stopped:
-            with eased(self.unet, self.config, self.pipe.vae_scale_factor), _stopped_by_interrupt(self.progress):
+            with eased(self.unet, self.config, self.pipe.vae_scale_factor):
                 loop.run(loss_of, watch=watch)
         return loop
 
@@ -243,22 +242,3 @@ def eased(unet: UNet2DConditionModel, config: TrainingConfig, covers: int) -> It
         unet.set_attn_processor(processors)
         if config.gradient_checkpointing and not checkpointing:
             unet.disable_gradient_checkpointing()
-
-
-@contextmanager
-def _stopped_by_interrupt(progress: Progress) -> Iterator[None]:
-    """Let the kernel's interrupt (Ctrl-C) end after the step as Stop does; a second one breaks off at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        if progress.stopped:
-            raise KeyboardInterrupt
-        progress.stop()
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

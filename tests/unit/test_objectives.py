@@ -1,5 +1,8 @@
 """The shared noise objective, and what the loop does with half precision, a watch, and no average."""
 
+import math
+import signal
+
 import pytest
 import torch
 from diffusers import DDIMScheduler, EulerDiscreteScheduler
@@ -102,3 +105,49 @@ def test_watch_stops_and_saves_and_no_memory_means_no_average(tmp_path):
     loop, seen = fit(tmp_path, stop=2, ema_steps=0)
     assert len(seen) == 2 and loop.step == 2 and loop.average["line"] is loop.modules["line"]
     assert torch.load(loop.path, weights_only=True)["step"] == 2
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_before(tmp_path, value):
+    line = torch.nn.Linear(3, 1)
+    loop = Loop(tmp_path, {"line": line}, Plan(steps=6, learning_rate=0.25, save_every_s=1e9, ema_steps=2))
+    weights = []
+
+    def loss_of(step):
+        weights.append(line.weight.detach().clone())
+        return line(torch.ones(3)).sum() * (value if step == 3 else 1.0)
+
+    with pytest.raises(FloatingPointError, match="loss is .* at step 4.* up to step 3 is in .*learning rate 0.25 is"):
+        loop.run(loss_of)
+    assert loop.step == 3 and torch.equal(line.weight, weights[-1]) and line.weight.isfinite().all()
+    kept = torch.load(loop.path, weights_only=True)
+    assert kept["step"] == 3 and torch.equal(kept["modules"]["line"]["weight"], weights[-1])
+
+
+def test_weights_that_are_no_numbers_are_not_kept(tmp_path):
+    line = torch.nn.Linear(3, 1)
+    loop = Loop(tmp_path, {"line": line}, Plan(steps=6, save_every_s=1e9))
+    broken = lambda step: line(torch.ones(3)).sum() * (1 if step < 2 else line.weight.data.fill_(math.nan).sum())  # noqa: E731
+    with pytest.raises(FloatingPointError, match="at step 3, so training ends; nothing is kept"):
+        loop.run(broken)
+    assert not loop.path.exists()
+
+
+def test_an_interrupt_finishes_the_step_and_saves_and_a_second_one_breaks_off(tmp_path):
+    line = torch.nn.Linear(3, 1)
+    before = signal.getsignal(signal.SIGINT)
+    for folder, times in ((tmp_path / "once", 1), (tmp_path / "twice", 2)):
+        loop = Loop(folder, {"line": line}, Plan(steps=6, save_every_s=1e9))
+
+        def loss_of(step, times=times):
+            for _ in range(times if step == 2 else 0):
+                signal.raise_signal(signal.SIGINT)
+            return line(torch.ones(3)).sum()
+
+        if times == 1:
+            assert loop.run(loss_of) is False and torch.load(loop.path, weights_only=True)["step"] == 3
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                loop.run(loss_of)
+            assert loop.step == 2
+        assert signal.getsignal(signal.SIGINT) is before

@@ -1,13 +1,16 @@
 """The methods: what is trained and what is not, resumed as if never killed, stopped with what there is."""
 
 import math
+import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
 
 from course_utils import catalog, personalize
+from course_utils.personalize import presets
 from course_utils.personalize.adapters import NAME
 from tests.tiny import models
 from tests.tiny.learning import (
@@ -227,3 +230,76 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     main([*line, "--max_train_steps", "1", "--rank", "3", "--train_batch_size", "1"])
     lora = personalize.read(out, catalog.load("text2img", folder=base))
     assert (lora.about.steps, lora.about.rank) == (1, 3) and f"{lora.bytes:,} bytes" in capsys.readouterr().out
+
+
+def test_a_rate_that_is_far_too_high_ends_with_a_reason(pipe, tmp_path):
+    config = replace(LORA, learning_rate=1e30, lr_warmup_steps=0, max_train_steps=8)
+    with pytest.raises(FloatingPointError, match=r"loss is .* at step \d.*learning rate 1e\+30 is too high"):
+        personalize.lora(pipe, pictures(), TRIGGER, config, folder=tmp_path)
+    assert not hasattr(pipe.unet, "peft_config")
+
+
+@pytest.mark.parametrize("train", [personalize.lora, personalize.dreambooth])
+def test_an_interrupt_keeps_what_was_learned_and_the_same_call_goes_on(pipe, train, tmp_path):
+    config = LORA if train is personalize.lora else replace(DREAMBOOTH, prior_loss_weight=0.0)
+
+    def watch(progress):
+        if progress.step == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    part = train(pipe, pictures(), TRIGGER, config, watch, tmp_path / "run")
+    assert part.about.steps == 2
+    whole = train(pipe, pictures(), TRIGGER, config, folder=tmp_path / "run")
+    straight = train(pipe, pictures(), TRIGGER, config, folder=tmp_path / "straight")
+    weights = lambda learned: learned.tensors if train is personalize.lora else state(learned.unet)  # noqa: E731
+    assert whole.about.steps == 4 and same(weights(whole), weights(straight))
+
+
+def test_an_interrupt_while_the_prior_is_painted_keeps_the_base(pipe, tmp_path):
+    config = replace(LORA, prior_loss_weight=1.0, num_class_images=3)
+    watch = lambda progress: signal.raise_signal(signal.SIGINT) if progress.step == 2 else None  # noqa: E731
+    lora = personalize.lora(pipe, pictures(), TRIGGER, config, watch, tmp_path)
+    assert lora.about.steps == 0
+
+
+def test_out_is_checked_before_the_first_step_and_written_before_the_checkpoint_goes(pipe, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder.safetensors").mkdir()
+    never = lambda progress: pytest.fail("it has trained")  # noqa: E731
+    for out, problem in (
+        ("robot.bin", ValueError), ("robot", ValueError), ("folder.safetensors", ValueError),
+        ("file/robot.safetensors", OSError), ("/proc/robot.safetensors", OSError),
+    ):  # fmt: skip
+        with pytest.raises(problem, match="out"):
+            personalize.lora(pipe, pictures(), TRIGGER, LORA, never, tmp_path / "run", tmp_path / out)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+        with pytest.raises(OSError, match="0 MB free"):
+            personalize.lora(pipe, pictures(), TRIGGER, LORA, never, tmp_path / "run", tmp_path / "x.safetensors")
+    out = tmp_path / "deep" / "robot.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(personalize.Lora, "save", lambda lora, path: (_ for _ in ()).throw(OSError("the disk is full")))
+        with pytest.raises(OSError, match="the disk is full"):
+            personalize.lora(pipe, pictures(), TRIGGER, LORA, folder=tmp_path / "run", out=out)
+    assert (tmp_path / "run/checkpoint.pt").exists() and not out.exists()
+    steps = []
+    lora = personalize.lora(pipe, pictures(), TRIGGER, LORA, steps.append, tmp_path / "run", out)
+    assert not steps and same(personalize.read(out, pipe).tensors, lora.tensors) and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("caption", ["a photo of a very old and dusty " * 5 + "{}", "x" * 200 + " {} in a room"])
+def test_a_caption_that_is_cut_before_the_trigger_is_refused(pipe, caption, tmp_path):
+    examples = [personalize.Example(picture, caption) for picture in pictures(2)]
+    with pytest.raises(ValueError, match=r"caption of pictures\[0\] is cut after 32 tokens, before the trigger"):
+        personalize.lora(pipe, examples, TRIGGER, LORA, folder=tmp_path)
+    with pytest.raises(ValueError, match="before the trigger"):
+        personalize.lora(pipe, pictures(), "sks " * 40, LORA, folder=tmp_path)
+
+
+def test_training_takes_the_lane_of_the_pipeline(photo_pipe, pipe, monkeypatch, tmp_path):
+    ranks = {"sd15": 3, "clay": 2}
+    for lane, rank in ranks.items():
+        monkeypatch.setitem(presets.PRESETS[lane], "lora", replace(LORA, rank=rank))
+    monkeypatch.setattr("course_utils.env.choose_lane", lambda lane=None: lane or pytest.fail("asked again"))
+    for each, lane in ((photo_pipe, "sd15"), (pipe, "clay")):
+        assert personalize.lora(each, pictures(), TRIGGER, folder=tmp_path / lane).about.rank == ranks[lane]

@@ -134,6 +134,42 @@ def test_a_style_is_drawn_in_scenes_of_the_world(style):
     assert later.caption == second.caption and later.picture.tobytes() == second.picture.tobytes()
 
 
+def test_an_example_is_treated_as_a_plain_picture_is():
+    cut = np.zeros((64, 64, 4), np.uint8)
+    cut[16:48, 16:48] = 255, 128, 0, 255
+    turned = Image.linear_gradient("L").convert("RGB").resize((64, 64))
+    turned.getexif()[274] = 6
+    grey = Image.fromarray(np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16))
+    for picture in (Image.fromarray(cut), turned, grey, Image.fromarray(cut).convert("LA"), grey.convert("1")):
+        plain, captioned = personalize.gather(
+            [picture, personalize.Example(picture, "{} in a room")], TRIGGER, **LITTLE
+        )
+        assert plain.picture.tobytes() == captioned.picture.tobytes() and plain.picture.mode == "RGB"
+    assert personalize.gather([Image.fromarray(cut)], TRIGGER, **LITTLE)[0].picture.getpixel((1, 1)) == (255,) * 3
+
+
+def test_a_folder_gives_its_pictures_and_names_those_that_are_not_read(tmp_path):
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    for number, name in enumerate(("0.PNG", "1.tiff", "2.gif", "3.jfif", "4.webp", ".ipynb_checkpoints/5.png")):
+        kind = "JPEG" if name.endswith("jfif") else None
+        pictures(6, 64, 64)[number].save(tmp_path / name, kind)
+    for name in ("six.heic", "seven.svg", "Thumbs.db", ".DS_Store", "0.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    assert len(personalize.gather(tmp_path, TRIGGER, **LITTLE)) == 5
+    (note,) = personalize.notes(tmp_path, TRIGGER, **LITTLE, lane="clay")
+    assert "2 pictures are left out (seven.svg, six.heic)" in note
+    for path in (*tmp_path.glob("[0-9]*"), tmp_path / ".ipynb_checkpoints"):
+        path.rename(tmp_path.parent / path.name) if path.is_file() else None
+    with pytest.raises(ValueError, match=r"0 pictures.*left out \(seven.svg, six.heic\)"):
+        personalize.gather(tmp_path, TRIGGER)
+
+
+def test_a_rare_word_that_is_none_is_told():
+    three = pictures(3, 64, 64)
+    (note,) = personalize.notes(three, TRIGGER, **LITTLE, lane="sd15")
+    assert "'sks' is a rifle" in note and personalize.notes(three, "zwx robot", **LITTLE, lane="sd15") == []
+
+
 def test_presets_of_both_lanes():
     for lane, side in (("clay", 256), ("sd15", 512)):
         for method in ("lora", "dreambooth", "few_step"):
