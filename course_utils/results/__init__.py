@@ -5,5 +5,3 @@ A table is a list of raw rows with the settings, the hashes of the weights and t
 """
 
 from .rows import FOLDER, Result, read, stale, write
-
-__all__ = ["FOLDER", "Result", "read", "stale", "write"]

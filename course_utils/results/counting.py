@@ -24,7 +24,7 @@ class Bars:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """A fault's rate before and after, measured on the same prompts and seeds."""
 
     before: float
@@ -86,7 +86,7 @@ def fault(row: dict, name: str, bars: Bars) -> float | None:
     return FAULTS[name](row, bars)
 
 
-def compare(before: Sequence[dict], after: Sequence[dict], name: str, bars: Bars) -> Comparison | None:
+def compare(before: Sequence[dict], after: Sequence[dict], name: str, bars: Bars) -> PairedComparison | None:
     """Compare a fault in rows of the same prompts and seeds (others are left out); a prompt's seeds are averaged.
 
     Returns:
@@ -102,7 +102,7 @@ def compare(before: Sequence[dict], after: Sequence[dict], name: str, bars: Bars
         return None
     rates = np.array([np.mean(values, 0) for values in pairs.values()])
     columns, count = tuple(rates.T), sum(map(len, pairs.values()))
-    return Comparison(
+    return PairedComparison(
         *map(float, rates.mean(0)), metrics.ratio(*columns), metrics.difference(*columns), count, len(pairs)
     )
 
@@ -114,7 +114,7 @@ def cost(before: Sequence[dict], after: Sequence[dict]) -> Interval:
     return metrics.ratio(*zip(*both, strict=True))
 
 
-def by_kind(before: Sequence[dict], after: Sequence[dict], name: str, bars: Bars) -> dict[str, Comparison]:
+def by_kind(before: Sequence[dict], after: Sequence[dict], name: str, bars: Bars) -> dict[str, PairedComparison]:
     """Compare a fault for each kind of prompt, and for pairs that met in training and that did not.
 
     Of pairs that met, only prompts of the same kinds as those that did not are counted: kinds differ too much.
@@ -127,7 +127,7 @@ def by_kind(before: Sequence[dict], after: Sequence[dict], name: str, bars: Bars
     return {kind: comparison for kind, comparison in found.items() if comparison}
 
 
-def report_kinds(kinds: Mapping[str, Comparison]) -> str:
+def report_kinds(kinds: Mapping[str, PairedComparison]) -> str:
     """Write down a fault for each kind of prompt: both rates, what is left, what changed, and how many prompts."""
     lines = [f"{'':16}{'without':>9}{'with':>9}   {'with / without (95 %)':25}{'change (95 %)':28}prompts"]
     for kind, found in kinds.items():

@@ -14,28 +14,3 @@ from .panel import Panel, text2img_panel
 from .pictures import PictureSource
 from .record import Settings, from_png
 from .units import Unit
-
-__all__ = [
-    "ControlSettings",
-    "Depth2ImgSettings",
-    "Explorer",
-    "ExciterPanel",
-    "ExciterSettings",
-    "Img2ImgSettings",
-    "LoraPanel",
-    "LoraSettings",
-    "Pad",
-    "Panel",
-    "PictureSource",
-    "Settings",
-    "Unit",
-    "controlnet_panel",
-    "depth2img_panel",
-    "explorer_panel",
-    "exciter_panel",
-    "from_png",
-    "img2img_panel",
-    "lora_panel",
-    "multi_controlnet_panel",
-    "text2img_panel",
-]

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,31 @@ def target(name, modules):
     while name not in modules:
         name = name.rpartition(".")[0]
     return name
+
+
+def test_no_circle_between_files():
+    files = {".".join(path.relative_to(ROOT / "course_utils").with_suffix("").parts): path for path in MODULES}
+    files = {file.removesuffix(".__init__"): path for file, path in files.items()}
+
+    def targets(file):
+        for module in imported(files[file]):
+            while module and module not in files:
+                module = module.rpartition(".")[0]
+            if module and module != file and not file.startswith(f"{module}."):
+                yield module
+
+    graph = {file: set(targets(file)) for file in files}
+    while leaves := [file for file, others in graph.items() if not others & graph.keys()]:
+        for file in leaves:
+            del graph[file]
+    assert not graph, f"these import each other in a circle, or stand above one: {sorted(graph)}"
+
+
+def test_a_class_name_exists_once():
+    classes = Counter(
+        node.name for path in MODULES for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)
+    )
+    assert not [name for name, count in classes.items() if count > 1]
 
 
 def test_imported_names_are_resolved():
