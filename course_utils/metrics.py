@@ -90,14 +90,6 @@ def f1(truth, found) -> float:
     return float(2 * (truth & found).sum() / both) if both else math.nan
 
 
-def agreement(first, second, level: float = 0.95) -> Interval:
-    """Give the share of trials on which two observers say the same."""
-    first, second = (np.asarray(a).ravel() for a in (first, second))
-    if first.shape != second.shape:
-        raise ValueError(f"first has {first.size} answers and second has {second.size}; they must pair up.")
-    return rate(first == second, level)
-
-
 def auc(scores, truth) -> float:
     """Give the chance that a true one scores above a false one (area under the ROC curve); ties count half.
 

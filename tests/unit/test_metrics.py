@@ -88,17 +88,13 @@ def test_psnr():
     assert metrics.psnr(black, black + 1) == pytest.approx(48.13, abs=0.01)
 
 
-def test_agreement():
-    assert metrics.agreement(["cat", "dog", None], ["cat", "dog", "cat"]).value == pytest.approx(2 / 3)
-
-
 @pytest.mark.parametrize("bad", [lambda: metrics.rate([]), lambda: metrics.mean([])])
 def test_nothing_measured_is_an_error(bad):
     with pytest.raises(ValueError, match="empty"):
         bad()
 
 
-@pytest.mark.parametrize("two", ["difference", "ratio", "f1", "agreement", "auc", "iou", "psnr"])
+@pytest.mark.parametrize("two", ["difference", "ratio", "f1", "auc", "iou", "psnr"])
 def test_what_does_not_pair_up_is_an_error(two):
     with pytest.raises(ValueError, match="pair up|one size"):
         getattr(metrics, two)([True, False, True], [True, False])
