@@ -77,7 +77,7 @@ def _listed(values: list) -> Any:
 
 def controlnet_panel(
     pipe: DiffusionPipeline,
-    room: env.Runtime | None = None,
+    runtime: env.Runtime | None = None,
     control: str = "canny",
     prompt: str = "a red clock and a blue bench",
     negative_prompt: str = "",
@@ -90,20 +90,20 @@ def controlnet_panel(
     Args:
         pipe: from `catalog.load("controlnet", control=control)`; its weights are used, nothing of it is changed.
             Another model that is chosen in the panel is loaded when it is first used.
-        room, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
+        runtime, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
         control: one of `catalog.CONTROLS`.
         picture: what it starts from at first: words of a clay scene, or the Path of a file.
 
     Raises:
         TypeError, ValueError: as `text2img_panel` does, or an unknown control.
     """
-    start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
+    start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
     return _panel(pipe, start, picture, [control], folder, many=False)
 
 
 def multi_controlnet_panel(
     pipe: DiffusionPipeline,
-    room: env.Runtime | None = None,
+    runtime: env.Runtime | None = None,
     controls: Sequence[str] = ("openpose", "depth"),
     prompt: str = "a man and a red bench",
     negative_prompt: str = "",
@@ -116,13 +116,13 @@ def multi_controlnet_panel(
     Args:
         pipe: from `catalog.load("controlnet", control=controls)`.
         controls: the models at first, of `catalog.CONTROLS`; in the panel others are added and removed.
-        room, prompt, negative_prompt, picture, folder, defaults: as `controlnet_panel` takes them; every control
+        runtime, prompt, negative_prompt, picture, folder, defaults: as `controlnet_panel` takes them; every control
             starts from the same picture.
 
     Raises:
         TypeError, ValueError: as `controlnet_panel` does.
     """
-    start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
+    start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
     return _panel(pipe, start, picture, list(controls), folder, many=True)
 
 

@@ -221,7 +221,7 @@ def line_of(moves: Sequence[Move]) -> list[tuple[float, float]]:
 
 def exciter_panel(
     pipe: DiffusionPipeline,
-    room: env.Runtime | None = None,
+    runtime: env.Runtime | None = None,
     prompt: str = "a lion with a crown",
     negative_prompt: str = "",
     words: Chosen | None = None,
@@ -232,13 +232,13 @@ def exciter_panel(
 
     Args:
         pipe: from `catalog.load("text2img")`; its weights are used, nothing of it is changed.
-        room, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
+        runtime, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
         words: of the prompt, that are chosen at first; None takes the things that it names.
 
     Raises:
         TypeError, ValueError: as `text2img_panel` does, or a word that is not in the prompt.
     """
-    start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
+    start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
     config, prompts = AttendExciteConfig.for_lane(start["lane"]), parts.prompts(start)
     knobs = {
         **prompts,

@@ -152,7 +152,7 @@ class ExplorerPanel(Panel):
 
 def explorer_panel(
     pipe: DiffusionPipeline,
-    room: env.Runtime | None = None,
+    runtime: env.Runtime | None = None,
     prompt: str = "a lion with a crown in the garden",
     negative_prompt: str = "",
     folder: str | Path = "pictures",
@@ -162,9 +162,9 @@ def explorer_panel(
 
     Args:
         pipe: from `catalog.load("text2img")`; its weights are used, nothing of it is changed.
-        room, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
+        runtime, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
 
     Raises:
         TypeError, ValueError: as `text2img_panel` does.
     """
-    return ExplorerPanel(pipe, parts.first_call(pipe, room, prompt, negative_prompt, defaults), folder)
+    return ExplorerPanel(pipe, parts.first_call(pipe, runtime, prompt, negative_prompt, defaults), folder)

@@ -79,7 +79,7 @@ class Depth2ImgSettings(Img2ImgSettings):
 
 def img2img_panel(
     pipe: DiffusionPipeline,
-    room: env.Runtime | None = None,
+    runtime: env.Runtime | None = None,
     prompt: str = "a portrait of a man with a moustache",
     negative_prompt: str = "",
     picture: PictureSource | Path | str = "a portrait of a man",
@@ -91,14 +91,14 @@ def img2img_panel(
 
     Args:
         pipe: from `catalog.load("img2img")`; its weights are used, nothing of it is changed.
-        room, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
+        runtime, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
         picture: what it starts from at first: words of a clay scene, or the Path of a file.
         strength: how far from the picture the run may go at first, 0.05-1.
 
     Raises:
         TypeError, ValueError: as `text2img_panel` does.
     """
-    start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
+    start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
     knobs = {
         **parts.prompts(start),
         "image": PictureKnob(source_of(picture), start["height"], start["width"], Path(folder), mode="over"),
@@ -110,7 +110,7 @@ def img2img_panel(
 
 def depth2img_panel(
     pipe: DiffusionPipeline,
-    room: env.Runtime | None = None,
+    runtime: env.Runtime | None = None,
     prompt: str = "a red clock on the beach",
     negative_prompt: str = "",
     picture: PictureSource | Path | str = "a gray clock in a room",
@@ -122,14 +122,14 @@ def depth2img_panel(
 
     Args:
         pipe: from `catalog.load("depth2img")`; its weights are used, nothing of it is changed.
-        room, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
+        runtime, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
         picture: what it starts from at first: words of a clay scene, or the Path of a file.
         strength: how far from the picture the run may go at first, 0.05-1; depth is kept whatever it is.
 
     Raises:
         TypeError, ValueError: as `text2img_panel` does.
     """
-    start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
+    start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
     source = PictureKnob(source_of(picture), start["height"], start["width"], Path(folder), also=(ESTIMATED, TRUE))
     depth = ToggleButtons(options=[ESTIMATED, TRUE], description="Depth", style=parts.LABELS)
     depth.style.button_width = "auto"

@@ -227,7 +227,7 @@ class LoraPanel(Panel):
 
 def lora_panel(
     pipe: DiffusionPipeline,
-    room: env.Runtime | None = None,
+    runtime: env.Runtime | None = None,
     prompt: str = "",
     negative_prompt: str = "",
     subject: str = "robot",
@@ -241,7 +241,7 @@ def lora_panel(
 
     Args:
         pipe: from `catalog.load("text2img")`; its weights are used, nothing of it is changed.
-        room, negative_prompt, defaults: see `text2img_panel`.
+        runtime, negative_prompt, defaults: see `text2img_panel`.
         prompt: what stands in the field at first; without one the subject on the beach.
         subject: "robot", "dragon" or "teapot": what is to be learned at first.
         rank: of what is learned, at first.
@@ -257,7 +257,7 @@ def lora_panel(
     if subject not in pretrained.SUBJECTS:
         raise ValueError(f"subject={subject!r} is no subject; use one of {', '.join(pretrained.SUBJECTS)}.")
     prompt = prompt or f"a {pretrained.trigger_of(subject)} on the beach"
-    start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
+    start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
     changes = {"rank": rank, "height": start["height"], "width": start["width"]}
     if steps is not None:
         changes["max_train_steps"] = steps

@@ -269,7 +269,7 @@ class Panel(VBox):
 
 def text2img_panel(
     pipe: DiffusionPipeline,
-    room: env.Runtime | None = None,
+    runtime: env.Runtime | None = None,
     prompt: str = "a red clock and a blue bench",
     negative_prompt: str = "",
     folder: str | Path = "pictures",
@@ -279,7 +279,7 @@ def text2img_panel(
 
     Args:
         pipe: from `catalog.load("text2img")`; its weights are used, nothing of it is changed.
-        room: from `env.start`: the lane and the first seed; None takes the pipeline's lane and seed 0.
+        runtime: from `env.start`: the lane and the first seed; None takes the pipeline's lane and seed 0.
         prompt, negative_prompt: what stands in the fields at first.
         folder: where Save writes; uploaded pictures are kept in its folder "inputs".
         defaults: in place of `catalog.defaults`: num_inference_steps, guidance_scale, height, width.
@@ -288,5 +288,5 @@ def text2img_panel(
         TypeError: an unknown name among the defaults.
         ValueError: a size or a number that cannot be, or one that the panel's sliders cannot stand at.
     """
-    start = parts.first_call(pipe, room, prompt, negative_prompt, defaults)
+    start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
     return Panel(pipe, {**parts.prompts(start), **parts.sampling(pipe, start)}, start, folder=folder)

@@ -45,7 +45,7 @@ LARGEST_SEED = 2**32 - 1
 
 
 def first_call(
-    pipe: DiffusionPipeline, room: env.Runtime | None, prompt: str, negative_prompt: str, defaults: dict[str, float]
+    pipe: DiffusionPipeline, runtime: env.Runtime | None, prompt: str, negative_prompt: str, defaults: dict[str, float]
 ) -> dict[str, Any]:
     """Return what a panel stands at first: lane, prompts, seed, and `catalog.defaults` with the caller's instead.
 
@@ -53,7 +53,7 @@ def first_call(
         TypeError: an unknown name among the defaults.
         ValueError: a size or a number that cannot be.
     """
-    lane, seed = (room.lane, room.seed) if room else (catalog.lane_of(pipe), 0)
+    lane, seed = (runtime.lane, runtime.seed) if runtime else (catalog.lane_of(pipe), 0)
     start = catalog.defaults(lane) | defaults
     if unknown := set(start) - set(catalog.defaults(lane)):
         raise TypeError(f"defaults={defaults!r} name {sorted(unknown)}; use any of {list(catalog.defaults(lane))}.")

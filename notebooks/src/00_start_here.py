@@ -30,7 +30,7 @@ import numpy as np
 
 from course_utils import catalog, checks, clay, doctor, env, judge, plots, widgets
 
-room = env.start(seed=0, lane="clay")
+runtime = env.start(seed=0, lane="clay")
 
 # %% [markdown]
 # The course carries a model of its own. It is small, 36 MB, so it needs no graphics card and no network. It is
@@ -38,8 +38,8 @@ room = env.start(seed=0, lane="clay")
 # numbers that it works well with.
 
 # %%
-pipe = catalog.load("text2img", lane=room.lane)
-settings = catalog.defaults(room.lane)
+pipe = catalog.load("text2img", lane=runtime.lane)
+settings = catalog.defaults(runtime.lane)
 settings
 
 # %% [markdown]
@@ -47,7 +47,7 @@ settings
 
 # %%
 def paint(prompt, seed=0):
-    return pipe(prompt, generator=room.generator(seed), **settings).images[0]
+    return pipe(prompt, generator=runtime.generator(seed), **settings).images[0]
 
 first = paint("a black cat on the beach")
 plots.described(first, "The first picture: made by the clay model from the words 'a black cat on the beach'.")
@@ -94,7 +94,7 @@ assert not np.array_equal(seeds[2], seeds[3])
 # behaves strangely, come back here and ask.
 
 # %% tags=["check", "nbval-ignore-output"]
-findings = doctor.report(room.lane)
+findings = doctor.report(runtime.lane)
 assert all(finding.ok or finding.fix for finding in findings)
 
 # %% [markdown]
@@ -205,8 +205,8 @@ lane
 # The same words once more, in the lane that you have chosen. On `clay` you see the first picture again.
 
 # %% tags=["nbval-ignore-output"]
-room = env.start(seed=0)
-pipe, settings = catalog.load("text2img", lane=room.lane), catalog.defaults(room.lane)
+runtime = env.start(seed=0)
+pipe, settings = catalog.load("text2img", lane=runtime.lane), catalog.defaults(runtime.lane)
 plots.described(paint("a black cat on the beach"), "A black cat on the beach, in the lane that was chosen.")
 
 # %% [markdown]
@@ -354,7 +354,7 @@ checks.check("00.3", share)
 # Below the picture stands the Python that makes it again. The code presses the button once for you.
 
 # %% tags=["widget", "nbval-ignore-output"]
-panel = widgets.text2img_panel(pipe, room, prompt="a lion with a crown in the garden")
+panel = widgets.text2img_panel(pipe, runtime, prompt="a lion with a crown in the garden")
 panel.generate.click()
 panel.wait()
 panel

@@ -26,7 +26,7 @@ import torch
 
 from course_utils import catalog, checks, clay, env, judge, metrics, plots, widgets
 
-room = env.start(seed=0)
+runtime = env.start(seed=0)
 
 # %% [markdown]
 # ## One call
@@ -41,11 +41,11 @@ room = env.start(seed=0)
 # ```
 
 # %%
-pipe = catalog.with_scheduler(catalog.load("text2img", lane=room.lane), "ddim")  # the plainest way to walk
-settings = catalog.defaults(room.lane)
+pipe = catalog.with_scheduler(catalog.load("text2img", lane=runtime.lane), "ddim")  # the plainest way to walk
+settings = catalog.defaults(runtime.lane)
 
 def paint(prompt, seed, **changes):
-    return pipe(prompt, generator=room.generator(seed), **(settings | changes)).images[0]
+    return pipe(prompt, generator=runtime.generator(seed), **(settings | changes)).images[0]
 
 prompt = "a red clock and a blue bench"
 plots.described(paint(prompt, seed=0), "What the model made of 'a red clock and a blue bench' with seed 0.")
@@ -78,14 +78,14 @@ def decode(latents):
 
 @torch.no_grad()
 def encode(picture):
-    pixels = pipe.image_processor.preprocess(picture).to(room.device, room.dtype)
+    pixels = pipe.image_processor.preprocess(picture).to(runtime.device, runtime.dtype)
     return retrieve_latents(pipe.vae.encode(pixels), sample_mode="argmax") * pipe.vae.config.scaling_factor
 
 # %%
 def noise(seed):
     height, width = (settings[side] // pipe.vae_scale_factor for side in ("height", "width"))
     shape = (1, pipe.unet.config.in_channels, height, width)
-    return torch.randn(shape, generator=room.generator(seed), dtype=room.dtype).to(room.device)
+    return torch.randn(shape, generator=runtime.generator(seed), dtype=runtime.dtype).to(runtime.device)
 
 made = clay.render(clay.scene(seed=7, index=2), settings["height"], settings["width"])
 clean, levels = encode(Image.fromarray(made.image)), torch.tensor([0, 200, 400, 600, 800, 999])
@@ -112,7 +112,7 @@ assert shares[0] > 0.99 and shares[-1] < 0.01 and bool((shares.diff() < 0).all()
 
 # %%
 pieces = pipe.tokenizer(prompt).input_ids
-words, nothing = pipe.encode_prompt(prompt, room.device, 1, True)  # of the prompt, and of the empty prompt
+words, nothing = pipe.encode_prompt(prompt, runtime.device, 1, True)  # of the prompt, and of the empty prompt
 print(pipe.tokenizer.convert_ids_to_tokens(pieces))
 print(f"{words.shape[1]} places, {words.shape[2]} numbers each")
 
@@ -128,8 +128,8 @@ print(f"{words.shape[1]} places, {words.shape[2]} numbers each")
 # %%
 @torch.no_grad()
 def walk(prompt, seed, steps=settings["num_inference_steps"], scale=settings["guidance_scale"]):
-    words, nothing = pipe.encode_prompt(prompt, room.device, 1, True)
-    pipe.scheduler.set_timesteps(steps, device=room.device)
+    words, nothing = pipe.encode_prompt(prompt, runtime.device, 1, True)
+    pipe.scheduler.set_timesteps(steps, device=runtime.device)
     latents, trail = noise(seed) * pipe.scheduler.init_noise_sigma, []
     for t in pipe.scheduler.timesteps:
         uncond = pipe.unet(latents, t, nothing).sample
@@ -229,7 +229,7 @@ plots.described(
 # a little fresh noise at each step, so the UNet looks again at what it has just painted, and may mend it.
 
 # %%
-pipe = catalog.load("text2img", lane=room.lane)  # with the scheduler that it ships with, from here on
+pipe = catalog.load("text2img", lane=runtime.lane)  # with the scheduler that it ships with, from here on
 
 # %% [markdown]
 # ## The seed: draw your ticket
@@ -253,7 +253,7 @@ plots.described(
 
 # %%
 def verdict(picture):
-    if room.lane != "clay":
+    if runtime.lane != "clay":
         return "unknown"  # the judge was trained on clay; of photographs it knows nothing
     sight = judge.look(picture)
     clock, bench = sight.get("clock"), sight.get("bench")
@@ -298,7 +298,7 @@ def drawn(rates, title):
     ends = {name: (rate.low, rate.high) for name, rate in rates.items()}
     return plots.bars({name: rate.value for name, rate in rates.items()}, ends, title=title, form="{:.0%}")
 
-lottery = rates(verdicts.values()) if room.lane == "clay" else {}
+lottery = rates(verdicts.values()) if runtime.lane == "clay" else {}
 plots.described(
     drawn(lottery, f"{prompt}, {len(tickets)} seeds"),
     "Bars with intervals, in per cent of the sixteen pictures: "
@@ -326,7 +326,7 @@ alone = {
 }
 single = [
     judge.look(image).has(word, colour)
-    for (word, colour), images in alone.items() for image in images if room.lane == "clay"
+    for (word, colour), images in alone.items() for image in images if runtime.lane == "clay"
 ]  # fmt: skip
 print("right when asked for alone:", metrics.rate(single) if single else "not known on this lane")
 plots.described(
@@ -336,7 +336,7 @@ plots.described(
 
 # %% tags=["check"]
 assert len(verdicts) == 16 and set(verdicts.values()) <= {"right", "missing", "swapped", "leaked", "unknown"}
-if room.lane == "clay":
+if runtime.lane == "clay":
     assert metrics.rate(single).value >= 0.8 > lottery["all right"].value > 0
     kinds = Counter(verdicts.values())
     assert kinds["missing"] > kinds["swapped"] + kinds["leaked"], "clay mostly forgets"
@@ -375,7 +375,7 @@ plots.described(
 # so guidance walks away from it. The code presses the button once for you.
 
 # %% tags=["widget", "nbval-ignore-output"]
-panel = widgets.text2img_panel(pipe, room, prompt="a red clock and a blue bench in the garden")
+panel = widgets.text2img_panel(pipe, runtime, prompt="a red clock and a blue bench in the garden")
 panel.generate.click()
 panel.wait()
 panel

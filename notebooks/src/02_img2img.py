@@ -26,7 +26,7 @@ from PIL import Image, ImageOps
 from course_utils import adherence, catalog, checks, clay, controls, editing, env, metrics, plots, widgets
 from course_utils.judge import look
 
-room = env.start(seed=0)
+runtime = env.start(seed=0)
 
 # %% [markdown]
 # ## One call
@@ -42,13 +42,13 @@ room = env.start(seed=0)
 # It is the same model as before, with the same weights. Only the loop begins elsewhere.
 
 # %%
-pipe = catalog.with_scheduler(catalog.load("img2img", lane=room.lane), "ddim")
-settings = catalog.defaults(room.lane)
+pipe = catalog.with_scheduler(catalog.load("img2img", lane=runtime.lane), "ddim")
+settings = catalog.defaults(runtime.lane)
 size = settings["height"], settings["width"]
 steps, scale = settings["num_inference_steps"], settings["guidance_scale"]
 
 def paint(prompt, picture, strength, seed=0, **more):
-    how = {"num_inference_steps": steps, "guidance_scale": scale, "generator": room.generator(seed), **more}
+    how = {"num_inference_steps": steps, "guidance_scale": scale, "generator": runtime.generator(seed), **more}
     return pipe(prompt, image=picture, strength=strength, **how).images[0]
 
 # %% [markdown]
@@ -84,7 +84,7 @@ plots.described(
 
 # %% tags=["check"]
 def times_left(strength):
-    pipe.scheduler.set_timesteps(steps, device=room.device)
+    pipe.scheduler.set_timesteps(steps, device=runtime.device)
     return pipe.scheduler.timesteps[steps - int(steps * strength) :]
 
 strengths = [0.2, 0.4, 0.6, 0.8, 1.0]
@@ -105,7 +105,7 @@ def noise_like(latents, generator):
     return torch.randn(latents.shape, generator=generator, dtype=latents.dtype).to(latents.device)
 
 clean = editing.encode(pipe, car)
-noise = noise_like(clean, room.generator(0))
+noise = noise_like(clean, runtime.generator(0))
 noised = [pipe.scheduler.add_noise(clean, noise, times_left(strength)[:1]) for strength in strengths]
 starts = [editing.decode(pipe, latents) for latents in noised]
 plots.described(
@@ -124,12 +124,12 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img impo
 
 @torch.no_grad()
 def walk_from(picture, prompt, strength, seed):
-    generator = room.generator(seed)
-    pixels = pipe.image_processor.preprocess(picture).to(room.device, room.dtype)
+    generator = runtime.generator(seed)
+    pixels = pipe.image_processor.preprocess(picture).to(runtime.device, runtime.dtype)
     clean = retrieve_latents(pipe.vae.encode(pixels), generator) * pipe.vae.config.scaling_factor
     times = times_left(strength)
     latents = pipe.scheduler.add_noise(clean, noise_like(clean, generator), times[:1])
-    words, nothing = pipe.encode_prompt(prompt, room.device, 1, True)
+    words, nothing = pipe.encode_prompt(prompt, runtime.device, 1, True)
     for t in times:
         uncond, cond = pipe.unet(latents, t, nothing).sample, pipe.unet(latents, t, words).sample
         latents = pipe.scheduler.step(uncond + scale * (cond - uncond), t, latents).prev_sample
@@ -155,10 +155,10 @@ assert gap < 2
 # The seed stays, the words stay. From here on the model walks with the scheduler that it ships with.
 
 # %% tags=["check"]
-pipe = catalog.load("img2img", lane=room.lane)
+pipe = catalog.load("img2img", lane=runtime.lane)
 changed = {strength: paint(snow, car, strength) for strength in strengths}
 far = [np.abs(np.asarray(image, float) - np.asarray(car, float)).mean() for image in changed.values()]
-checks.claim(room.lane, far[0] < far[2] < far[4], "the stronger, the further from the given picture")
+checks.claim(runtime.lane, far[0] < far[2] < far[4], "the stronger, the further from the given picture")
 plots.described(
     plots.strip([car, *changed.values()], ["given", *(f"strength {s}" for s in changed)], size=(140, 140)),
     "The car, and what became of it at strength 0.2, 0.4, 0.6, 0.8 and 1: up to 0.6 on its street, from 0.8 on in "
@@ -175,7 +175,7 @@ plots.described(
 given = [car, ImageOps.mirror(car), Image.fromarray(np.asarray(car)[..., ::-1])]
 brought = [paint("a car on the street", picture, strength=0.6) for picture in given]
 likeness = np.corrcoef([np.asarray(picture, float).ravel() for picture in (*given, *brought)])[:3, 3:]
-checks.claim(room.lane, (likeness.argmax(axis=0) == [0, 1, 2]).all(), "each result is most like its own picture")
+checks.claim(runtime.lane, (likeness.argmax(axis=0) == [0, 1, 2]).all(), "each result is most like its own picture")
 plots.described(
     plots.sweep([given, brought], ["given", "made"], ["as it is", "in a mirror", "red is blue"], size=(150, 150)),
     "Above, the car as it is, mirrored, and with red and blue exchanged; below what was made of each with the same "
@@ -269,7 +269,7 @@ print(f"of {len(tries)} pictures {sum(stands.values())} keep the pose, {sum(ther
 print(sum(both), "are both")
 assert kept(grey) > 0.9 and kept(passed) > 0.5 > kept(stranger)
 assert adherence.is_beach(stranger) and not adherence.is_beach(grey)
-if room.lane == "clay":
+if runtime.lane == "clay":
     assert lines["pose kept"][0] > lines["pose kept"][-1] and lines["beach"][-1] > lines["beach"][0]
     assert min(sum(stands.values()), sum(there.values())) >= 4, "either alone is easy"
     assert sum(both) <= 1, "somebody found a strength that gives both"
@@ -325,7 +325,7 @@ plots.described(sheet, "The portrait; a stroke below the nose glows; the latents
 
 # %%
 clean = editing.encode(pipe, man)
-noise = noise_like(clean, room.generator(0))
+noise = noise_like(clean, runtime.generator(0))
 inside = inside.to(clean)
 
 def put_back(pipe, step, t, state):
@@ -374,13 +374,13 @@ plots.described(sheet, "Four seeds: without the mask the man changes; with it, t
 # %% tags=["check", "nbval-ignore-output"]
 before, after = ([change_outside(image) for image in images] for images in (plain, edited))
 print(f"changed outside, of 255: {metrics.mean(before)} without, {metrics.mean(after)} with mask")
-checks.claim(room.lane, metrics.ratio(before, after).high < 0.3, "with the mask, the rest changes less than a third")
+checks.claim(runtime.lane, metrics.ratio(before, after).high < 0.3, "with a mask, the rest changes less than a third")
 
 # %% [markdown]
 # And is there a moustache? On `clay` the judge looks. (On `sd15` look yourself: the judge knows clay alone.)
 
 # %% tags=["check", "nbval-ignore-output"]
-if room.lane == "clay":
+if runtime.lane == "clay":
     sports = [[look(image).has("moustache", "black") for image in images] for images in ([man], plain, edited)]
     given, without, with_mask = map(sum, sports)
     print(f"a black moustache: given {given} of 1, without {without} of 4, with mask {with_mask} of 4")
@@ -408,7 +408,7 @@ if room.lane == "clay":
 
 # %% tags=["widget", "nbval-ignore-output"]
 portrait = widgets.PictureSource("scene", "a portrait of a man in the garden", seed=3, strokes=tuple(strokes))
-panel = widgets.img2img_panel(pipe, room, prompt=moustache, picture=portrait, strength=0.9)
+panel = widgets.img2img_panel(pipe, runtime, prompt=moustache, picture=portrait, strength=0.9)
 panel.generate.click()
 panel.wait()
 panel

@@ -28,7 +28,7 @@ from course_utils import (
     adherence, catalog, checks, clay, controls, editing, env, judge, metrics, plots, results, widgets,
 )
 
-room = env.start(seed=0)
+runtime = env.start(seed=0)
 
 # %% [markdown]
 # ## Where we stood
@@ -37,12 +37,12 @@ room = env.start(seed=0)
 # so much strength that the beach appears:
 
 # %%
-settings = catalog.defaults(room.lane)
+settings = catalog.defaults(runtime.lane)
 size = settings["height"], settings["width"]
 steps, scale = settings["num_inference_steps"], settings["guidance_scale"]
 
 def paint(prompt, picture, strength=1.0, seed=0, **more):
-    how = {"num_inference_steps": steps, "guidance_scale": scale, "generator": room.generator(seed), **more}
+    how = {"num_inference_steps": steps, "guidance_scale": scale, "generator": runtime.generator(seed), **more}
     return pipe(prompt, image=picture, strength=strength, **how).images[0]
 
 def photograph(words, seed=8):
@@ -53,7 +53,7 @@ made, grey = photograph("a man on the street")
 wish = "a man on the beach"
 
 # %%
-pipe = catalog.load("img2img", lane=room.lane)
+pipe = catalog.load("img2img", lane=runtime.lane)
 before = [paint(wish, grey, strength=0.9, seed=seed) for seed in range(4)]
 sheet = plots.strip([grey, *before], ["given", *(f"seed {seed}" for seed in range(4))], size=(150, 150))
 plots.described(sheet, "The grey man with his arms out; image to image at strength 0.9, four seeds: other poses.")
@@ -74,9 +74,9 @@ plots.described(sheet, "The grey man with his arms out; image to image at streng
 # the start.
 
 # %%
-entry = catalog.checkpoint("depth2img", room.lane)
+entry = catalog.checkpoint("depth2img", runtime.lane)
 print(f"{entry.id}: {entry.size_gb} GB, licence {entry.licence}")
-pipe = catalog.load("depth2img", lane=room.lane)
+pipe = catalog.load("depth2img", lane=runtime.lane)
 after = [paint(wish, grey, seed=seed) for seed in range(4)]
 rows = ["image to image", "depth to image"]
 sheet = plots.sweep([before, after], rows, [f"seed {seed}" for seed in range(4)], size=(150, 150))
@@ -99,8 +99,8 @@ plots.described(sheet, "Four seeds: above image to image, a beach and any pose; 
 @torch.no_grad()
 def see(picture):
     pixels = pipe.feature_extractor(images=[picture], return_tensors="pt").pixel_values
-    with torch.autocast(room.device, room.dtype, enabled=room.dtype != torch.float32):  # mixed precision on a GPU
-        return pipe.depth_estimator(pixels.to(room.device, room.dtype)).predicted_depth.float().cpu()  # [1, h, w]
+    with torch.autocast(runtime.device, runtime.dtype, enabled=runtime.dtype != torch.float32):  # mixed, on a GPU
+        return pipe.depth_estimator(pixels.to(runtime.device, runtime.dtype)).predicted_depth.float().cpu()  # 1, h, w
 
 # %% [markdown]
 # What comes out is **inverse** depth: near is large. It is right only up to a factor and an offset: it says that one
@@ -115,7 +115,7 @@ def plane(near):
 
 seen = plane(see(grey))
 with torch.no_grad():
-    told = pipe.prepare_depth_map(grey, None, 1, False, room.dtype, torch.device(room.device))
+    told = pipe.prepare_depth_map(grey, None, 1, False, runtime.dtype, torch.device(runtime.device))
 assert seen.shape == told.shape and (seen - told.float().cpu()).abs().max() < 0.05
 
 # %%
@@ -139,13 +139,13 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img impo
 
 @torch.no_grad()
 def walk_with(near, picture, prompt, seed):
-    generator = room.generator(seed)
-    pixels = pipe.image_processor.preprocess(picture).to(room.device, room.dtype)
+    generator = runtime.generator(seed)
+    pixels = pipe.image_processor.preprocess(picture).to(runtime.device, runtime.dtype)
     clean = retrieve_latents(pipe.vae.encode(pixels), generator) * pipe.vae.config.scaling_factor
-    pipe.scheduler.set_timesteps(steps, device=room.device)
+    pipe.scheduler.set_timesteps(steps, device=runtime.device)
     noise = torch.randn(clean.shape, generator=generator, dtype=clean.dtype).to(clean.device)
     latents = pipe.scheduler.add_noise(clean, noise, pipe.scheduler.timesteps[:1])
-    words, nothing = pipe.encode_prompt(prompt, room.device, 1, True)
+    words, nothing = pipe.encode_prompt(prompt, runtime.device, 1, True)
     for t in pipe.scheduler.timesteps:
         shown = torch.cat([latents, plane(near).to(latents)], dim=1)
         uncond, cond = pipe.unet(shown, t, nothing).sample, pipe.unet(shown, t, words).sample
@@ -153,12 +153,12 @@ def walk_with(near, picture, prompt, seed):
     return editing.decode(pipe, latents)
 
 # %% tags=["check"]
-pipe = catalog.with_scheduler(catalog.load("depth2img", lane=room.lane), "ddim")
+pipe = catalog.with_scheduler(catalog.load("depth2img", lane=runtime.lane), "ddim")
 by_hand, by_pipeline = walk_with(see(grey), grey, wish, seed=0), paint(wish, grey, seed=0)
 gap = np.abs(np.asarray(by_hand, float) - np.asarray(by_pipeline, float)).mean()
 print(f"by hand and by pipeline differ by {gap:.2f} of 255")
 assert gap < 3
-pipe = catalog.load("depth2img", lane=room.lane)  # back to the scheduler that it ships with
+pipe = catalog.load("depth2img", lane=runtime.lane)  # back to the scheduler that it ships with
 
 # %% [markdown]
 # The same picture. Note what goes in and what comes out: thirteen channels in, twelve out (on sd15 five and four). The
@@ -184,7 +184,7 @@ luck = [adherence.depth_rank(1 / a.depth, 1 / b.depth) for a, b in zip(scenes, s
 print("rank correlation, 12 scenes that no network was trained on:", metrics.mean(ranks))
 print("the true depth of the next scene instead:", metrics.mean(luck))
 print(f"the grey picture: {order(made, grey):.3f}")
-if room.lane == "clay":
+if runtime.lane == "clay":
     assert metrics.mean(ranks).low > 0.8 and order(made, grey) > 0.7 and metrics.difference(luck, ranks).low > 0
 
 # %% [markdown]
@@ -239,7 +239,7 @@ found = np.array([[[kept(one, scene) for one in images] for scene in (made, othe
 print("his depth given: {:.2f} of his outline, {:.2f} of the other's".format(*found[0].mean(1)))
 print("the other's given: {:.2f} of his outline, {:.2f} of the other's".format(*found[1].mean(1)))
 leads = metrics.difference(found[1, 0], found[0, 0]), metrics.difference(found[0, 1], found[1, 1])
-assert room.lane != "clay" or min(lead.low for lead in leads) > 0, "each depth brings its own outline"
+assert runtime.lane != "clay" or min(lead.low for lead in leads) > 0, "each depth brings its own outline"
 
 # %% [markdown]
 # Compare upper with lower: each outline is found more often where its own depth was given. The depth leads, not the
@@ -257,9 +257,9 @@ assert room.lane != "clay" or min(lead.low for lead in leads) > 0, "each depth b
 measures = {"beach": adherence.beach, "outline": lambda one: kept(one, made), "depth": lambda one: order(made, one)}
 found = {name: [[measure(one) for one in images] for images in (before, after)] for name, measure in measures.items()}
 gained = {name: metrics.difference(*both) for name, both in found.items()}
-for name, both in found.items() if room.lane == "clay" else ():
+for name, both in found.items() if runtime.lane == "clay" else ():
     print("{}: {:.2f} and {:.2f};".format(name, *map(np.mean, both)), "gained", gained[name])
-if room.lane == "clay":
+if runtime.lane == "clay":
     assert min(map(min, found["beach"])) >= adherence.BEACH, "both reach the beach, with every seed"
     assert gained["outline"].low > 0 and gained["depth"].low > 0
 
@@ -300,7 +300,7 @@ for matched, compared in (("beach", "pose"), ("pose", "beach")):
 row = story.where(way="depth2img")[0]
 scene, picture = photograph(story.settings["grey"], row["seed"])
 again = kept(paint(story.settings["prompt"], picture, seed=row["seed"]), scene)
-if room.lane == "clay":
+if runtime.lane == "clay":
     print(f"seed {row['seed']}: {row['outline']:.3f} of the outline in the table, {again:.3f} now")
     assert abs(again - row["outline"]) < 0.05
 
@@ -345,9 +345,9 @@ plots.described(sheet, "A painting of a lion on an easel; its depth, a plain boa
 indoors, room_grey = photograph("a man in a room")
 walled, wall = paint(wish, room_grey), draw_depth(see(room_grey)[0].numpy())
 cars = [paint("a car on the beach", grey, seed=seed) for seed in range(4)]
-if room.lane == "clay":
-    free = catalog.load("text2img", lane=room.lane)
-    driven = [free("a car on the beach", generator=room.generator(seed), **settings).images[0] for seed in range(4)]
+if runtime.lane == "clay":
+    free = catalog.load("text2img", lane=runtime.lane)
+    driven = [free("a car on the beach", generator=runtime.generator(seed), **settings).images[0] for seed in range(4)]
     seen_cars = [sum(judge.look(one).has("car") for one in images) for images in (driven, cars)]
     print(f"before a wall: beach {adherence.beach(walled):.2f}")
     print(f"cars: {seen_cars[0]} of 4 by the words alone, {seen_cars[1]} of 4 with a man's depth")
@@ -370,7 +370,7 @@ plots.described(sheet, "The man in a room; his depth and the wall's; asked for a
 
 # %% tags=["widget", "nbval-ignore-output"]
 cat = widgets.PictureSource("scene", "a cat with a hat on the street", seed=3)
-panel = widgets.depth2img_panel(pipe, room, prompt="a red cat with a blue hat in the snow", picture=cat)
+panel = widgets.depth2img_panel(pipe, runtime, prompt="a red cat with a blue hat in the snow", picture=cat)
 panel.generate.click()
 panel.wait()
 panel

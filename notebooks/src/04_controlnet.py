@@ -29,7 +29,7 @@ from PIL import Image, ImageOps
 from course_utils import adherence, catalog, checks, clay, controlnet, controls, editing, env, judge, metrics, plots
 from course_utils import results, widgets
 
-room = env.start(seed=0)
+runtime = env.start(seed=0)
 
 # %% [markdown]
 # ## The idea
@@ -43,7 +43,7 @@ room = env.start(seed=0)
 # seven, drawn from the truth of one scene.
 
 # %%
-settings = catalog.defaults(room.lane)
+settings = catalog.defaults(runtime.lane)
 size = settings["height"], settings["width"]
 prompt = "a man in a blue shirt and a red chair on the street"
 made = clay.render(clay.scene(seed=0, words=prompt), *size)
@@ -74,11 +74,11 @@ plots.described(
 # comes.
 
 # %%
-pipe = catalog.load("controlnet", lane=room.lane, control="canny")
+pipe = catalog.load("controlnet", lane=runtime.lane, control="canny")
 
 def paint(seed=0, **given):
     said = {"prompt": prompt, "image": maps["canny"], **settings, **given}
-    return pipe(generator=room.generator(seed), **said).images[0]
+    return pipe(generator=runtime.generator(seed), **said).images[0]
 
 without, steered = paint(controlnet_conditioning_scale=0.0), paint()
 plots.described(
@@ -109,7 +109,7 @@ through = editing.decode(pipe, editing.encode(pipe, picture))
 floor, reached, ceiling = (controls.adherence_of("canny", made, image) for image in (without, steered, through))
 print(f"floor {floor:.2f}, with the map {reached:.2f}, ceiling {ceiling:.2f}")
 print(f"score of this one picture: {(reached - floor) / (ceiling - floor):.2f}")
-checks.claim(room.lane, 0 <= floor < min(reached, ceiling) <= 1, "the map is obeyed")
+checks.claim(runtime.lane, 0 <= floor < min(reached, ceiling) <= 1, "the map is obeyed")
 
 # %% [markdown]
 # One picture proves little. The table further down has 64 scenes for each control.
@@ -171,11 +171,11 @@ for number, addition in enumerate(additions, start=1):
 # same way:
 
 # %% tags=["check"]
-plain, after = catalog.load("text2img", lane=room.lane), heard["next"]
+plain, after = catalog.load("text2img", lane=runtime.lane), heard["next"]
 assert torch.equal(after["hidden_states"], heard["before"] + heard["middle"]), "the middle is a plain sum"
 assert torch.equal(after["res_hidden_states_tuple"][-1], heard["skip"] + heard["skips"][-1]), "and so is a skip"
 assert len(controlnet.zero_layers(net)) == len(additions) + 1, "a zero layer each, and one behind the map's encoder"
-assert moved > 0.5 and plain.unet is unet and (room.lane == "clay" or len(additions) == 13)
+assert moved > 0.5 and plain.unet is unet and (runtime.lane == "clay" or len(additions) == 13)
 
 # %% [markdown]
 # Why start at zero? If the new layers began at random, they would shout noise into the picture, and what flows back
@@ -185,11 +185,11 @@ assert moved > 0.5 and plain.unet is unet and (room.lane == "clay" or len(additi
 # must be the one that was painted at scale 0:
 
 # %% tags=["check"]
-pipe.controlnet = controlnet.copy_of(pipe).type(room.dtype)
+pipe.controlnet = controlnet.copy_of(pipe).type(runtime.dtype)
 silent = paint()
 pipe.controlnet = net
 assert np.array_equal(silent, without)
-assert np.array_equal(silent, plain(prompt, generator=room.generator(0), **settings).images[0])
+assert np.array_equal(silent, plain(prompt, generator=runtime.generator(0), **settings).images[0])
 
 # %% [markdown]
 # From there it can only learn. (How a layer of zeros learns at all is exercise 04.4; lesson 09 trains one.) To ask
@@ -209,13 +209,13 @@ Markdown(controls.pairs_table())
 # three; add others to the list if you have the room.
 
 # %%
-kinds = list(catalog.CONTROLS) if room.lane == "clay" else ["canny", "openpose", "depth"]
+kinds = list(catalog.CONTROLS) if runtime.lane == "clay" else ["canny", "openpose", "depth"]
 painted = {}
 for kind in kinds:
-    pipe = catalog.load("controlnet", lane=room.lane, control=kind)
+    pipe = catalog.load("controlnet", lane=runtime.lane, control=kind)
     painted[kind] = paint(image=maps[kind])
 
-told = kinds if room.lane == "clay" else ["canny"]  # the networks that measure the others know clay only
+told = kinds if runtime.lane == "clay" else ["canny"]  # the networks that measure the others know clay only
 marks = {kind: f": {controls.adherence_of(kind, made, painted[kind]):.2f}" for kind in told}
 rows, names = [[maps[kind] for kind in kinds], [*painted.values()]], [kind + marks.get(kind, "") for kind in kinds]
 plots.described(
@@ -257,7 +257,7 @@ plots.described(shown, "Scores: " + ", ".join(f"{kind} {value:.0%}" for kind, va
 # %% tags=["check", "nbval-ignore-output"]
 seg = [np.nanmean(table.column(side, control="seg")) for side in ("reached", "ceiling")]
 print("mIoU of classes: {:.2f} painted, {:.2f} rendered".format(*seg))
-if room.lane == "clay":
+if runtime.lane == "clay":
     row = table.where(control=kinds[-1])[0]  # of the net that is loaded
     again = clay.render(clay.scene(table.settings["world"], row["scene"]), *size)
     image = paint(row["scene"], prompt=row["prompt"], image=controls.from_truth(again, kinds[-1]))
@@ -273,8 +273,8 @@ if room.lane == "clay":
 # maps, below what was seen in the picture alone:
 
 # %%
-guessed = kinds if room.lane == "clay" else ["canny", "depth"]  # most others need `pip install controlnet-aux`
-seen = {kind: controls.make(kind, picture, lane=room.lane) for kind in guessed}
+guessed = kinds if runtime.lane == "clay" else ["canny", "depth"]  # most others need `pip install controlnet-aux`
+seen = {kind: controls.make(kind, picture, lane=runtime.lane) for kind in guessed}
 rows = [[maps[kind] for kind in seen], [*seen.values()]]
 shown = plots.sweep(rows, ["true", "guessed"], [*seen], size=(118, 118))
 plots.described(shown, "The true maps of the scene, and below them those that preprocessors made from its picture.")
@@ -350,7 +350,7 @@ plots.described(shown, f"Scores, maps by nets: the right pairs reach {right:.2f}
 # **Conditioning scale**: every addition is multiplied by it. Here it rises from 0 to 2, and all else stays.
 
 # %% tags=["nbval-ignore-output"]
-pipe = catalog.load("controlnet", lane=room.lane, control="canny")
+pipe = catalog.load("controlnet", lane=runtime.lane, control="canny")
 scales = {scale: paint(controlnet_conditioning_scale=scale) for scale in (0.0, 0.5, 1.0, 1.5, 2.0)}
 heed = {scale: controls.adherence_of("canny", made, image) for scale, image in scales.items()}
 names = [f"scale {scale}: {value:.2f}" for scale, value in heed.items()]
@@ -383,7 +383,7 @@ plots.described(plots.strip([*spoken.values()], names, (130, 130)), f"One seed; 
 # %% tags=["check"]
 wordless = [paint(prompt="", guess_mode=guess) for guess in (False, True)]
 told, led = (controls.adherence_of("canny", made, image) for image in wordless)
-assert room.lane == "sd15" or heed[0.0] < heed[0.5] < heed[1.0] == max(during.values()) > heed[2.0] - 0.1
+assert runtime.lane == "sd15" or heed[0.0] < heed[0.5] < heed[1.0] == max(during.values()) > heed[2.0] - 0.1
 shown = plots.strip([maps["canny"], *wordless], ["map", f"no words: {told:.2f}", f"guess: {led:.2f}"], (150, 150))
 plots.described(shown, f"The edge map; pictures without a prompt: {told:.2f}; in guess mode: {led:.2f}.")
 
@@ -397,9 +397,9 @@ plots.described(shown, f"The edge map; pictures without a prompt: {told:.2f}; in
 grey = results.read("beach")
 street = clay.render(clay.scene(seed=0, words=grey.settings["grey"]), *size)
 old = Image.fromarray(street.image).convert("L").convert("RGB")
-clay_lane = room.lane == "clay"
+clay_lane = runtime.lane == "clay"
 bones = controls.make("openpose", old, lane="clay") if clay_lane else controls.from_truth(street, "openpose")
-pipe = catalog.load("controlnet", lane=room.lane, control="openpose")
+pipe = catalog.load("controlnet", lane=runtime.lane, control="openpose")
 moved = paint(prompt=grey.settings["prompt"], image=bones)
 shown = plots.strip([old, bones, moved], ["the grey man", "his skeleton", grey.settings["prompt"]], (160, 160))
 plots.described(shown, "A grey picture of a man on a street; his skeleton; a man in his pose on a beach, in colours.")
@@ -436,7 +436,7 @@ plots.described(shown, "; ".join(f"{name}: {p:.2f}, {b:.2f}, {both:.2f}" for nam
 # more with a map that may only whisper.
 
 # %%
-pipe = catalog.load("controlnet", lane=room.lane, control="canny")
+pipe = catalog.load("controlnet", lane=runtime.lane, control="canny")
 wish, other = "a red clock and a blue bench", "a white cat and a red suitcase"
 there = controls.from_truth(clay.render(clay.scene(words=f"{wish} in the garden"), *size), "canny")
 prompts = {one: (one, 1.0) for one in (wish, "a blue clock and a red bench", "a clock and a bench", other)}
@@ -463,7 +463,7 @@ def seen(name, *asked):
     sights = [judge.look(image) for image in tries[name]]
     return [all(sight.has(*one) for one in asked) for sight in sights]
 
-if room.lane == "clay":  # the judge reads clay
+if runtime.lane == "clay":  # the judge reads clay
     first, second, third, loud, soft = tries
     kept = seen(first, ("clock", "red"), ("bench", "blue")) + seen(second, ("clock", "blue"), ("bench", "red"))
     clocks = {thing.colour for image in tries[third] for thing in judge.look(image).things if thing.word == "clock"}
@@ -482,7 +482,8 @@ if room.lane == "clay":  # the judge reads clay
 # warning when the two do not fit.
 
 # %% tags=["widget", "nbval-ignore-output"]
-panel = widgets.controlnet_panel(pipe, room, control="canny", prompt=wish, picture="a clock and a bench in the garden")
+example = "a clock and a bench in the garden"
+panel = widgets.controlnet_panel(pipe, runtime, control="canny", prompt=wish, picture=example)
 panel.generate.click()
 panel.wait()
 panel

@@ -29,7 +29,7 @@ from course_utils import catalog, checks, clay, controls, editing, env, judge, m
 from course_utils.clay import truth
 from course_utils.clay.control_maps import draw_pose
 
-room = env.start(seed=0)
+runtime = env.start(seed=0)
 
 # %% [markdown]
 # ## The idea
@@ -42,7 +42,7 @@ room = env.start(seed=0)
 # Here is a half-body figure. The raised hand is large, and that matters, as you will see at the end.
 
 # %%
-settings = catalog.defaults(room.lane)
+settings = catalog.defaults(runtime.lane)
 size = settings["height"], settings["width"]
 prompt = "a woman showing three fingers in the snow"
 made = clay.render(clay.scene(seed=0, words=prompt), *size)
@@ -75,11 +75,11 @@ assert raised >= 40 / 256 * size[0]
 # Both maps are skeletons, so both go to the same kind of net. It is read once and asked twice.
 
 # %%
-pipe = catalog.load("controlnet", lane=room.lane, control=["openpose", "openpose"])
+pipe = catalog.load("controlnet", lane=runtime.lane, control=["openpose", "openpose"])
 
 def paint(*scales, maps=(body, hand), seed=0, **more):
     how = {"prompt": prompt, "image": list(maps), "controlnet_conditioning_scale": list(scales)}
-    return pipe(generator=room.generator(seed), **(settings | how | more)).images[0]
+    return pipe(generator=runtime.generator(seed), **(settings | how | more)).images[0]
 
 ways = {"neither": (0.0, 0.0), "the body": (1.0, 0.0), "the hand": (0.0, 1.0), "both": (1.0, 1.0)}
 made_by = {name: paint(*scales) for name, scales in ways.items()}
@@ -92,7 +92,7 @@ plots.described(shown, "One seed painted with neither map, with the body's, with
 # numbers are not known: reader and judge know clay.
 
 # %% tags=["check", "nbval-ignore-output"]
-known = made_by if room.lane == "clay" else {}
+known = made_by if runtime.lane == "clay" else {}
 kept = {name: controls.adherence_of_joints(made, image) for name, image in known.items()}
 for name, found in kept.items():
     print(f"{name}: body {found['body']:.2f}, hand {found['hand']:.2f}; fingers: {judge.look(made_by[name]).fingers}")
@@ -136,8 +136,8 @@ print(f"{len(together)} skips, each the sum of two")
 # It is. So a map with weight 0 says nothing, and two maps weighted (1, 0) are the first alone, to the last bit:
 
 # %% tags=["check"]
-alone = catalog.load("controlnet", lane=room.lane, control="openpose")
-single = alone(prompt, image=body, generator=room.generator(0), **settings).images[0]
+alone = catalog.load("controlnet", lane=runtime.lane, control="openpose")
+single = alone(prompt, image=body, generator=runtime.generator(0), **settings).images[0]
 assert np.array_equal(single, made_by["the body"])
 
 # %% [markdown]
@@ -205,11 +205,11 @@ plots.described(shown, "; ".join(f"{name}: {np.round(row, 2).tolist()}" for name
 # table, painted now:
 
 # %% tags=["check", "nbval-ignore-output"]
-pipe = catalog.load("controlnet", lane=room.lane, control=["openpose", "depth"])
+pipe = catalog.load("controlnet", lane=runtime.lane, control=["openpose", "depth"])
 row = table.where(duet="pose + depth", case="agree", first=1.0, second=1.0)[0]
 scene = clay.render(clay.scene(table.settings["world"], row["scene"]), *size)
 pair = [controls.from_truth(scene, kind) for kind in ("openpose", "depth")]
-image = paint(1.0, 1.0, maps=pair, seed=row["scene"], prompt=row["prompt"]) if room.lane == "clay" else None
+image = paint(1.0, 1.0, maps=pair, seed=row["scene"], prompt=row["prompt"]) if runtime.lane == "clay" else None
 if image:
     now = controls.adherence_of("openpose", scene, image), controls.adherence_of("depth", scene, image)
     print(f"pose and depth: {row['obeys first']}, {row['obeys second']} in the table; {now[0]:.2f}, {now[1]:.2f} now")
@@ -255,8 +255,8 @@ plots.described(shown, "A woman's skeleton; the depth of a house and a tree; pic
 # we take depth for the second: one download less.)
 
 # %%
-wish, second = "a cat and a red ball in the garden", "seg" if room.lane == "clay" else "depth"
-pipe = catalog.load("controlnet", lane=room.lane, control=["canny", second])
+wish, second = "a cat and a red ball in the garden", "seg" if runtime.lane == "clay" else "depth"
+pipe = catalog.load("controlnet", lane=runtime.lane, control=["canny", second])
 toys = clay.render(clay.scene(seed=2, words=wish), *size)
 pair = [controls.from_truth(toys, kind) for kind in ("canny", second)]
 images = [paint(*scales, maps=pair, prompt=wish) for scales in [*ways.values()][1:]]
@@ -270,7 +270,7 @@ plots.described(shown, "Edges and classes of a cat and a ball; pictures from the
 # of a hand that shows this number. The prompt and the seeds are the same. On `sd15` count yourself.
 
 # %% tags=["nbval-ignore-output"]
-pipe = catalog.load("controlnet", lane=room.lane, control=["openpose", "openpose"])
+pipe = catalog.load("controlnet", lane=runtime.lane, control=["openpose", "openpose"])
 asked = "a hand showing three fingers"
 scenes = [clay.render(clay.scene(seed, words=asked), *size) for seed in range(4)]
 drawn = [draw_pose([], truth.joints(scene)[1], *size) for scene in scenes]
@@ -279,7 +279,7 @@ def show_hands(scale):
     return [paint(0.0, scale, maps=(body, map), seed=seed, prompt=asked) for seed, map in enumerate(drawn)]
 
 fists = {"map": drawn, "without": show_hands(0.0), "with": show_hands(1.0)}
-for name in ("without", "with") if room.lane == "clay" else ():
+for name in ("without", "with") if runtime.lane == "clay" else ():
     print(f"{name}: the judge counts {[judge.look(image).fingers for image in fists[name]]}")
 shown = plots.sweep([*fists.values()], [*fists], range(4), column_name="seed", size=(130, 130))
 plots.described(shown, "Maps of four hands with three fingers; pictures of the same seeds without and with the map.")
@@ -346,7 +346,7 @@ pictures = {"near": Image.fromarray(made.image), "far": Image.fromarray(far.imag
 carried = {name: editing.decode(pipe, editing.encode(pipe, picture)) for name, picture in pictures.items()}
 cuts = [cut(which[name], *boxes[name]) for name in pictures for which in (pictures, carried)]
 wide = {name: side / pipe.vae_scale_factor for name, (_, side) in boxes.items()}
-fingers = {name: judge.look(image).fingers for name, image in carried.items()} if room.lane == "clay" else {}
+fingers = {name: judge.look(image).fingers for name, image in carried.items()} if runtime.lane == "clay" else {}
 assert wide["near"] > 1.5 * wide["far"] and (not fingers or fingers["near"] == 3 != fingers["far"])
 names = [f"{name}: {latents:.1f} latents{way}" for name, latents in wide.items() for way in ("", ", carried")]
 plots.described(plots.strip(cuts, names, size=(170, 170)), f"A raised hand, true and carried: {'; '.join(names)}.")
@@ -363,8 +363,8 @@ plots.described(plots.strip(cuts, names, size=(170, 170)), f"A raised hand, true
 # truth" as preprocessor and openpose as model, and you have the pose of this lesson.
 
 # %% tags=["widget", "nbval-ignore-output"]
-pipe = catalog.load("controlnet", lane=room.lane, control=["canny", "depth"])
-panel = widgets.multi_controlnet_panel(pipe, room, ("canny", "depth"), prompt=prompt, picture=prompt)
+pipe = catalog.load("controlnet", lane=runtime.lane, control=["canny", "depth"])
+panel = widgets.multi_controlnet_panel(pipe, runtime, ("canny", "depth"), prompt=prompt, picture=prompt)
 panel.generate.click()
 panel.wait()
 panel

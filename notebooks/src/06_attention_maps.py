@@ -24,7 +24,7 @@ import torch
 
 from course_utils import attention, catalog, checks, clay, env, judge, metrics, plots, results, widgets
 
-room = env.start(seed=13)
+runtime = env.start(seed=13)
 
 # %% [markdown]
 # ## A lion with a crown
@@ -33,10 +33,10 @@ room = env.start(seed=13)
 # sixteen seeds we took the one with the cleanest crown.)
 
 # %%
-pipe, settings = catalog.load("text2img", lane=room.lane), catalog.defaults(room.lane)
+pipe, settings = catalog.load("text2img", lane=runtime.lane), catalog.defaults(runtime.lane)
 
 def paint(prompt, seed=None):
-    return pipe(prompt, generator=room.generator(seed), **settings).images[0]
+    return pipe(prompt, generator=runtime.generator(seed), **settings).images[0]
 
 picture = paint(prompt := "a lion with a crown in the garden")
 plots.described(picture, "What the model made of 'a lion with a crown in the garden'.")
@@ -270,7 +270,7 @@ scores["perfect map"] = metrics.mean(ious("measure", "perfect 16", None)[:, top]
 assert scores["both"].value >= 0.8 * scores["perfect map"].value
 unseen = dict.fromkeys(row["scene"] for row in table.where(half="measure"))
 assert len(unseen) == 64 and not unseen.keys() & {row["scene"] for row in table.where(half="choose")}
-for scene in list(unseen)[:3] if room.lane == "clay" else []:
+for scene in list(unseen)[:3] if runtime.lane == "clay" else []:
     again = [row["iou"] for row in word_maps.measure(("measure", scene))]
     assert np.abs(np.array(again) - table.column("iou", scene=scene)).mean() < 0.01
 ends = {name: (score.low, score.high) for name, score in scores.items()}
@@ -344,7 +344,7 @@ for kind, text in meant.items():
         pays[kind].append(float(heat.mean()))
     print(f"{text}: {metrics.mean(owns[kind])} times as much inside as outside;", end=" ")
     print(f"{metrics.mean(pays[kind])} of all attention")
-if room.lane == "clay":
+if runtime.lane == "clay":
     assert metrics.difference(owns["the whole"], owns["a thing"]).low > 0
     assert metrics.difference(pays["the whole"], pays["a thing"]).low > 0
 
@@ -396,7 +396,7 @@ def paint_deaf(places, prompt=prompt, **how):
 # %% tags=["check"]
 deaf = {f"deaf to '{word}'": paint_deaf(places_of(word)) for word in ("lion", "crown")}
 deaf["deaf to the end token"] = paint_deaf(words[-1].places)
-assert room.lane != "clay" or judge.look(deaf["deaf to 'lion'"]).has("lion")
+assert runtime.lane != "clay" or judge.look(deaf["deaf to 'lion'"]).has("lion")
 sheet = plots.strip([picture, *deaf.values()], ["all words", *deaf], size=(200, 200))
 plots.described(sheet, "One seed: with all words; deaf to 'lion', and still a lion; to 'crown'; to the end token.")
 
@@ -414,7 +414,7 @@ heard, unheard = {}, {}
 for kind, text in meant.items():
     heard[kind], unheard[kind] = drawn[text], paint_deaf(places_of("cubist", text), text, seed=0)
 lost = {kind: np.abs(np.asarray(heard[kind], float) - np.asarray(unheard[kind], float)).mean() for kind in meant}
-assert room.lane != "clay" or lost["a thing"] > 3 * lost["the whole"]
+assert runtime.lane != "clay" or lost["a thing"] > 3 * lost["the whole"]
 assert pipe.unet.attn_processors == before and not np.array_equal(deaf["deaf to 'lion'"], picture)
 rows = [list(heard.values()), list(unheard.values())]
 sheet = plots.sweep(rows, ["all words", "deaf"], [f"said of {kind}" for kind in meant], size=(170, 170))
@@ -433,7 +433,7 @@ plots.described(sheet, f"A painting and a house: above with all words, below dea
 # presses the button once for you, and chooses "lion".
 
 # %% tags=["widget", "nbval-ignore-output"]
-panel = widgets.explorer_panel(pipe, room, prompt=prompt)
+panel = widgets.explorer_panel(pipe, runtime, prompt=prompt)
 panel.generate.click()
 panel.wait()
 panel.explorer.word = 2  # "lion"

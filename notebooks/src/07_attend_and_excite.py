@@ -30,7 +30,7 @@ from course_utils import attention, catalog, checks, editing, env, excite, judge
 from course_utils.clay.vocabulary import THINGS
 from course_utils.results import counting
 
-room = env.start(seed=0)
+runtime = env.start(seed=0)
 
 # %% [markdown]
 # ## The patients
@@ -38,12 +38,12 @@ room = env.start(seed=0)
 # Two old, small prompts of two things each: *a lion with a crown* and *a cat and a dog*. Eight seeds, nothing else.
 
 # %%
-pipe = catalog.with_scheduler(catalog.load("text2img", lane=room.lane), "ddim")
-settings = catalog.defaults(room.lane)
+pipe = catalog.with_scheduler(catalog.load("text2img", lane=runtime.lane), "ddim")
+settings = catalog.defaults(runtime.lane)
 prompts = {"a lion with a crown": ["lion", "crown"], "a cat and a dog": ["cat", "dog"]}
 
 def paint(prompt, seed, **changes):
-    return pipe(prompt, generator=room.generator(seed), **(settings | changes)).images[0]
+    return pipe(prompt, generator=runtime.generator(seed), **(settings | changes)).images[0]
 
 plain = {prompt: [paint(prompt, seed) for seed in range(8)] for prompt in prompts}
 plots.described(
@@ -61,12 +61,12 @@ def whole(pictures, words):  # in how many is everything there
 def crown(picture):
     return next((seen.share for seen in judge.look(picture).things if seen.word == "crown"), 0.0)
 
-if room.lane == "clay":
+if runtime.lane == "clay":
     for prompt, words in prompts.items():
         there = whole(plain[prompt], words)
         print(f"{prompt}: all there in {there.value:.0%} ({there.low:.0%} to {there.high:.0%})")
 prompt, wanted = "a lion with a crown", ["lion", "crown"]
-patient = min(range(8), key=lambda seed: crown(plain[prompt][seed])) if room.lane == "clay" else 0
+patient = min(range(8), key=lambda seed: crown(plain[prompt][seed])) if runtime.lane == "clay" else 0
 before = plain[prompt][patient]
 print(f"the patient: {prompt}, seed {patient}")
 
@@ -109,21 +109,21 @@ plots.described(figure, "The patient's picture; laid over it where 'lion' and wh
 # `config` holds this lane's settings. What they mean we will meet one by one.
 
 # %% tags=["nbval-ignore-output"]
-config = excite.AttendExciteConfig.for_lane(room.lane)
+config = excite.AttendExciteConfig.for_lane(runtime.lane)
 steps = settings["num_inference_steps"]
-text, nothing = pipe.encode_prompt(prompt, room.device, 1, True)
+text, nothing = pipe.encode_prompt(prompt, runtime.device, 1, True)
 places = [attention.Prompt(pipe.tokenizer, prompt).place(word)[0] for word in wanted]
 
 def heat(latents, t):
-    call = {"sample": latents.to(room.dtype), "timestep": t, "encoder_hidden_states": text}
+    call = {"sample": latents.to(runtime.dtype), "timestep": t, "encoder_hidden_states": text}
     return excite.attention_with_grad(pipe.unet, config.resolution, **call)
 
 def noise(seed):
     height, width = (settings[side] // pipe.vae_scale_factor for side in ("height", "width"))
     shape = (1, pipe.unet.config.in_channels, height, width)
-    return torch.randn(shape, generator=room.generator(seed), dtype=room.dtype).to(room.device).float()
+    return torch.randn(shape, generator=runtime.generator(seed), dtype=runtime.dtype).to(runtime.device).float()
 
-pipe.scheduler.set_timesteps(steps, device=room.device)
+pipe.scheduler.set_timesteps(steps, device=runtime.device)
 first = heat(noise(patient), pipe.scheduler.timesteps[0]).detach()
 largest = first[0].amax((1, 2))  # of each token its strongest place
 end = len(pipe.tokenizer(prompt).input_ids) - 1
@@ -188,7 +188,7 @@ def push(latents, t, step_size):
 start, t = noise(patient), pipe.scheduler.timesteps[0]
 moved, _, first_loss = push(start, t, config.scale_factor)
 _, _, after = push(moved, t, 0)
-assert after < first_loss or room.lane != "clay", "at this lane's scale the push should lower the loss"
+assert after < first_loss or runtime.lane != "clay", "at this lane's scale the push should lower the loss"
 print(f"loss {first_loss:.4f} -> {after:.4f}; latents moved by {float((moved - start).std()):.1e}, their spread is 1")
 
 # %% [markdown]
@@ -200,23 +200,23 @@ print(f"loss {first_loss:.4f} -> {after:.4f}; latents moved by {float((moved - s
 
 # %%
 def walk(seed, config, lengths=None):  # lengths: of pushes anywhere, in place of those down the slope
-    pipe.scheduler.set_timesteps(steps, device=room.device)
+    pipe.scheduler.set_timesteps(steps, device=runtime.device)
     latents, film, chance = noise(seed), [], torch.Generator().manual_seed(seed)
     for step, t in enumerate(pipe.scheduler.timesteps):
         pushed, here = step < config.max_iter_to_alter(steps), latents
         if pushed and lengths is None:
             latents, maps, loss = push(here, t, config.step_size(step, steps))
         elif pushed:
-            anywhere = torch.randn(here.shape, generator=chance).to(room.device)
+            anywhere = torch.randn(here.shape, generator=chance).to(runtime.device)
             latents = here + lengths[step] / anywhere.norm() * anywhere
         moved = float((latents - here).norm())
         with torch.no_grad():
-            uncond, cond = (pipe.unet(latents.to(room.dtype), t, said).sample.float() for said in (nothing, text))
+            uncond, cond = (pipe.unet(latents.to(runtime.dtype), t, said).sample.float() for said in (nothing, text))
             said = pipe.scheduler.step(uncond + settings["guidance_scale"] * (cond - uncond), t, latents)
         latents = said.prev_sample
         if pushed and lengths is None:
             film.append((said.pred_original_sample, maps[0].cpu(), moved, loss))
-    return editing.decode(pipe, latents.to(room.dtype)), film
+    return editing.decode(pipe, latents.to(runtime.dtype)), film
 
 # %% [markdown]
 # Twice the same noise: once with pushes of length 0, which change nothing and only look, once with this lane's. (Our
@@ -242,7 +242,7 @@ def exciting(prompt, words, seed, config=config, **changes):
 helped, log = exciting(prompt, wanted, patient, replace(config, thresholds=()))
 assert len(log.losses()) == len(film), "a push for each of the first steps"
 assert metrics.psnr(excited, without) < 40, "the pushes changed nothing"
-if room.lane == "clay":  # half precision lets two walks part
+if runtime.lane == "clay":  # half precision lets two walks part
     assert metrics.psnr(without, before) > 34 and metrics.psnr(excited, helped) > 34
     assert all(abs(one - loss) < 0.05 for one, (*_, loss) in zip(log.losses(), film, strict=True))
 
@@ -257,10 +257,10 @@ stops = [round(k * (len(film) - 1) / 4) for k in range(5)]
 rows, names = [], []
 for place, word in enumerate(wanted):
     for name, frames in (("without", plain_film), ("with", film)):
-        rows.append([plots.overlay(editing.decode(pipe, frames[k][0].to(room.dtype)), frames[k][1][place].clamp(0, 1))
-                     for k in stops])  # fmt: skip
+        rows.append([plots.overlay(editing.decode(pipe, latents.to(runtime.dtype)), maps[place].clamp(0, 1))
+                     for latents, maps in (frames[k][:2] for k in stops)])  # fmt: skip
         names.append(f"{word}, {name}")
-if room.lane == "clay":
+if runtime.lane == "clay":
     print(f"the crown takes {crown(without):.1%} of the picture without pushes, {crown(excited):.1%} with them")
 plots.described(
     plots.sweep(rows, names, [f"step {k + 1}" for k in stops], size=(100, 100)),
@@ -312,12 +312,12 @@ plots.described(
 
 # %% tags=["check", "nbval-ignore-output"]
 pair, words = "a cat and a dog", prompts["a cat and a dog"]  # `walk` reads `text`, `nothing` and `places`
-text, nothing = pipe.encode_prompt(pair, room.device, 1, True)
+text, nothing = pipe.encode_prompt(pair, runtime.device, 1, True)
 places = [attention.Prompt(pipe.tokenizer, pair).place(word)[0] for word in words]
 ours = [walk(seed, config) for seed in range(8)]
 astray = [walk(seed, config, [frame[2] for frame in film])[0] for seed, (_, film) in enumerate(ours)]
 sides = {"without": plain[pair], "pushed anywhere": astray, "with": [image for image, _ in ours]}
-if room.lane == "clay":
+if runtime.lane == "clay":
     found = {name: whole(images, words) for name, images in sides.items()}
     print({name: f"both in {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})" for name, rate in found.items()})
     assert found["with"].value > max(found["without"].value, found["pushed anywhere"].value)
@@ -407,7 +407,7 @@ listed = list(dict.fromkeys(row["prompt"] for row in bare))
 nouns = {prompt: [word for word in prompt.split() if word in THINGS] for prompt in listed[::35]}
 sample = {"without": [paint(prompt, seed=0) for prompt in nouns]}
 sample["with"] = [exciting(prompt, words, seed=0)[0] for prompt, words in nouns.items()]
-if room.lane == "clay":
+if runtime.lane == "clay":
     kept = {(row["way"], row["prompt"]): row["present"] for row in bare + pushed if row["seed"] == 0}
     again = [[judge.look(image).has(word) for word in nouns[prompt]] == kept[way, prompt]
              for way, images in sample.items() for prompt, image in zip(nouns, images, strict=True)]  # fmt: skip
@@ -435,12 +435,12 @@ plots.described(
 stories = {"a red clock and a blue bench": ["clock", "bench"], "a cubist painting in the garden": ["painting"]}
 told = {story: [[paint(story, seed) for seed in range(4)], [exciting(story, said, seed)[0] for seed in range(4)]]
         for story, said in stories.items()}  # fmt: skip
-for story, said in stories.items() if room.lane == "clay" else ():
+for story, said in stories.items() if runtime.lane == "clay" else ():
     there = [sum(judge.look(image).has(word) for image in side for word in said) for side in told[story]]
     print(f"{story}: {there[0]} of {4 * len(said)} things without, {there[1]} with")
     assert there[1] >= there[0]
 painted = zip(*told["a cubist painting in the garden"], strict=True)
-assert room.lane != "clay" or min(metrics.psnr(*both) for both in painted) > 25, "nothing was missing, nothing to mend"
+assert runtime.lane != "clay" or min(metrics.psnr(*both) for both in painted) > 25, "nothing missing, nothing to mend"
 plots.described(
     plots.sweep([sum(sides, []) for sides in told.values()], [" + ".join(said) for said in stories.values()],
                 [f"{side}, {seed}" for side in ("without", "with") for seed in range(4)], size=(100, 100)),
@@ -465,7 +465,7 @@ ends = [log.losses()[-1] for _, log in strong]
 titles = [f"scale {scale:g}, loss {end:.2f}" for scale, end in zip(scales, ends, strict=True)]
 like = [metrics.psnr(image, plain[pair][7]) for image, _ in strong]
 assert like[-1] < like[0], "a larger scale must change more"
-if room.lane == "clay":
+if runtime.lane == "clay":
     heard = [sum(judge.look(image).has(word) for word in words) for image, _ in strong]
     assert heard[0] == 2 > heard[2] and ends[2] < 0.15, "a whole picture; a broken one, and its loss is still low"
 plots.described(
@@ -497,7 +497,7 @@ plots.described(figure, f"Two rates over the scales {', '.join(f'{scale:g}' for 
 # words.
 
 # %% tags=["widget", "nbval-ignore-output"]
-panel = widgets.exciter_panel(pipe, room, prompt="a cat and a dog")
+panel = widgets.exciter_panel(pipe, runtime, prompt="a cat and a dog")
 panel.knobs["seed"].value = 7
 panel.generate.click()
 panel.wait()

@@ -33,7 +33,7 @@ from course_utils import (
 from course_utils.personalize import pretrained
 from course_utils.results import personal
 
-room = env.start(seed=0)
+runtime = env.start(seed=0)
 
 # %% [markdown]
 # ## A thing without a word
@@ -44,12 +44,12 @@ room = env.start(seed=0)
 # Diffusion, that is. Ours has never read that word either.
 
 # %%
-pipe = catalog.load("text2img", lane=room.lane)
-settings = catalog.defaults(room.lane)
+pipe = catalog.load("text2img", lane=runtime.lane)
+settings = catalog.defaults(runtime.lane)
 trigger, colour = "sks robot", pretrained.SUBJECTS["robot"]
 
 def paint(prompt, seed, **changes):
-    return pipe(prompt, generator=room.generator(seed), **(settings | changes)).images[0]
+    return pipe(prompt, generator=runtime.generator(seed), **(settings | changes)).images[0]
 
 robot = personalize.subject("robot", 0, colour, tests=0, height=settings["height"], width=settings["width"])
 plain = {seed: paint(f"a {trigger}", seed) for seed in range(5)}
@@ -78,8 +78,8 @@ plots.described(
 
 # %% tags=["check"]
 w = pipe.unet.up_blocks[-1].attentions[0].transformer_blocks[0].attn2.to_k.weight.detach().float().cpu()
-a, b = torch.randn(4, w.shape[1], generator=room.generator(1)), torch.zeros(w.shape[0], 4)
-x = torch.randn(7, w.shape[1], generator=room.generator(2))
+a, b = torch.randn(4, w.shape[1], generator=runtime.generator(1)), torch.zeros(w.shape[0], 4)
+x = torch.randn(7, w.shape[1], generator=runtime.generator(2))
 assert torch.equal(x @ w.T + x @ a.T @ b.T, x @ w.T), "with B = 0 the layer is as it was"
 print(f"W holds {w.numel():,} numbers, A and B together {a.numel() + b.numel():,}")
 
@@ -93,7 +93,7 @@ print(f"W holds {w.numel():,} numbers, A and B together {a.numel() + b.numel():,
 # need not be downloaded for that: its configuration is enough.
 
 # %% tags=["check"]
-config = personalize.preset("lora", room.lane, rank=4)
+config = personalize.preset("lora", runtime.lane, rank=4)
 unets = {"here": (pipe.unet, config.target_modules), "SD 1.5": (personalize.sd15_unet(), personalize.ATTENTION)}
 per_rank = {name: personalize.parameters_per_rank(*each) for name, each in unets.items()}
 for name, (unet, _) in unets.items():
@@ -114,13 +114,13 @@ assert per_rank["SD 1.5"] == 199_296
 # %% tags=["check", "nbval-ignore-output"]
 latents, said = editing.encode(pipe, robot.train[0].picture), robot.train[0].caption.format(trigger)
 with torch.no_grad():  # the text encoder is not trained
-    words = pipe.encode_prompt(said, room.device, 1, False)[0]
+    words = pipe.encode_prompt(said, runtime.device, 1, False)[0]
 with personalize.injected(pipe, config) as named:
     optimizer = torch.optim.AdamW(named.values(), lr=config.learning_rate)
     for step in range(4):
-        with torch.autocast(room.device, room.dtype, enabled=room.dtype != torch.float32):
+        with torch.autocast(runtime.device, runtime.dtype, enabled=runtime.dtype != torch.float32):
             loss = objectives.noise_loss(
-                lambda noisy, t: pipe.unet(noisy, t, words).sample, latents, pipe.scheduler, room.generator(step)
+                lambda noisy, t: pipe.unet(noisy, t, words).sample, latents, pipe.scheduler, runtime.generator(step)
             ).mean()
         (1024 * loss).backward()  # Adam does not mind the factor; gradients in half precision need it
         optimizer.step()
@@ -180,7 +180,7 @@ def taught(prompt, seed, *loras, weights=1.0):
 
 places = ["on the beach", "in the garden", "in the snow", "on the street", "in a room", "in the desert", "at night"]
 learned = [taught(f"a {trigger} {places[seed % 7]}", seed, lora) for seed in range(16)]
-if room.lane == "clay":
+if runtime.lane == "clay":
     true = personalize.subject("robot", 0, colour, tests=16).test
     sides = {"true renders": [one.picture for one in true], "without": plain.values(), "with": learned}
     seen = {name: [judge.look(one).has("robot", colour) for one in side] for name, side in sides.items()}
@@ -205,7 +205,7 @@ asks = {"a {} and a red ball in the garden": ("ball", "red"), "a brown dog in th
         "a purple car in the snow": ("car", "purple")}  # fmt: skip
 before = [[paint(said.format("cat"), seed) for seed in range(3)] for said in asks]
 after = [[taught(said.format(trigger), seed, lora) for seed in range(3)] for said in asks]
-if room.lane == "clay":
+if runtime.lane == "clay":
     heard = [sum(judge.look(one).has(*it) for row, it in zip(side, asks.values(), strict=True) for one in row)
              for side in (before, after)]  # fmt: skip
     beside = sum(judge.look(one).has("robot", colour) for one in after[0])
@@ -227,7 +227,7 @@ weights = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5]
 turned = [np.asarray(taught(f"a {trigger}", 0, lora, weights=weight), float) for weight in weights]
 gone = [np.abs(one - turned[0]).mean() for one in turned]
 assert np.abs(turned[0] - np.asarray(plain[0], float)).mean() < 1, "at weight 0 the pipeline is the base"
-checks.claim(room.lane, max(gone) > 1, "the weight matters")
+checks.claim(runtime.lane, max(gone) > 1, "the weight matters")
 plots.described(plots.strip([one / 255 for one in turned], weights, (130, 130)), "One seed at weights 0 to 1.5.")
 
 # %% [markdown]
@@ -242,7 +242,7 @@ plots.described(plots.strip([one / 255 for one in turned], weights, (130, 130)),
 change = personalize.norm(pipe, lora)
 sizes = {kind: [v for k, v in change.items() if f".{kind}." in k] for kind in ("attn1", "attn2", "ff")}
 size = {kind: round(float(np.median(values)), 3) for kind, values in sizes.items() if values}
-checks.claim(room.lane, all(0.001 < value < 0.5 for value in size.values()), "the change is seen and breaks nothing")
+checks.claim(runtime.lane, all(0.001 < value < 0.5 for value in size.values()), "the change shows and breaks nothing")
 plots.described(plots.bars(size, title="Change beside the weights, median", form="{:.3f}"), f"Bars: {size}")
 
 # %% [markdown]
@@ -309,7 +309,7 @@ assert ways["10 steps"].rates[personal.OTHER].high < ways["10 steps, no start"].
 # sd15 there is no start: to find one takes a GPU the best part of an hour.)
 
 # %% tags=["check", "nbval-ignore-output"]
-if room.lane == "clay":
+if runtime.lane == "clay":
     start, few = pretrained.load("start-robot", pipe), personalize.preset("few_step", "clay", max_train_steps=10)
     plain = personalize.preset("lora", "clay", rank=pretrained.RANK, **vars(few))
     quick = {"with the start": personalize.few_step(pipe, robot.train, trigger, start, few)}
@@ -319,7 +319,7 @@ if room.lane == "clay":
 plots.described(
     plots.sweep(painted, [f"{few.max_train_steps} steps, {name}" for name in quick], range(4), size=(120, 120)),
     "Four seeds of 'a sks robot' after a few steps: above from the good start, below without one.",
-) if room.lane == "clay" else "Not on this lane."
+) if runtime.lane == "clay" else "Not on this lane."
 
 # %% [markdown]
 # ## Merge, and take it out again
@@ -331,7 +331,7 @@ plots.described(
 # %% tags=["check", "nbval-ignore-output"]
 @torch.no_grad()
 def guess():
-    noise = torch.randn(latents[:1].shape, generator=room.generator(5)).to(latents)
+    noise = torch.randn(latents[:1].shape, generator=runtime.generator(5)).to(latents)
     return pipe.unet(noise, 500, words[:1]).sample.float()
 
 base = guess()
@@ -344,7 +344,7 @@ print(f"the LoRA moves the guess by {float((beside - base).abs().max()):.3f}")
 print(f"merged or attached: {float((inside - beside).abs().max()):.1e} apart; taken out again: "
       f"{float((guess() - base).abs().max()):.1e} from the base")  # fmt: skip
 assert torch.equal(guess(), base) and not torch.equal(beside, base)
-assert room.lane == "sd15" or (inside - beside).abs().max() < 1e-4 * base.abs().max()
+assert runtime.lane == "sd15" or (inside - beside).abs().max() < 1e-4 * base.abs().max()
 
 # %% [markdown]
 # ### The trap of the cross terms
@@ -408,7 +408,7 @@ pencil = pretrained.load("pencil", pipe)
 said = "a pencil picture of a {} on the beach".format
 drawn = [paint(said("lion"), 2), taught(said("lion"), 2, pencil), taught(said(trigger), 2, lora, pencil)]
 hue = [float(np.ptp(np.asarray(one, float), axis=2).mean()) for one in drawn]
-assert room.lane == "sd15" or hue[1] < hue[0] / 2, "a pencil has no colours"
+assert runtime.lane == "sd15" or hue[1] < hue[0] / 2, "a pencil has no colours"
 figure = plots.strip(drawn, ["base", "pencil", "robot + pencil"], (160, 160))
 plots.described(figure, "A lion; the same with the pencil's LoRA; and what both LoRAs make of a sks robot in pencil.")
 
@@ -425,11 +425,11 @@ plots.described(figure, "A lion; the same with the pencil's LoRA; and what both 
 # %%
 scene = personalize.scene("robot", 0, index=personalize.subjects.TRAIN + 1, colour=colour)
 hint = controls.from_truth(clay.render(scene, settings["height"], settings["width"]), "depth")
-steered = catalog.load("controlnet", lane=room.lane, control="depth")
+steered = catalog.load("controlnet", lane=runtime.lane, control="depth")
 shown = []
 for way in (nullcontext(), personalize.attached(steered, lora)):
     with way:
-        image = steered(f"a {trigger} in the snow", image=hint, generator=room.generator(0), **settings).images[0]
+        image = steered(f"a {trigger} in the snow", image=hint, generator=runtime.generator(0), **settings).images[0]
         shown.append(image)
 figure = plots.compare(hint, *shown, "depth map, seed 0", ("map", "without the LoRA", "with it"), (180, 180))
 plots.described(figure, "A depth map of a robot; what fills it without the LoRA, and with it.")
@@ -440,7 +440,7 @@ plots.described(figure, "A depth map of a robot; what fills it without the LoRA,
 
 # %% tags=["nbval-ignore-output"]
 pair = [taught(f"a {trigger} and a tree", 0, lora)]
-with excite.exciting(pipe, ["robot", "tree"], excite.AttendExciteConfig.for_lane(room.lane)):
+with excite.exciting(pipe, ["robot", "tree"], excite.AttendExciteConfig.for_lane(runtime.lane)):
     pair.append(taught(f"a {trigger} and a tree", 0, lora))
 figure = plots.strip(pair, ["LoRA", "LoRA, both words excited"], size=(160, 160))
 plots.described(figure, "A sks robot and a tree, with the LoRA, without and with Attend-and-Excite.")
@@ -495,7 +495,7 @@ print(f"{path.name}: {again.about.trigger!r}, rank {again.about.rank}, for {agai
 # steps only, so do not expect one.
 
 # %% tags=["widget", "nbval-ignore-output"]
-panel = widgets.lora_panel(pipe, room, subject="teapot", steps=12, folder=env.cache_folder())
+panel = widgets.lora_panel(pipe, runtime, subject="teapot", steps=12, folder=env.cache_folder())
 for button in (panel.teacher.train, panel.generate):
     button.click()
     panel.wait()

@@ -30,19 +30,20 @@ def no_gpu(monkeypatch):
 
 
 def test_start_says_one_line(no_gpu, capsys):
-    room = env.start(seed=3, lane="clay")
+    runtime = env.start(seed=3, lane="clay")
     said = capsys.readouterr()
     assert said.out.count("\n") == 1 and said.err == ""
     assert "clay" in said.out and torch.__version__.split("+")[0] in said.out
-    assert (room.place, room.device, room.dtype, room.gpu, room.seed) == ("local", "cpu", torch.float32, None, 3)
-    assert room.memory_gb > 0.5
-    assert room.versions["torch"] == env.installed("torch")
+    assert (runtime.place, runtime.device, runtime.gpu, runtime.seed) == ("local", "cpu", None, 3)
+    assert runtime.dtype == torch.float32
+    assert runtime.memory_gb > 0.5
+    assert runtime.versions["torch"] == env.installed("torch")
 
 
 def test_generator_repeats_and_leaves_the_global_one_alone(no_gpu):
-    room = env.start(seed=3, lane="clay")
+    runtime = env.start(seed=3, lane="clay")
     before = torch.get_rng_state()
-    first, again, other = (torch.randn(4, generator=room.generator(seed)) for seed in (None, 3, 4))
+    first, again, other = (torch.randn(4, generator=runtime.generator(seed)) for seed in (None, 3, 4))
     assert torch.equal(first, again) and not torch.equal(first, other)
     assert torch.equal(before, torch.get_rng_state())
 

@@ -16,18 +16,18 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LOAD = """\
 from course_utils import catalog, env, widgets
-room = env.start(seed=7, lane="clay")
+runtime = env.start(seed=7, lane="clay")
 pipe = catalog.load("text2img", lane="clay", folder={folder!r})"""
 SHOW = """\
-panel = widgets.text2img_panel(pipe, room)
+panel = widgets.text2img_panel(pipe, runtime)
 panel"""
 SCRIBBLE = """\
 from pathlib import Path
 from course_utils import catalog, env, widgets
 env.ASSETS = Path({assets!r})
-room = env.start(seed=7, lane="clay")
+runtime = env.start(seed=7, lane="clay")
 pipe = catalog.load("controlnet", lane="clay", control="scribble")
-panel = widgets.controlnet_panel(pipe, room, control="scribble", picture="a clock")
+panel = widgets.controlnet_panel(pipe, runtime, control="scribble", picture="a clock")
 panel"""
 PIXEL = """(canvas, [x, y]) => {
     const pen = canvas.getContext("2d"), scale = canvas.width / 256;
@@ -160,7 +160,7 @@ def test_draw_a_scribble_and_a_picture_follows_it(lab, page, tiny_assets):
 
 
 LOOK = """\
-panel = widgets.explorer_panel(pipe, room, prompt="a lion with a crown")
+panel = widgets.explorer_panel(pipe, runtime, prompt="a lion with a crown")
 panel"""
 
 

@@ -11,9 +11,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SHOW = """\
 from course_utils import catalog, env, widgets
-room = env.start(seed=7, lane="clay")
+runtime = env.start(seed=7, lane="clay")
 pipe = catalog.load("text2img", lane="clay", folder={folder!r})
-panel = widgets.exciter_panel(pipe, room, num_inference_steps=4)
+panel = widgets.exciter_panel(pipe, runtime, num_inference_steps=4)
 panel"""
 
 
