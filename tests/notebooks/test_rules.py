@@ -76,7 +76,9 @@ def test_tags(source):
         assert tags(cell) <= TAGS, f"unknown tags {tags(cell) - TAGS} in {cell.source[:60]!r}"
         assert ("nbval-skip" in tags(cell)) == ("skip-execution" in tags(cell)), "a skipped cell carries both tags"
         if "check" in tags(cell):
-            assert re.search(r"\bassert\b|checks\.claim\(", cell.source), f"a check that asserts nothing: {cell.source[:60]!r}"
+            assert re.search(r"\bassert\b|checks\.claim\(", cell.source), (
+                f"a check that asserts nothing: {cell.source[:60]!r}"
+            )
         if "widget" in tags(cell):
             assert "nbval-ignore-output" in tags(cell)
     assert any("check" in tags(cell) for cell in cells(source))
