@@ -32,8 +32,7 @@ def edge_f1(truth: np.ndarray, found: np.ndarray, tolerance: float = TOLERANCE) 
     as in the boundary benchmark (Martin et al., 2004), but without its one-to-one matching: lines are thin.
 
     Args:
-        truth: bool [height, width].
-        found: bool [height, width].
+        truth, found: bool [height, width].
         tolerance: pixels.
 
     Returns:
@@ -49,19 +48,12 @@ def edge_f1(truth: np.ndarray, found: np.ndarray, tolerance: float = TOLERANCE) 
 def edges_found(truth: np.ndarray, found: np.ndarray, tolerance: float = TOLERANCE) -> float:
     """Give the share of the edges asked for that are found within the tolerance, whatever else is found.
 
-    The half of `edge_f1` that does not mind more edges: the outline of one thing in a picture of many.
-
-    Args:
-        truth: bool [height, width].
-        found: bool [height, width].
-        tolerance: pixels.
-
-    Returns:
-        0-1; nan where the truth has no edge.
+    The half of `edge_f1` that does not mind more edges: the outline of one thing in a picture of many. Arguments and
+    what is returned are those of `edge_f1`.
     """
     from scipy.ndimage import distance_transform_edt
 
-    truth, found = (mask.astype(bool) for mask in _same("truth", truth, "found", found))
+    truth, found = (mask.astype(bool) for mask in metrics.same_shape(truth=truth, found=found))
     if not truth.any():
         return math.nan
     return float((distance_transform_edt(~found)[truth] <= tolerance).mean()) if found.any() else 0.0
@@ -100,24 +92,18 @@ def _right(truth: np.ndarray, found: np.ndarray, reach: float) -> int:
     return int(((off <= reach * np.ptp(at, axis=0).max()) & (found[asked, 2] > 0)).sum())
 
 
-def seg_miou(truth: np.ndarray, found: np.ndarray) -> float:
-    """Give the mean overlap (IoU) of two class maps over the classes of the truth, whole numbers [height, width]."""
-    return metrics.miou(*_same("truth", truth, "found", found))
-
-
 def depth_rank(truth: np.ndarray, found: np.ndarray) -> float:
     """Give the rank correlation (Spearman) of two depth maps, -1 to 1: a depth map's scale means nothing.
 
     Args:
-        truth: numbers [height, width], larger where nearer (or where farther, in both).
-        found: the same.
+        truth, found: numbers [height, width], larger where nearer (or where farther, in both).
 
     Returns:
         1 for the same order, 0 for none, -1 for the opposite; nan where the truth is all one depth.
     """
     from scipy.stats import rankdata
 
-    truth, found = (rankdata(depth) for depth in _same("truth", truth, "found", found))
+    truth, found = (rankdata(depth) for depth in metrics.same_shape(truth=truth, found=found))
     if truth.std() == 0:
         return math.nan
     return float(np.corrcoef(truth, found)[0, 1]) if found.std() else 0.0
@@ -127,11 +113,10 @@ def normal_share(truth: np.ndarray, found: np.ndarray, degrees: float = ANGLE) -
     """Give the share of normals that are off by no more than an angle (Fouhey et al., 2013).
 
     Args:
-        truth: [height, width, 3], any axes, any length.
-        found: the same axes.
+        truth, found: [height, width, 3], the same axes, any length.
         degrees: the angle.
     """
-    truth, found = _same("truth", truth, "found", found)
+    truth, found = metrics.same_shape(truth=truth, found=found)
     along = (truth * found).sum(-1)
     length = np.linalg.norm(truth, axis=-1) * np.linalg.norm(found, axis=-1)
     return float(((along >= math.cos(math.radians(degrees)) * length - 1e-9) & (length > 0)).mean())
@@ -204,10 +189,3 @@ def score(reached, floor, ceiling, level: float = 0.95, seed: int = 0) -> metric
         return (x[draw].mean(-1) - low[draw].mean(-1)) / np.where(way > 0, way, np.nan)
 
     return metrics.bootstrap(statistic, len(x), level, seed)
-
-
-def _same(first_name: str, first, second_name: str, second) -> tuple[np.ndarray, np.ndarray]:
-    first, second = np.asarray(first), np.asarray(second)
-    if first.shape != second.shape:
-        raise ValueError(f"{first_name} has shape {first.shape} and {second_name} {second.shape}; they must pair up.")
-    return first, second

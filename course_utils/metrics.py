@@ -63,7 +63,7 @@ def bootstrap(statistic: Callable, count: int, level: float = 0.95, seed: int = 
 
 def difference(before, after, level: float = 0.95, seed: int = 0) -> Interval:
     """Give the mean of ``after - before``, measured on the same trials (same prompt, same seed)."""
-    before, after = _pair("before", before, "after", after)
+    before, after = _trials(before=before, after=after)
     return mean(after - before, level, seed)
 
 
@@ -74,7 +74,7 @@ def ratio(before, after, level: float = 0.95, seed: int = 0) -> Interval:
         >>> ratio([1, 1, 0, 1], [0, 1, 0, 0]).value  # faults without and with a control: a third is left
         0.3333333333333333
     """
-    before, after = _pair("before", before, "after", after)
+    before, after = _trials(before=before, after=after)
 
     def statistic(rows):
         return after[rows].mean(-1) / before[rows].mean(-1)
@@ -85,7 +85,7 @@ def ratio(before, after, level: float = 0.95, seed: int = 0) -> Interval:
 
 def f1(truth, found) -> float:
     """Give 2 hits / (2 hits + false + missed) of bools; nan where there was nothing to find and nothing found."""
-    truth, found = (a.astype(bool) for a in _pair("truth", truth, "found", found))
+    truth, found = (values.astype(bool) for values in _trials(truth=truth, found=found))
     both = truth.sum() + found.sum()
     return float(2 * (truth & found).sum() / both) if both else math.nan
 
@@ -97,9 +97,8 @@ def auc(scores, truth) -> float:
         scores: numbers of any shape, such as a word's map.
         truth: bools of the same shape, such as the thing's mask; both kinds must occur.
     """
-    scores, truth = np.asarray(scores, float).ravel(), np.asarray(truth, bool).ravel()
-    if scores.shape != truth.shape:
-        raise ValueError(f"scores has {scores.size} values and truth has {truth.size}; they must pair up.")
+    scores, truth = _trials(scores=scores, truth=truth)
+    truth = truth.astype(bool)
     yes = int(truth.sum())
     if yes in (0, truth.size):
         raise ValueError(f"truth is all {bool(yes)}; the AUC needs both kinds.")
@@ -110,21 +109,14 @@ def auc(scores, truth) -> float:
 
 def iou(first, second) -> float:
     """Give the overlap of two masks over their union; nan if both are empty."""
-    first, second = np.asarray(first, bool), np.asarray(second, bool)
-    if first.shape != second.shape:
-        raise ValueError(f"first has shape {first.shape} and second {second.shape}; masks must have one size.")
+    first, second = (mask.astype(bool) for mask in same_shape(first=first, second=second))
     union = (first | second).sum()
     return float((first & second).sum() / union) if union else math.nan
 
 
 def miou(truth, found) -> float:
-    """Give the mean IoU of two class maps over the classes that occur in the truth.
-
-    Args:
-        truth: whole numbers of any shape.
-        found: whole numbers of the same shape.
-    """
-    truth, found = np.asarray(truth), np.asarray(found)
+    """Give the mean IoU of two class maps, whole numbers of one shape, over the classes that occur in the truth."""
+    truth, found = same_shape(truth=truth, found=found)
     return float(np.mean([iou(truth == k, found == k) for k in np.unique(truth)]))
 
 
@@ -136,7 +128,7 @@ def psnr(first, second, peak: float = 255.0) -> float:
         second: array of the same shape.
         peak: the largest possible value, 255 for uint8 and 1 for 0-1.
     """
-    first, second = _pair("first", first, "second", second)
+    first, second = _trials(first=first, second=second)
     error = float(((first - second) ** 2).mean())
     return math.inf if error == 0 else 10 * math.log10(peak**2 / error)
 
@@ -148,8 +140,20 @@ def _flat(name: str, values) -> np.ndarray:
     return values
 
 
-def _pair(first_name: str, first, second_name: str, second) -> tuple[np.ndarray, np.ndarray]:
-    first, second = np.asarray(first), np.asarray(second)
-    if first.shape != second.shape:
-        raise ValueError(f"{first_name} has shape {first.shape} and {second_name} {second.shape}; they must pair up.")
-    return _flat(first_name, first).astype(float), _flat(second_name, second).astype(float)
+def same_shape(**arrays) -> tuple[np.ndarray, ...]:
+    """Return what is given by name as arrays of one shape.
+
+    Raises:
+        ValueError: their shapes differ.
+    """
+    values = tuple(map(np.asarray, arrays.values()))
+    if len({value.shape for value in values}) > 1:
+        shapes = " and ".join(f"{name} {value.shape}" for name, value in zip(arrays, values, strict=True))
+        raise ValueError(f"The shapes of {shapes} differ; they must pair up.")
+    return values
+
+
+def _trials(**arrays) -> list[np.ndarray]:
+    """Flatten paired arrays to floats, one a trial."""
+    pairs = zip(arrays, same_shape(**arrays), strict=True)
+    return [_flat(name, values).astype(float) for name, values in pairs]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from .. import adherence, catalog
+from .. import adherence, catalog, metrics
 from ..clay import Render, control_maps, truth
 from ..clay.straight import straight_edges
 from . import annotators, edges, preprocess_clay, preprocess_sd15, slips
@@ -116,7 +116,7 @@ _RECORDS = (
         "seg", "which class each pixel belongs to", "one flat colour a class: ADE20K's",
         {"clay": Preprocessor(READER, preprocess_clay.seg), "sd15": Preprocessor("UperNet", preprocess_sd15.seg)},
         "classes", control_maps.seg_map, "mIoU, by the reader",
-        lambda made, seen: adherence.seg_miou(made.klass, annotators.reader().read(seen).seg), slips.palette,
+        lambda made, seen: metrics.miou(made.klass, annotators.reader().read(seen).seg), slips.palette,
     ),
     ControlKind(
         "depth", "how near each pixel is", "grey: near is bright, far is dark",

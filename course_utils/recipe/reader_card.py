@@ -56,7 +56,7 @@ def measure(reader: Reader, facts: list[maps.Facts], pictures: np.ndarray) -> di
     rows = {name: [] for name in LINES}
     for true, picture in zip(facts, pictures, strict=True):
         read = reader.read(Image.fromarray(picture))
-        rows["seg"].append(adherence.seg_miou(true.klass, read.seg))
+        rows["seg"].append(metrics.miou(true.klass, read.seg))
         rows["normal"].append(adherence.normal_share(unit(true.normal), read.normal))
         rows["body"].append(adherence.pck(true.bodies, read.body))
         rows["hands"].append(adherence.pck(true.hands, read.hands))

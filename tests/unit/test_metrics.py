@@ -96,5 +96,5 @@ def test_nothing_measured_is_an_error(bad):
 
 @pytest.mark.parametrize("two", ["difference", "ratio", "f1", "auc", "iou", "psnr"])
 def test_what_does_not_pair_up_is_an_error(two):
-    with pytest.raises(ValueError, match="pair up|one size"):
+    with pytest.raises(ValueError, match="pair up"):
         getattr(metrics, two)([True, False, True], [True, False])
