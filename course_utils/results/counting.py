@@ -124,7 +124,7 @@ def by_kind(before: Sequence[dict], after: Sequence[dict], name: str, bars: Bars
     alike = [row for row in after if row["category"] in strange]
     kinds |= {"pairs seen": _where(alike, seen=True), "pairs never seen": _where(alike, seen=False)}
     found = {kind: compare(before, rows, name, bars) for kind, rows in kinds.items()}
-    return {kind: comparison for kind, comparison in found.items() if comparison}
+    return {kind: rates for kind, rates in found.items() if rates}
 
 
 def report_kinds(kinds: Mapping[str, PairedComparison]) -> str:

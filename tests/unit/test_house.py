@@ -120,10 +120,12 @@ def target(name, modules):
 
 
 def test_a_class_name_exists_once():
-    classes = Counter(
-        node.name for path in MODULES for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)
-    )
-    assert not [name for name, count in classes.items() if count > 1]
+    found = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(name(path))
+    assert not {named: paths for named, paths in found.items() if len(paths) > 1}
 
 
 def test_imported_names_are_resolved():
