@@ -85,12 +85,12 @@ def caption(scene: Scene, rng: np.random.Generator, mix: CaptionMix = CAPTION_MI
         out.say(f"{_article(scene.style, rng, mix)} {scene.style} {rng.choice(['picture', 'image'])} of")
     else:
         _opening(scene, out, rng)
-    said = [partial(_thing, scene, scene.things[index], first[index]) for index in order]
+    phrases = [partial(_thing, scene, scene.things[index], first[index]) for index in order]
     if mix.absent and len(scene.things) == 1 and scene.framing == "full" and rng.random() < mix.absent:
-        said.insert(int(rng.integers(2)), partial(_absent, scene))
-    for k, say in enumerate(said):
+        phrases.insert(int(rng.integers(2)), partial(_absent, scene))
+    for k, say in enumerate(phrases):
         if k:
-            out.say(_joint(k, len(said), rng))
+            out.say(_joint(k, len(phrases), rng))
         say(out, rng, mix)
     if rng.random() < (mix.place if scene.framing in ("full", "half-body") else mix.place * 0.6):
         out.say(str(rng.choice(PLACE_WORDS[scene.place])))
@@ -123,8 +123,8 @@ def _article(word: str, rng: np.random.Generator, mix: CaptionMix) -> str:
 
 def _thing(scene: Scene, thing: Thing, instance: int, out: Caption, rng: np.random.Generator, mix: CaptionMix) -> None:
     _SAY.get(thing.word, _plain)(thing, instance, out, rng, mix)
-    told = [(k, w) for k, w in enumerate(thing.wears) if rng.random() < mix.wears]
-    for n, (k, wear) in enumerate(told):
+    named = [(k, w) for k, w in enumerate(thing.wears) if rng.random() < mix.wears]
+    for n, (k, wear) in enumerate(named):
         out.say("and" if n else str(rng.choice(["with", "wearing"], p=[0.65, 0.35])))
         colour = wear.colour if rng.random() < mix.colour else None
         _noun(wear.word, colour, instance + 1 + k, out, rng, mix)
@@ -154,10 +154,10 @@ def _absent(scene: Scene, out: Caption, rng: np.random.Generator, mix: CaptionMi
 def _plain(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, mix: CaptionMix) -> None:
     natural = words.NATURAL.get(thing.word, ())
     sure = thing.word in words.NATURAL and thing.colour not in natural
-    said = thing.colour in words.COLOURS and rng.random() < (mix.dyed_colour if sure else mix.colour)
+    named = thing.colour in words.COLOURS and rng.random() < (mix.dyed_colour if sure else mix.colour)
     if natural and thing.colour == natural[0] and rng.random() < 0.6:
-        said = False  # nobody says "a gray elephant"
-    _noun(thing.word, thing.colour if said else None, instance, out, rng, mix)
+        named = False  # nobody says "a gray elephant"
+    _noun(thing.word, thing.colour if named else None, instance, out, rng, mix)
 
 
 def _person(thing: Thing, instance: int, out: Caption, rng: np.random.Generator, mix: CaptionMix) -> None:

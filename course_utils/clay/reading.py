@@ -18,7 +18,7 @@ from .sample import MIXES, Mix, draw_thing, hand_pose, raise_hand
 from .scenes import Light, Scene, Thing, Wear
 from .things.stances import FACING, KINDS
 
-ALIASES = {"grey": "gray", **{said: word for word, many in SYNONYMS.items() for said in many}}
+ALIASES = {"grey": "gray", **{synonym: word for word, synonyms in SYNONYMS.items() for synonym in synonyms}}
 RAISES = {"hand", "finger", "fingers"}  # said after a person, they raise a hand
 PLACE_OF = {phrase.split()[-1]: place for place, phrases in PLACE_WORDS.items() for phrase in phrases}
 

@@ -19,7 +19,7 @@ from .sample import MIXES, sample
 from .scenes import Light, Scene, Thing, Wear
 
 
-def one(
+def tile(
     thing: Thing,
     place: str = "garden",
     fill: float = 0.8,
@@ -39,7 +39,7 @@ def row(word: str, wears: tuple[Wear, ...] = (), height: int = 160, edition: int
     colours = ("red", "blue", "white", "black") if word in words.NATURAL else ("orange", "white", "black", "gray")
     turns = (0.0, 0.5, -0.5, 0.9)
     tiles = [
-        one(
+        tile(
             Thing(word, natural[k % len(natural)], k, yaw=turns[k], wears=wears),
             words.PLACES[k],
             height=height,
@@ -48,7 +48,7 @@ def row(word: str, wears: tuple[Wear, ...] = (), height: int = 160, edition: int
         for k in range(4)
     ]
     tiles += [
-        one(
+        tile(
             Thing(word, c, 10 + k, yaw=0.3 - 0.2 * k, wears=wears),
             words.PLACES[(k + 3) % 7],
             height=height,

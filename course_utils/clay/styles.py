@@ -41,7 +41,7 @@ def restyle(render: Render, style: str) -> np.ndarray:
     return (np.clip(_STYLES[style](render), 0, 1) * 255).round().astype(np.uint8)
 
 
-def _chance(render: Render) -> np.random.Generator:
+def _rng(render: Render) -> np.random.Generator:
     kept = [(t.word, t.colour, t.variant) for t in render.scene.things]
     return np.random.default_rng(zlib.crc32(repr((kept, render.scene.place, render.scene.light.phase)).encode()))
 
@@ -95,7 +95,7 @@ def _light(render: Render, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return lit, np.where(specks | _textured(render), 1.0, grey / usual)
 
 
-def _shards(labels: np.ndarray, chance: np.random.Generator, cells: float) -> np.ndarray:
+def _shards(labels: np.ndarray, rng: np.random.Generator, cells: float) -> np.ndarray:
     """Cut the regions into straight-edged facets: int [height, width].
 
     Every pixel goes to the nearest seed of a jittered grid that lies in its own region, then to one side of a
@@ -104,9 +104,9 @@ def _shards(labels: np.ndarray, chance: np.random.Generator, cells: float) -> np
     height, width = labels.shape
     cell = min(height, width) / cells
     rows, columns = int(np.ceil(height / cell)) + 2, int(np.ceil(width / cell)) + 2
-    y = (np.arange(rows)[:, None] - 0.5 + chance.uniform(-0.42, 0.42, (rows, columns))) * cell
-    x = (np.arange(columns)[None] - 0.5 + chance.uniform(-0.42, 0.42, (rows, columns))) * cell
-    angle = chance.uniform(0, 2 * np.pi, (rows, columns))
+    y = (np.arange(rows)[:, None] - 0.5 + rng.uniform(-0.42, 0.42, (rows, columns))) * cell
+    x = (np.arange(columns)[None] - 0.5 + rng.uniform(-0.42, 0.42, (rows, columns))) * cell
+    angle = rng.uniform(0, 2 * np.pi, (rows, columns))
     home = labels[np.clip(y.astype(int), 0, height - 1), np.clip(x.astype(int), 0, width - 1)]
     i, j = np.arange(height, dtype=np.float32)[:, None] + 0.5, np.arange(width, dtype=np.float32)[None] + 0.5
     ci, cj = (i / cell).astype(int), (j / cell).astype(int)
@@ -131,19 +131,19 @@ def _large(labels: np.ndarray, facets: np.ndarray, count: int) -> np.ndarray:
 
 def cubist(render: Render) -> np.ndarray:
     """Flat facets in a few strong tones of each region's own colour, leaded like stained glass."""
-    image, labels, chance = render.image.astype(np.float32) / 255, regions(render), _chance(render)
+    image, labels, rng = render.image.astype(np.float32) / 255, regions(render), _rng(render)
     first = render.scene.edition == 1
-    facets, unit = _shards(labels, chance, CELLS[render.scene.edition]), min(labels.shape) / 256
+    facets, unit = _shards(labels, rng, CELLS[render.scene.edition]), min(labels.shape) / 256
     if (picture := _textured(render)).any() and first:  # a painting in the picture is small, and so are its facets
-        facets = np.where(picture, facets.max() + 1 + _shards(labels, chance, 30), facets)
+        facets = np.where(picture, facets.max() + 1 + _shards(labels, rng, 30), facets)
     count = facets.max() + 1
     typical, light = _light(render, labels)
     colour = _mean(np.where(_painted(render)[..., None], image, typical[labels]), facets, count)
     varied = 1.0 if first else _large(labels, facets, count)  # an eye or a mouth keeps its tone
-    tone = _mean(light, facets, count) * 0.9 + 0.1 + chance.uniform(-0.24, 0.24, count) * varied
+    tone = _mean(light, facets, count) * 0.9 + 0.1 + rng.uniform(-0.24, 0.24, count) * varied
     level = np.digitize(tone, (0.80, 0.96, 1.12))
     colour = _vivid(colour, 1.45) ** np.array([1.35, 1.12, 1.0, 0.90])[level][:, None]
-    colour = _turn(colour, chance.uniform(-9, 9, count) * varied) * np.array([0.74, 0.88, 1.0, 1.06])[level][:, None]
+    colour = _turn(colour, rng.uniform(-9, 9, count) * varied) * np.array([0.74, 0.88, 1.0, 1.06])[level][:, None]
     flat = cv2.GaussianBlur(np.clip(colour, 0, 1).astype(np.float32)[facets], (0, 0), 0.5)
     if not first:  # what a painting in the picture shows is cubist of its own
         flat = np.where(picture[..., None], image, flat)
@@ -205,12 +205,12 @@ def pixel_art(render: Render) -> np.ndarray:
 def pencil(render: Render) -> np.ndarray:
     """Grey hatching by shade on rough paper, with outlines."""
     height, width = render.depth.shape
-    chance, unit = _chance(render), min(height, width) / 256
+    rng, unit = _rng(render), min(height, width) / 256
     shade = cv2.GaussianBlur(render.image.astype(np.float32).mean(-1) / 255, (0, 0), unit)
     shade = np.clip(1 - shade, 0, 1) + np.where(render.primitive < 0, -0.12, 0.04)
     y, x = np.mgrid[:height, :width].astype(np.float32) / unit
-    wobble = cv2.resize(chance.normal(0, 1, (9, 9)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    grain = chance.normal(0, 1, (height, width)).astype(np.float32)
+    wobble = cv2.resize(rng.normal(0, 1, (9, 9)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    grain = rng.normal(0, 1, (height, width)).astype(np.float32)
     paper = 0.95 + 0.012 * grain
     for least, angle, pitch in ((0.18, 0.8, 4.6), (0.42, -0.7, 4.4), (0.64, 0.1, 4.0), (0.80, 1.5, 3.6)):
         wave = np.cos((x * np.cos(angle) + y * np.sin(angle) + 1.2 * wobble) * 2 * np.pi / pitch)

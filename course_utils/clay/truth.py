@@ -50,7 +50,7 @@ def things_seen(made: Render, whole: list[np.ndarray] | None = None) -> list[dic
 def whole_masks(scene: Scene, height: int = 256, width: int = 256) -> list[np.ndarray]:
     """Draw each thing of a scene alone: bool masks [height, width] of it and what it wears, hidden parts included."""
     alone = (scene.with_(things=(thing,), style="clay") for thing in scene.things)
-    return [render(one, height, width).instance >= 0 for one in alone]
+    return [render(scene, height, width).instance >= 0 for scene in alone]
 
 
 def keypoints(made: Render) -> dict[int, dict[str, np.ndarray]]:

@@ -38,12 +38,12 @@ def told_apart(cloth, skin) -> float:
 
 
 def skin_for(paint: np.ndarray, rng: np.random.Generator, legs: np.ndarray | None = None) -> int:
-    """Draw a skin that clothes of this paint are told from."""
+    """Draw a skin that clothes of this paint are distinct from."""
     far = [told_apart(paint, skin) for skin in SKINS]
     if legs is not None:
         far = [min(f, distance(skin, legs) + FROM_SKIN - LEGS_FROM_SKIN) for f, skin in zip(far, SKINS, strict=True)]
-    told = [k for k, f in enumerate(far) if f >= FROM_SKIN] or [int(np.argmax(far))]
-    return told[int(rng.integers(len(told)))]
+    distinct = [k for k, f in enumerate(far) if f >= FROM_SKIN] or [int(np.argmax(far))]
+    return distinct[int(rng.integers(len(distinct)))]
 
 
 @dataclass(frozen=True)
