@@ -113,8 +113,8 @@ def known_words() -> frozenset[str]:
     """Return the words that the captions of the clay base use."""
     from ..clay import vocabulary as words
 
-    things = (*words.ANIMALS, *words.OBJECTS, *words.PEOPLE, *words.SCENERY, *words.WEARABLES, "hand", "cubist")
-    return frozenset((*CAPTION_WORDS, *words.COLOURS, *things, *words.PLACES))
+    met = [word for word in words.THINGS if words.NOUNS[word].number < words.TRAINED and word not in words.HELD_OUT]
+    return frozenset((*CAPTION_WORDS, *words.COLOURS, *met, *words.PLACES, "cubist"))
 
 
 def prompt_notes(

@@ -114,6 +114,7 @@ NOUNS: dict[str, Noun] = {noun.word: noun for noun in (
 )}  # fmt: skip
 
 
+TRAINED = 50  # the base that ships has met the things of lower numbers, but those held out
 THINGS: tuple[str, ...] = tuple(sorted(NOUNS, key=lambda word: NOUNS[word].number))
 CLASSES: tuple[str, ...] = (*BACKGROUND, *THINGS)
 CLASS_ID: dict[str, int] = {name: number for number, name in enumerate(CLASSES)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,21 +39,22 @@ class Result:
         Raises:
             KeyError: no row has such a column.
         """
-        for column in wanted:
-            if not any(column in row for row in self.rows):
-                raise KeyError(f"table {self.name!r} has no column {column!r}, only {', '.join(self.rows[0])}.")
+        self._check(*wanted)
         return [row for row in self.rows if all(row.get(column) == value for column, value in wanted.items())]
 
     def column(self, name: str, **wanted) -> np.ndarray:
         """Give one column of the rows that `where` gives; None becomes nan."""
-        rows = self.where(**wanted)
-        if not any(name in row for row in self.rows):
-            raise KeyError(f"table {self.name!r} has no column {name!r}, only {', '.join(self.rows[0])}.")
-        values = [row.get(name) for row in rows]
+        self._check(name)
+        values = [row.get(name) for row in self.where(**wanted)]
         known = [value for value in values if value is not None]
         if known and not all(isinstance(value, bool | int | float) for value in known):
             return np.array(values)
         return np.array([np.nan if value is None else value for value in values])
+
+    def _check(self, *columns: str) -> None:
+        for column in columns:
+            if not any(column in row for row in self.rows):
+                raise KeyError(f"table {self.name!r} has no column {column!r}, only {', '.join(self.rows[0])}.")
 
 
 def path_of(name: str, folder: Path | None = None) -> Path:
@@ -83,21 +83,6 @@ def read(name: str, folder: Path | None = None) -> Result:
         return Result(name, rows, made["settings"], made["models"], made["versions"], made.get("defaults", {}))
     except (EOFError, ValueError, KeyError, OSError) as error:
         raise OSError(f"The table {path.name} is broken: {error}. Check it out again, or `make results`.") from error
-
-
-def write(result: Result, folder: Path | None = None) -> Path:
-    """Write a table, whole or not at all; the same rows give the same bytes."""
-    path = path_of(result.name, folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = {part: getattr(result, part) for part in ("settings", "models", "defaults", "versions")}
-    lines = "".join(json.dumps(line, allow_nan=False) + "\n" for line in (made, *result.rows))
-    packed = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:
-        file.write(lines.encode())
-    spare = path.with_suffix(".new")
-    spare.write_bytes(packed.getvalue())
-    spare.replace(path)
-    return path
 
 
 def stale(folder: Path | None = None, models: Path | None = None) -> dict[str, str]:

@@ -4,7 +4,6 @@ import ast
 import json
 import re
 import tomllib
-from collections import Counter
 from pathlib import Path
 
 import pytest

@@ -152,7 +152,7 @@ def test_every_shipped_table_names_what_made_its_pictures():
 
 
 def test_a_header_of_before_is_still_read(place):
-    path = results.write(results.Result("old", [{"a": 1}], {"k": 2}, {}, {}), place / "results")
+    path = making.write(results.Result("old", [{"a": 1}], {"k": 2}, {}, {}), place / "results")
     head, row = gzip.decompress(path.read_bytes()).splitlines()
     old = {name: value for name, value in json.loads(head).items() if name != "defaults"}
     path.write_bytes(gzip.compress(json.dumps(old).encode() + b"\n" + row + b"\n"))
@@ -161,8 +161,8 @@ def test_a_header_of_before_is_still_read(place):
 
 def test_the_same_rows_give_the_same_bytes(place):
     made = results.Result("one", [{"a": 1}], {}, {}, {})
-    first = results.write(made, place / "x").read_bytes()
-    assert results.write(made, place / "y").read_bytes() == first
+    first = making.write(made, place / "x").read_bytes()
+    assert making.write(made, place / "y").read_bytes() == first
 
 
 def test_columns_and_rows_are_asked_by_name():
@@ -179,7 +179,7 @@ def test_columns_and_rows_are_asked_by_name():
 def test_a_missing_or_broken_table_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No table 'one'.*make results"):
         results.read("one", tmp_path)
-    path = results.write(results.Result("one", [{"a": 1}], {}, {}, {}), tmp_path)
+    path = making.write(results.Result("one", [{"a": 1}], {}, {}, {}), tmp_path)
     whole = path.read_bytes()
     for broken in (b"", b"no gzip", whole[:-9], gzip.compress(b"{}\n"), gzip.compress(b"{no")):
         path.write_bytes(broken)
@@ -189,7 +189,7 @@ def test_a_missing_or_broken_table_says_so(tmp_path):
 
 def test_nothing_that_json_cannot_say_is_kept(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
-        results.write(results.Result("one", [{"a": math.nan}], {}, {}, {}), tmp_path)
+        making.write(results.Result("one", [{"a": math.nan}], {}, {}, {}), tmp_path)
     assert not list(tmp_path.iterdir())
 
 

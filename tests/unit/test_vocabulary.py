@@ -49,7 +49,7 @@ words = sys.modules[name] = types.ModuleType(name)
 exec(compile(source.replace(")}  # fmt: skip", record), name, "exec"), words.__dict__)
 
 import numpy as np
-from course_utils import clay, judge
+from course_utils import catalog, clay, judge
 from course_utils.clay import captions, control_maps
 from course_utils.controls import reader
 from course_utils.judge import network
@@ -63,6 +63,7 @@ assert "fox" in captions.caption(found, np.random.default_rng(0)).text
 assert np.asarray(control_maps.seg_map(made))[made.klass == 50].tolist()[0] == [255, 0, 122]
 asked = clay.scene(3, words="a white fox with a crown in the snow").things[0]
 assert (asked.word, asked.colour, asked.wears[0].word) == ("fox", "white", "crown")
+assert catalog.unknown_words("a fox and a cat", "clay") == ["fox"]
 # The networks that ship were trained before it: they load, say what they said, and never a fox.
 sight = judge.look(clay.render(clay.scene(1, words="a red clock"), 256, 256).image)
 assert sight.has("clock", "red") and network.label_of("fox") == 40 == network.label_of("raised hand") + 1

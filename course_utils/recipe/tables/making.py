@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
 import math
 import time
@@ -12,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ... import catalog, env
-from ...results import Result, read, write
+from ...results import Result, read
+from ...results.rows import path_of
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,21 @@ def make(table: Table, folder: Path | None = None, minutes: float = math.inf) ->
     if whole and state.is_main_process:
         write(Result(table.name, [row for key in jobs for row in done[key]], **made), folder)
     return whole
+
+
+def write(result: Result, folder: Path | None = None) -> Path:
+    """Write a table, whole or not at all; the same rows give the same bytes."""
+    path = path_of(result.name, folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = {part: getattr(result, part) for part in ("settings", "models", "defaults", "versions")}
+    lines = "".join(json.dumps(line, allow_nan=False) + "\n" for line in (made, *result.rows))
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:
+        file.write(lines.encode())
+    spare = path.with_suffix(".new")
+    spare.write_bytes(packed.getvalue())
+    spare.replace(path)
+    return path
 
 
 def fresh(table: Table, folder: Path | None = None) -> bool:
