@@ -4,4 +4,5 @@ A table is a list of raw rows with the settings, the hashes of the weights and t
 `assets/results/`. A lesson reads it with `read(name)`, draws it, and reruns a small sample live.
 """
 
+from . import counting
 from .rows import FOLDER, Result, read, stale

@@ -92,8 +92,7 @@ plots.described(shown, "One seed painted with neither map, with the body's, with
 # numbers are not known: reader and judge know clay.
 
 # %% tags=["check", "nbval-ignore-output"]
-known = made_by if runtime.lane == "clay" else {}
-kept = {name: controls.adherence_of_joints(made, image) for name, image in known.items()}
+kept = {name: controls.adherence_of_joints(made, image) for name, image in made_by.items() if runtime.lane == "clay"}
 for name, found in kept.items():
     print(f"{name}: body {found['body']:.2f}, hand {found['hand']:.2f}; fingers: {judge.look(made_by[name]).fingers}")
 if kept:

@@ -28,7 +28,6 @@ import torch
 
 from course_utils import attention, catalog, checks, editing, env, excite, judge, metrics, plots, results, widgets
 from course_utils.clay.vocabulary import THINGS
-from course_utils.results import counting
 
 runtime = env.start(seed=0)
 
@@ -351,8 +350,8 @@ plots.described(
 # %% tags=["nbval-ignore-output"]
 table = results.read("excite")
 true, bare, pushed = (table.where(way=way) for way in ("truth", "without", "with"))
-bars = counting.bars(true)
-print(counting.report(table.rows))
+bars = results.counting.bars(true)
+print(results.counting.report(table.rows))
 
 # %% [markdown]
 # Read a line from the left: the judge's own error, the rate without, the rate with, and how much of the fault is left.
@@ -369,8 +368,8 @@ print(counting.report(table.rows))
 # incomplete may have become a mixed one, so add the two lines up before you rejoice.
 
 # %% tags=["nbval-ignore-output"]
-kinds = counting.by_kind(bare, pushed, "missing", bars)
-print(counting.report_kinds(kinds))
+kinds = results.counting.by_kind(bare, pushed, "missing", bars)
+print(results.counting.report_kinds(kinds))
 values = {kind: found.ratio.value for kind, found in kinds.items() if found.before}
 ends = {kind: (kinds[kind].ratio.low, kinds[kind].ratio.high) for kind in values}
 plots.described(plots.bars(values, ends, title="Missing, with / without", form="{:.2f}"), "The ratios above, as bars.")
@@ -382,12 +381,12 @@ plots.described(plots.bars(values, ends, title="Missing, with / without", form="
 # What does it cost, and which of its parts matter? The parts were changed one at a time, on every fourth prompt.
 
 # %% tags=["check", "nbval-ignore-output"]
-print(counting.report_parts(table.rows, results.read("excite_parts").rows))
-print(f"\na picture takes {counting.cost(bare, pushed)} times as long with it")
-missing = counting.compare(bare, pushed, "missing", bars)
-own = counting.compare(true, true, "missing", bars).before
+print(results.counting.report_parts(table.rows, results.read("excite_parts").rows))
+print(f"\na picture takes {results.counting.cost(bare, pushed)} times as long with it")
+missing = results.counting.compare(bare, pushed, "missing", bars)
+own = results.counting.compare(true, true, "missing", bars).before
 tuned = {row["prompt"] for row in results.read("excite_knobs").rows}
-strange = counting.compare(bare, [row for row in pushed if row["prompt"] not in tuned], "missing", bars)
+strange = results.counting.compare(bare, [row for row in pushed if row["prompt"] not in tuned], "missing", bars)
 print(f"missing, with / without, on the {strange.prompts} prompts that the knobs were not chosen on: {strange.ratio}")
 assert len(bare) == len(pushed) == len(true) == 276 * 4
 assert own < missing.after, "the judge's error hides what is left"
@@ -484,7 +483,7 @@ plots.described(
 
 # %% tags=["nbval-ignore-output"]
 tried = results.read("excite_knobs")
-scales, lines = counting.by_scale(tried, config.sharpness, ["missing", "extra"], bars)
+scales, lines = results.counting.by_scale(tried, config.sharpness, ["missing", "extra"], bars)
 figure = plots.curve(scales, lines, xlabel="scale; 0 is without", ylabel="rate", title="Counted on other seeds")
 said = "; ".join(f"{name} " + ", ".join(f"{rate:.0%}" for rate in rates) for name, rates in lines.items())
 plots.described(figure, f"Two rates over the scales {', '.join(f'{scale:g}' for scale in scales)}: {said}.")
