@@ -10,34 +10,3 @@ from .files import AUTOENCODER, PAINTED_BY, TRAINED_ON, check_model, hashes, wei
 from .hub import announcement, fetch, fetch_pickles
 from .loading import lane_of, load, release, source
 from .samplers import schedulers, with_scheduler
-
-__all__ = [
-    "AUTOENCODER",
-    "CHECKPOINTS",
-    "CONTROLS",
-    "KINDS",
-    "PAINTED_BY",
-    "TRAINED_ON",
-    "Checkpoint",
-    "announcement",
-    "check_call",
-    "check_model",
-    "check_size",
-    "checkpoint",
-    "control_names",
-    "defaults",
-    "dtype_keyword",
-    "fetch",
-    "fetch_pickles",
-    "hashes",
-    "lane_of",
-    "load",
-    "prompt_notes",
-    "quiet",
-    "release",
-    "schedulers",
-    "source",
-    "unknown_words",
-    "weights_hash",
-    "with_scheduler",
-]

@@ -92,7 +92,6 @@ def test_a_mac_computes_sd15_in_float16_and_clay_on_its_cpu(monkeypatch, no_gpu)
         ("cpu", torch.float32),
         ("mps", torch.float16),
     ]
-    assert ()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert env.choose_device("sd15") == env.choose_device("clay") == "cuda"
 
