@@ -140,7 +140,7 @@ def _from_array(pixels: np.ndarray, shown: str) -> Image.Image:
     elif np.issubdtype(pixels.dtype, np.floating):
         if not (np.isfinite(pixels).all() and 0 <= pixels.min() and pixels.max() <= 1):
             raise ValueError(f"{shown} holds floats outside 0-1, or NaN; scale them to 0-1, or give uint8 0-255.")
-        pixels = (pixels * 255 + 0.5).astype(np.uint8)
+        pixels = (pixels * 255).round().astype(np.uint8)  # as diffusers makes pictures of its floats
     elif pixels.dtype != np.uint8:
         raise ValueError(f"{shown} is of dtype {pixels.dtype}; give uint8 0-255, uint16, bool, or floats 0-1.")
     return Image.fromarray(pixels)
