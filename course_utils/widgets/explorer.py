@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +17,9 @@ from . import parts
 from .browser import HERE, jpeg
 from .panel import Panel
 from .record import Settings, Shot
-from .running import call
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
-
     from diffusers import DiffusionPipeline
-    from diffusers.utils import BaseOutput
 
 FINEST = 16  # layers whose maps have at most this side in a square picture: finer ones would fill the memory on sd15
 ALL = "all layers"
@@ -118,27 +115,20 @@ class ExplorerPanel(Panel):
         super().__init__(pipe, knobs, start, folder=folder, image=self.explorer)
         self.explorer.observe(self._answer(self._choose), ["word", "layer", "head", "step"])
 
-    def _call(
-        self,
-        pipe: DiffusionPipeline,
-        settings: Settings,
-        arguments: dict[str, Any],
-        stop: threading.Event,
-        on_step: Callable[[int, int], None],
-    ) -> BaseOutput | None:
-        """Call the pipeline and listen to all layers that are not too fine, heads and steps apart.
-
-        Raises:
-            RuntimeError: somebody else used the model meanwhile, so that the maps are mixed up.
-        """
+    @contextmanager
+    def _around(self, pipe: DiffusionPipeline, settings: Settings) -> Iterator[None]:
+        """Capture all layers that are not too fine, heads and steps apart."""
         self.outbox(self.explorer, **self.explorer.nothing())
         sides = {attention.native_side(pipe.unet) // factor for factor in attention.cross_layers(pipe.unet).values()}
-        with attention.capture(pipe, sorted(side for side in sides if side <= FINEST), True, True) as maps:
-            output = call(pipe, settings, arguments, stop, on_step)
-        if output is not None and len(maps.timesteps) != pipe.num_timesteps:
+        fine = sorted(side for side in sides if side <= FINEST)
+        with attention.capture(pipe, fine, heads=True, steps=True) as self._newest:
+            yield
+        self._expected = pipe.num_timesteps
+
+    def _finish(self, settings: Settings, output: Any, began: float) -> None:
+        if output is not None and len(self._newest.timesteps) != self._expected:
             raise RuntimeError("another cell used the model at the same time. Press Generate again.")
-        self._newest = maps
-        return output
+        super()._finish(settings, output, began)
 
     def _show(self, shot: Shot, text: str) -> None:
         self._maps.setdefault(shot, self._newest)

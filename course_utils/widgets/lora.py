@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,11 +18,10 @@ from .lora_teacher import Teacher
 from .panel import Panel
 from .parts import classed, reason
 from .record import Settings, free, slug
-from .running import Outbox, call, own_model, own_pipeline
+from .running import Outbox, own_model, own_pipeline
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
-    from diffusers.utils import BaseOutput
 
 MOST = 6  # LoRAs that have a slider
 LOUDEST = 2.0  # weight
@@ -212,17 +212,13 @@ class LoraPanel(Panel):
         self.outbox(self.teacher.stop, disabled=not (running and self._learning))
         self.outbox(self.stop, disabled=not running or self._learning)
 
-    def _call(
-        self, pipe: DiffusionPipeline, settings: LoraSettings, arguments: dict[str, Any], stop: threading.Event,
-        on_step: Callable[[int, int], None],
-    ) -> BaseOutput | None:  # fmt: skip
-        """Call a pipeline with the LoRAs attached."""
+    def _around(self, pipe: DiffusionPipeline, settings: LoraSettings) -> AbstractContextManager:
+        """Attach the LoRAs."""
         if not settings.used:
-            return call(pipe, settings, arguments, stop, on_step)
+            return nullcontext()
         pipe.unet, pipe.text_encoder = own_model(pipe.unet), own_model(pipe.text_encoder)
         paths, weights = zip(*settings.used, strict=True)
-        with personalize.attached(pipe, *(self.loras[path] for path in paths), weights=weights):
-            return call(pipe, settings, arguments, stop, on_step)
+        return personalize.attached(pipe, *(self.loras[path] for path in paths), weights=weights)
 
 
 def lora_panel(

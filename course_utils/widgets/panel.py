@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,6 @@ class Panel(VBox):
         image, shown: what shows the picture and how wide, see `Stage`.
     """
 
-    _call = staticmethod(call)  # makes the picture; a panel that listens meanwhile has its own
     _taught = ""  # words that the base was taught meanwhile
 
     def __init__(
@@ -199,7 +199,13 @@ class Panel(VBox):
         def on_step(done: int, steps: int) -> None:
             self.stage.step(done, steps, preview.picture() if done < steps else None)
 
-        self._finish(settings, self._call(pipe, settings, arguments, stop, on_step), began)
+        with self._around(pipe, settings):
+            output = call(pipe, settings, arguments, stop, on_step)
+        self._finish(settings, output, began)
+
+    def _around(self, pipe: DiffusionPipeline, settings: Settings) -> AbstractContextManager:
+        """Return what a call runs in; here nothing."""
+        return nullcontext()
 
     def _preview(self, settings: Settings, stop: threading.Event) -> None:
         self._inputs(settings)
