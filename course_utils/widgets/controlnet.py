@@ -28,6 +28,7 @@ class ControlSettings(Settings):
 
     kind: ClassVar[str] = "controlnet"
     pipeline: ClassVar[str] = "controlnet"
+    nested: ClassVar[dict[str, Any]] = {"units": lambda units: tuple(map(Unit.of, units))}
 
     units: tuple[Unit, ...]
     guess_mode: bool  # let the map alone decide, the prompt is only a hint
@@ -57,11 +58,6 @@ class ControlSettings(Settings):
     def controls(self) -> list[str]:
         """Return the models' names, as `catalog.load` takes them."""
         return [unit.control for unit in self.units]
-
-    @classmethod
-    def of(cls, found: dict[str, Any]) -> ControlSettings:
-        """Return settings from what JSON made of them."""
-        return cls(**found | {"units": tuple(map(Unit.of, found["units"]))})
 
     def _maps(self) -> Any:
         return _listed([unit.map(self.height, self.width, self.lane) for unit in self.units])

@@ -99,6 +99,7 @@ class ExciterSettings(Settings):
     """The knobs of one call whose words are excited."""
 
     kind: ClassVar[str] = "exciter"
+    nested: ClassVar[dict[str, Any]] = {"words": tuple}
     renamed: ClassVar[dict[str, str]] = {**Settings.renamed, "scale": "scale_factor"}
 
     words: Chosen
@@ -121,11 +122,6 @@ class ExciterSettings(Settings):
         config, paper = asdict(self.config), asdict(AttendExciteConfig())
         changes = ", ".join(f"{name}={value!r}" for name, value in config.items() if value != paper[name])
         return f"excite.exciting(pipe, {list(self.words)!r}, excite.AttendExciteConfig({changes}))"
-
-    @classmethod
-    def of(cls, found: dict[str, Any]) -> ExciterSettings:
-        """Return settings from what JSON made of them."""
-        return cls(**found | {"words": tuple(found["words"])})
 
 
 @dataclass

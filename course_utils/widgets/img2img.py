@@ -32,6 +32,7 @@ class Img2ImgSettings(Settings):
 
     kind: ClassVar[str] = "img2img"
     pipeline: ClassVar[str] = "img2img"
+    nested: ClassVar[dict[str, Any]] = {"image": PictureSource.of}
 
     image: PictureSource  # with what is drawn on it, and marks where alone it may change
     strength: float  # 0-1
@@ -50,11 +51,6 @@ class Img2ImgSettings(Settings):
     def preparation(self) -> str:
         """Return Python that makes the picture and the mask."""
         return self.image.code(self.height, self.width)
-
-    @classmethod
-    def of(cls, found: dict[str, Any]) -> Img2ImgSettings:
-        """Return settings from what JSON made of them."""
-        return cls(**found | {"image": PictureSource.of(found["image"])})
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class LoraSettings(Settings):
     """The knobs of one call with LoRAs."""
 
     kind: ClassVar[str] = "lora"
+    nested: ClassVar[dict[str, Any]] = {"loras": lambda loras: tuple(map(tuple, loras))}
 
     loras: Weighted
 
@@ -50,11 +51,6 @@ class LoraSettings(Settings):
         """Return Python for the `with` around the call."""
         weights = [weight for _, weight in self.used]
         return f"personalize.attached(pipe, *loras, weights={weights})" if weights else ""
-
-    @classmethod
-    def of(cls, found: dict[str, Any]) -> LoraSettings:
-        """Return settings from what JSON made of them."""
-        return cls(**found | {"loras": tuple((path, weight) for path, weight in found["loras"])})
 
 
 class LoraSliders(VBox):

@@ -50,17 +50,10 @@ def received(
     folder: Path,
     check: Callable[[Image.Image], None] = lambda image: None,
 ) -> str:
-    """Take what an upload button brought: read it, make it as small as the panel needs, keep it.
+    """Keep what an upload button brought, as small as the panel needs it, and return the file's path.
 
-    Args:
-        change: of the button's `data` or `problem`.
-        message: says what is wrong.
-        size: (height, width) of the panel's pictures.
-        folder: the panel's.
-        check: raises where the picture will not do.
-
-    Returns:
-        The path of the kept file; "" without one.
+    `change` is of the button's `data` or `problem`, `check` raises where the picture will not do; what is wrong stands
+    in `message`, and the path is "".
     """
     upload = change.owner
     if change.name == "data" and not change.new:

@@ -9,6 +9,7 @@ import os
 import re
 import tempfile
 import textwrap
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -43,6 +44,7 @@ class Settings:
 
     kind: ClassVar[str] = "text2img"  # of panel
     pipeline: ClassVar[str] = "text2img"  # of catalog.load
+    nested: ClassVar[dict[str, Callable[[Any], Any]]] = {}  # what makes a field of what JSON made of it
     renamed: ClassVar[dict[str, str]] = {  # fields, by their names in pictures that were saved before version 0.2
         "steps": "num_inference_steps",
         "guidance": "guidance_scale",
@@ -101,7 +103,7 @@ class Settings:
     @classmethod
     def of(cls, found: dict[str, Any]) -> Settings:
         """Return settings from what JSON made of them."""
-        return cls(**found)
+        return cls(**found | {name: make(found[name]) for name, make in cls.nested.items()})
 
 
 @dataclass(frozen=True)

@@ -131,19 +131,9 @@ def call(
     stop: threading.Event,
     on_step: Callable[[int, int], None],
 ) -> BaseOutput | None:
-    """Call the pipeline as `settings` say.
+    """Call a pipeline with the settings' arguments; return None if `stop` was set before its last step.
 
-    Args:
-        pipe: from `own_pipeline`.
-        arguments: `settings.arguments()`.
-        stop: set it to skip the remaining steps.
-        on_step: is told after each step how many are done, and how many there are.
-
-    Returns:
-        What the pipeline gave; None when it was stopped before its last step.
-
-    Raises:
-        ValueError: a setting that cannot be; and whatever the pipeline raises.
+    After each step `on_step` is told how many are done, and how many there are.
     """
     own = arguments.get("callback_on_step_end", lambda pipe, step, timestep, kept: kept)
 
