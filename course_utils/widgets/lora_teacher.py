@@ -16,7 +16,7 @@ from .. import controls, env, personalize
 from ..clay.vocabulary import COLOURS
 from ..personalize import pretrained
 from .browser import Download, Upload
-from .curve import draw_curves
+from .curve import WIDTH, draw_curves
 from .parts import LABELS, Message, classed, indented, slider
 from .picture_knob import Thumbnails, received
 from .running import Outbox
@@ -132,7 +132,7 @@ class Teacher(VBox):
         self.error, self.notes = Message("error"), Message("notes")
         names = tuple(f"sample {number}" for number in range(1, SLOTS + 1))
         self.strip = Thumbnails(names, config.height, config.width)
-        self.curve = classed(ImageWidget(format="png", layout=Layout(width="320px")), "curve")
+        self.curve = classed(ImageWidget(format="png", layout=Layout(width=f"{WIDTH}px")), "curve")
         self.status = classed(HTML("Nothing learned yet."), "status")
         self.link = Download("Download the LoRA")
         self.save = Button(description="Save", disabled=True, tooltip="Write the file again")
@@ -149,7 +149,7 @@ class Teacher(VBox):
     def _arranged(self) -> HBox:
         actions = classed(HBox([self.train, self.stop, self.error]), "actions")
         knobs = [self.pictures, self.trigger, self.rank, self.steps, actions, self.notes]
-        files = HBox([self.link, self.save, self.download, self.drive])
+        files = classed(HBox([self.link, self.save, self.download, self.drive]), "actions")
         side = [self.curve, self.strip, self.status, files]
         return classed(HBox([classed(VBox(knobs), "knobs"), classed(VBox(side), "side")]), "columns")
 

@@ -358,7 +358,7 @@ plots.described(plots.strip(cuts, names, size=(170, 170)), f"A raised hand, true
 # %% [markdown]
 # ## The panel
 #
-# Up to four maps, each on a tab of its own, with its picture, preprocessor, model, weight and span. Take "the scene's
+# Up to four maps, one on show at a time, each with its picture, preprocessor, model, weight and span. Take "the scene's
 # truth" as preprocessor and openpose as model, and you have the pose of this lesson.
 
 # %% tags=["widget", "nbval-ignore-output"]
