@@ -358,8 +358,8 @@ plots.described(plots.strip(cuts, names, size=(170, 170)), f"A raised hand, true
 # %% [markdown]
 # ## The panel
 #
-# Up to four maps, one on show at a time, each with its picture, preprocessor, model, weight and span. Take "the scene's
-# truth" as preprocessor and openpose as model, and you have the pose of this lesson.
+# Up to four maps, one on show at a time, each with its picture, preprocessor, model, weight and span. Take "the
+# scene's truth" as preprocessor and openpose as model, and you have the pose of this lesson.
 
 # %% tags=["widget", "nbval-ignore-output"]
 pipe = catalog.load("controlnet", lane=runtime.lane, control=["canny", "depth"])
