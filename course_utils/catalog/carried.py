@@ -54,14 +54,19 @@ def state_of(model: nn.Module) -> WeightState:
     return _states()[first]
 
 
-def carried(model: nn.Module) -> str:
-    """Say what a model carries beyond its checkpoint's weights; empty if nothing."""
+def carried(model: nn.Module, merged: bool = True) -> str:
+    """Say what a model carries beyond its checkpoint's weights; empty if nothing.
+
+    Args:
+        model: a UNet or a text encoder.
+        merged: name LoRAs too that `personalize.merge` put there, from which there is an exact way back.
+    """
     if attached := getattr(model, "peft_config", None):
         return f"the LoRA {', '.join(map(repr, attached))}: pipe.unload_lora_weights() takes it out"
     state = state_of(model)
     if fingerprint(model) != state.fingerprint:
         return "weights that were changed in place, such as by fuse_lora: catalog.release() and load it again"
-    if state.merged:
+    if merged and state.merged:
         triggers = ", ".join(repr(each.trigger) for each in state.merged)
         return f"the merged LoRA {triggers}: personalize.unmerge takes it out"
     return ""

@@ -7,6 +7,7 @@ import argparse
 from accelerate import Accelerator
 
 from .. import catalog, env, personalize
+from .weights import check_out
 
 FIELDS = {"max_train_steps": int, "learning_rate": float, "train_batch_size": int, "rank": int, "seed": int}
 
@@ -28,6 +29,7 @@ def arguments(line: list[str] | None = None) -> argparse.Namespace:
 def main(line: list[str] | None = None) -> None:
     """Train and save; every process trains, the first one speaks and writes."""
     given = arguments(line)
+    check_out(given.out, name="out")
     first = Accelerator().is_main_process  # before the pipeline, so that each process has a card of its own
     changes = {name: getattr(given, name) for name in FIELDS if getattr(given, name) is not None}
     config = personalize.preset(given.method, given.lane, **changes)

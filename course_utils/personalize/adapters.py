@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from ..catalog.carried import PARTS, carried, fingerprint, state_of
+from ..catalog.carried import carried
 from ..validation import check_value
 from .presets import ATTENTION, LoraTrainingConfig
 from .weights import Lora, check_base
@@ -76,9 +76,8 @@ def adapted(pipe: DiffusionPipeline, config: LoraTrainingConfig) -> dict[str, tu
 
 
 def check_fit(pipe: DiffusionPipeline, config: LoraTrainingConfig) -> None:
-    """Raise unless LoRA layers can be put into a pipeline: no other LoRA there, layers known, rank not too large."""
+    """Raise unless LoRA layers can be put into a pipeline: layers known, rank not too large."""
     for model, target_modules in adapted(pipe, config).values():
-        check_free(model)
         layers = targets(model, target_modules).values()
         most = min((min(layer.in_features, layer.out_features) for layer in layers), default=0)
         if not 1 <= config.rank <= most:
@@ -88,24 +87,11 @@ def check_fit(pipe: DiffusionPipeline, config: LoraTrainingConfig) -> None:
             )
 
 
-def check_free(model: nn.Module) -> None:
-    """Raise if a model carries a LoRA already."""
-    if getattr(model, "peft_config", None):
-        carried = ", ".join(map(repr, model.peft_config))
-        raise ValueError(f"The {type(model).__name__} carries the LoRA {carried}: pipe.unload_lora_weights() first.")
-
-
-def check_weights(model: nn.Module) -> None:
-    """Raise if a model's weights were changed in place by something that cannot be undone here."""
-    if fingerprint(model) != state_of(model).fingerprint:
-        raise ValueError(f"The {type(model).__name__} carries {carried(model)}.")
-
-
-def check_untouched(pipe: DiffusionPipeline) -> None:
-    """Raise if the models of a pipeline carry anything beyond their checkpoint's weights."""
-    for part in PARTS:
-        if found := carried(getattr(pipe, part)):
-            raise ValueError(f"pipe.{part} carries {found}.")
+def check_untouched(*models: nn.Module, merged: bool = False) -> None:
+    """Raise if models carry more than their checkpoints' weights; `merged` lets what `merge` put there pass."""
+    for model in models:
+        if found := carried(model, merged=not merged):
+            raise ValueError(f"The {type(model).__name__} carries {found}.")
 
 
 @contextmanager
@@ -125,6 +111,7 @@ def injected(
     Raises:
         ValueError: a rank or layer that does not fit, or a pipeline that carries a LoRA already.
     """
+    check_untouched(pipe.unet, pipe.text_encoder, merged=True)
     check_fit(pipe, config)
     with ExitStack() as stack:
         parameters: dict[str, nn.Parameter] = {}
@@ -228,11 +215,9 @@ def attached(
     for number, weight in enumerate(weights):
         check_value(f"weights[{number}]", weight, float)
     models = [pipe.unet, pipe.text_encoder]
-    for model in models:
-        check_free(model)
-        check_weights(model)
     for lora in loras:
         check_base(lora.about, pipe)
+    check_untouched(*models, merged=True)
     names = tuple(f"lora{number}" for number in range(len(loras)))
     with _restored(*models):
         for name, lora in zip(names, loras, strict=True):

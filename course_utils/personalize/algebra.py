@@ -10,7 +10,7 @@ import torch
 
 from ..catalog.carried import fingerprint, state_of
 from ..validation import check_value
-from .adapters import check_free, check_weights
+from .adapters import check_untouched
 from .weights import Lora, check_base
 
 if TYPE_CHECKING:
@@ -48,14 +48,13 @@ def merge(pipe: DiffusionPipeline, lora: Lora, weight: float = 1.0) -> Merged:
     """
     check_value("weight", weight, float)
     models = _changed(pipe, lora)
+    check_base(lora.about, pipe)
+    check_untouched(pipe.unet, pipe.text_encoder, merged=True)
     for model in models:
-        check_free(model)
         if any(other.lora is lora or _same(other.lora, lora) for other in state_of(model).merged):
             raise ValueError(
                 f"lora {lora.about.trigger!r} is merged already, and would count twice: unmerge it first."
             )
-        check_weights(model)
-    check_base(lora.about, pipe)
     kept = {}
     for name, change in changes(lora):
         w = _weight(pipe, name)
@@ -82,8 +81,7 @@ def unmerge(pipe: DiffusionPipeline, merged: Merged) -> None:
             raise ValueError(f"merged: the LoRA {merged.trigger!r} is not merged into this pipeline (any more).")
         if stack[-1] is not merged:
             raise ValueError(f"merged: {stack[-1].trigger!r} was merged after {merged.trigger!r}: unmerge that first.")
-        check_free(model)
-        check_weights(model)
+    check_untouched(*models, merged=True)
     for name, kept in merged.kept.items():
         _weight(pipe, name).copy_(kept)
     for model in models:

@@ -19,7 +19,7 @@ from .. import catalog, env
 from ..training import Loop, Plan
 from . import adapters, batches
 from .datasets import Example, check_captions
-from .memory import check_memory, file_bytes, small_latents
+from .memory import advice, check_memory, file_bytes, small_latents
 from .presets import LoraTrainingConfig, TrainingConfig, check_training
 from .weights import About, Lora, Tuned, base_of, check_out
 
@@ -82,9 +82,9 @@ class TrainingRun:
         """Check what can be checked before anything is computed, and find the folder of the run."""
         check_training(config, pipe.vae_scale_factor)
         check_captions(pipe, examples, trigger)
+        adapters.check_untouched(pipe.unet, pipe.text_encoder)
         if isinstance(config, LoraTrainingConfig):
             adapters.check_fit(pipe, config)
-        adapters.check_untouched(pipe)
         self.accelerator = Accelerator()
         if pipe.unet.device.type != self.accelerator.device.type:
             pipe.to(self.accelerator.device)
@@ -172,7 +172,12 @@ class TrainingRun:
 
         if not self.progress.stopped:
             with eased(self.unet, self.config, self.pipe.vae_scale_factor):
-                loop.run(loss_of, watch=watch)
+                try:
+                    loop.run(loss_of, watch=watch)
+                except torch.OutOfMemoryError as error:
+                    raise MemoryError(
+                        f"Step {loop.step + 1} does not fit into memory. {advice(self.config)}"
+                    ) from error
         return loop
 
     def _plan(self, clip: float) -> Plan:

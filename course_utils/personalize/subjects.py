@@ -25,7 +25,7 @@ COMPANY = {1: ("yellow", "mushroom"), 2: ("green", "box"), 3: ("blue", "bowl")}
 SPARE = "red"  # in place of a colour that is the subject's own
 # Scenes that show a style: whole things in clay, said plainly.
 PLAIN_MIX = Mix(framings=(1.0, 0.0, 0.0, 0.0), cubist=0.0, cubist_painting=0.0)
-PLAIN_MIX = CaptionMix(place=1.0, wears=1.0, only_one=0.0, slip=0.0)
+PLAIN_CAPTIONS = CaptionMix(place=1.0, wears=1.0, only_one=0.0, slip=0.0)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def style_examples(
     examples = []
     for index in range(first, first + count):
         scene = sample(STYLE_WORLD, index, PLAIN_MIX)
-        shown = caption(scene, np.random.default_rng([STYLE_WORLD, index]), PLAIN_MIX).text
+        shown = caption(scene, np.random.default_rng([STYLE_WORLD, index]), PLAIN_CAPTIONS).text
         picture = Image.fromarray(clay.render(replace(scene, style=style), height, width).image)
         shown = shown.removeprefix("a picture of ").removeprefix("a photo of ")
         examples.append(Example(picture, "a {} picture of " + shown))

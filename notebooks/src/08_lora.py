@@ -39,9 +39,9 @@ runtime = env.start(seed=0)
 # ## A thing without a word
 #
 # Here are five renders of one orange robot. Nothing that paints on the clay lane has met a robot. (The judge has: it
-# must count them.) Above them: what the model makes of the words "a sks robot". **sks** is a made-up word, so rare
-# that nobody misses what it meant before. It shall mean "this one". "robot" says what kind of thing it is: to Stable
-# Diffusion, that is. Ours has never read that word either.
+# must count them.) Above them: what the model makes of the words "a sks robot". **sks** is a word that our model has
+# never read. It shall mean "this one". (To Stable Diffusion it is a rifle, which may show through: take a rarer one
+# there.) "robot" says what kind of thing it is: to Stable Diffusion, that is. Ours has never read that word either.
 
 # %%
 pipe = catalog.load("text2img", lane=runtime.lane)

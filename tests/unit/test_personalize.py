@@ -303,3 +303,13 @@ def test_training_takes_the_lane_of_the_pipeline(photo_pipe, pipe, monkeypatch, 
     monkeypatch.setattr("course_utils.env.choose_lane", lambda lane=None: lane or pytest.fail("asked again"))
     for each, lane in ((photo_pipe, "sd15"), (pipe, "clay")):
         assert personalize.lora(each, pictures(), TRIGGER, folder=tmp_path / lane).about.rank == ranks[lane]
+
+
+def test_a_step_that_does_not_fit_says_what_to_change(pipe, monkeypatch, tmp_path):
+    def full(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("course_utils.personalize.batches.PreservationLoss.__call__", full)
+    with pytest.raises(MemoryError, match="gradient_checkpointing=True, train_batch_size=1"):
+        personalize.lora(pipe, pictures(), TRIGGER, LORA, folder=tmp_path)
+    assert not hasattr(pipe.unet, "peft_config")
