@@ -18,6 +18,7 @@ STAGE ?=
 # Side by side, a file to a process with one thread: two programs of many threads slow each other down.
 SIDE_BY_SIDE = OMP_NUM_THREADS=1 $(OFFLINE)
 SPREAD = -n $(JOBS) --dist loadfile
+LESSONS = $(shell ls -r notebooks/*.ipynb)  # the last ones take longest: they begin
 
 export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
@@ -41,14 +42,14 @@ test: setup ## everything: style, unit tests, browser, every notebook; no networ
 	$(PY) -m ruff check .
 	$(SIDE_BY_SIDE) $(PY) -m pytest tests --ignore=tests/sd15 -m "not browser" $(SPREAD)
 	chromium=$$(tools/find_chromium.sh) && $(OFFLINE) COURSE_CHROMIUM="$$chromium" $(PY) -m pytest tests -m browser
-	$(SIDE_BY_SIDE) $(PY) -m pytest --nbval notebooks/*.ipynb $(SPREAD)
+	$(SIDE_BY_SIDE) $(PY) -m pytest --nbval $(LESSONS) $(SPREAD)
 
 test-unit: setup ## style and the quick tests only: no training, no browser, no notebooks
 	$(PY) -m ruff check .
 	$(SIDE_BY_SIDE) $(PY) -m pytest tests --ignore=tests/recipe --ignore=tests/sd15 -m "not slow and not browser" $(SPREAD)
 
 test-notebooks: setup ## the notebooks only
-	$(SIDE_BY_SIDE) $(PY) -m pytest --nbval notebooks/*.ipynb $(SPREAD)
+	$(SIDE_BY_SIDE) $(PY) -m pytest --nbval $(LESSONS) $(SPREAD)
 
 test-colab: setup-colab ## under Colab's versions: unit tests, lessons 00, 01, and all lessons on the sd15 lane
 	$(SIDE_BY_SIDE) $(PY_COLAB) -m pytest tests/unit tests/widgets -m "not browser" $(SPREAD)

@@ -71,10 +71,8 @@ def pair(task: str, model: Path, processor: Path, **how) -> tuple[PreTrainedMode
 
 
 def device() -> str:
-    """Return where preprocessors run."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """Return where preprocessors run: on a Mac the CPU, for some are older than its GPU."""
+    return env.choose_device("clay")
 
 
 def nearness(picture: Image.Image, lane: str) -> np.ndarray:

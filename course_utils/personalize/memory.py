@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from .. import env
 from .adapters import adapted, parameters_per_rank
 from .presets import DreamBoothConfig, LoraTrainingConfig, TrainingConfig
@@ -58,7 +56,7 @@ def check_memory(pipe: DiffusionPipeline, config: TrainingConfig, free_gb: float
     Raises:
         MemoryError: says how much is missing, and what to change.
     """
-    free_gb = free(pipe.unet.device) if free_gb is None else free_gb
+    free_gb = env.free_memory(pipe.unet.device.type) / env.GIB if free_gb is None else free_gb
     needed = memory_gb(pipe, config)
     if needed > free_gb:
         raise MemoryError(
@@ -75,16 +73,6 @@ def advice(config: TrainingConfig) -> str:
     ways += ["ema_steps=0"] if config.ema_steps and whole else []
     ways += ["a LoRA in place of DreamBooth"] if whole else []
     return f"Try {', '.join([*ways, f'smaller pictures than height={config.height}, width={config.width}'])}."
-
-
-def free(device: torch.device) -> float:
-    """Give the GiB that may still be used on a device."""
-    if device.type == "cuda":
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return (torch.cuda.mem_get_info(device)[0] + unused) / env.GIB
-    import psutil
-
-    return min(psutil.virtual_memory().available, env.total_memory()) / env.GIB
 
 
 def latent_pixels(config: TrainingConfig, covers: int) -> int:
