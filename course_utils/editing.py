@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
+from .catalog import check_sampler
 from .pictures import as_mask, as_picture
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def keep_outside(mask: Image.Image, picture: Image.Image, seed: int = 0) -> Call
         nonlocal clean, noise, inside
         latents = kept["latents"]
         if step == 0:
+            check_sampler(pipe, "masked edit")
             clean = encode(pipe, picture).to(latents)
             noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed)).to(latents)
             inside = torch.nn.functional.adaptive_max_pool2d(free, latents.shape[-2:]).to(latents)

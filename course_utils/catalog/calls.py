@@ -35,6 +35,7 @@ CAPTION_WORDS = """
     gentleman lady grey
 """.split()
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+EMPHASIS = re.compile(r"[(\[{]+([^()\[\]{}]*?)(?::\s*[\d.]+)?[)\]}]+")  # as other programs read it
 SHOWN = 8  # unknown words that a note lists
 QUOTED = 40  # characters that a note quotes
 
@@ -118,7 +119,12 @@ def known_words() -> frozenset[str]:
 
 
 def prompt_notes(
-    prompt: str, lane: str | None = None, pipe: DiffusionPipeline | None = None, taught: str = ""
+    prompt: str,
+    lane: str | None = None,
+    pipe: DiffusionPipeline | None = None,
+    taught: str = "",
+    negative_prompt: str = "",
+    guidance_scale: float | None = None,
 ) -> list[str]:
     """Say in sentences what a learner should know about a prompt before it is used.
 
@@ -130,6 +136,7 @@ def prompt_notes(
         lane: "clay" or "sd15"; None asks `env.choose_lane`.
         pipe: its tokenizer tells what fits; without it nothing is said about length.
         taught: words that the base was taught meanwhile.
+        negative_prompt, guidance_scale: of the same call; the notes on a negative prompt begin with its name.
 
     Returns:
         No, one or several sentences.
@@ -139,10 +146,23 @@ def prompt_notes(
     """
     if not isinstance(prompt, str):
         raise TypeError(f"prompt={_short(prompt)} is {_a(prompt)}; use a text such as 'a cat on the beach'.")
+    notes = _text_notes(prompt, lane, pipe, taught)
     if not prompt.strip():
-        return ["The prompt is empty: the picture is the model's own choice."]
-    unknown = unknown_words(prompt, lane, taught)
-    notes = [_cut_off(prompt, pipe.tokenizer)] if pipe is not None else []
+        notes = ["The prompt is empty: the picture is the model's own choice."]
+    if negative_prompt.strip():
+        notes += [f"Negative prompt: {note}" for note in _text_notes(negative_prompt, lane, pipe, taught)]
+        if guidance_scale is not None and guidance_scale <= 1:
+            notes.append(f"At guidance {guidance_scale:g} the negative prompt is not read; use a guidance above 1.")
+    return notes
+
+
+def _text_notes(text: str, lane: str | None, pipe: DiffusionPipeline | None, taught: str) -> list[str]:
+    """Say what of a text is not read, or means nothing."""
+    notes = [_cut_off(text, pipe.tokenizer)] if pipe is not None else []
+    plain = EMPHASIS.sub(r"\1", text)
+    if plain != text:
+        notes.append("Brackets and weights, as in (lion:1.5), give no emphasis here: they are read as they stand.")
+    unknown = unknown_words(plain, lane, taught)
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
         notes.append(f"The clay model does not know: {', '.join(unknown[:SHOWN])}{more}.")

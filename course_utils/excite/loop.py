@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 import torch
 
-from .. import attention
+from .. import attention, catalog
 from . import equations
 from .equations import AttendExciteConfig
 
@@ -70,7 +70,8 @@ def exciting(
         The log of the last call: for each picture the loss and the peaks before each move.
 
     Raises:
-        ValueError: words that cannot be excited, or a UNet without layers of that resolution.
+        ValueError: words that cannot be excited, a UNet without layers of that resolution, or a scheduler that
+            does not follow the push (`catalog.samplers_for("excite")`).
         RuntimeError: the UNet is being pushed already.
 
     Example:
@@ -107,6 +108,7 @@ class _Exciter:
 
     def begin(self, call: attention.Call) -> None:
         """Find the words in the prompts of a new call."""
+        catalog.check_sampler(self.pipe, "excite")
         words, spans = call.find(self.words)
         self.names = [[str(word) for word in row] for row in words]
         self.mask = equations.token_mask(spans, call.tokens)
@@ -126,10 +128,10 @@ class _Exciter:
         arguments, scheduler = inspect.signature(unet.forward).bind(*args, **kwargs).arguments, self.pipe.scheduler
         unit = torch.ones((), device=arguments["sample"].device)
         scale = float(scheduler.scale_model_input(unit, arguments["timestep"]))
-        inputs = UNetInputs(arguments, self.control, len(self.names), scale)
+        inputs = UNetInputs(arguments, self.control, len(self.names))
         shift = self.push(inputs, step, steps)
         self.put_back()
-        self.put_back = _shift_next_step(scheduler, shift)
+        self.put_back = _shift_next_step(scheduler, shift / scale)  # so a push is as long with every sampler
         return (), inputs.moved(shift)
 
     def push(self, inputs: UNetInputs, step: int, steps: int) -> torch.Tensor:
@@ -178,13 +180,13 @@ class _Exciter:
 class UNetInputs:
     """What a pipeline calls its UNet with in one step, so that it can be called so again with latents that moved.
 
-    The latents that the UNet is given are scaled by the scheduler and, with guidance, there twice.
+    The latents that the UNet is given are scaled by the scheduler and, with guidance, there twice. Moves are measured
+    in that scale, in which all samplers' latents are alike.
     """
 
     arguments: dict  # of the UNet's call, by name
     control: tuple[nn.Module, dict] | None  # the ControlNet and the arguments of its call
     pictures: int  # how many the pipeline makes; their rows, the conditional ones, come last
-    scale: float  # what the scheduler multiplied the latents by
 
     def moved(self, shift: torch.Tensor, rows: torch.Tensor | None = None, again: bool = True) -> dict:
         """Give the arguments with the latents moved, for the full batch or some pictures' conditional rows.
@@ -210,7 +212,7 @@ class UNetInputs:
         if rows is not None:
             arguments = _take(arguments, rows.nonzero().flatten() - self.pictures, len(arguments["sample"]))
         sample, count = arguments["sample"], shift.shape[1]
-        latents = (sample[:, :count] + self.scale * shift.repeat(len(sample) // len(shift), 1, 1, 1)).to(sample.dtype)
+        latents = (sample[:, :count] + shift.repeat(len(sample) // len(shift), 1, 1, 1)).to(sample.dtype)
         return arguments | {"sample": torch.cat([latents, sample[:, count:]], 1)}
 
 

@@ -243,7 +243,7 @@ def exciter_panel(
         "alter_share": parts.slider("alter_share", "Pushed share", config.alter_share, 0.1, 1.0, 0.05),
         "smooth": _box("Smooth the maps", config.sigma > 0),
         "refine": _box("Refine: repeat a step until they are there", bool(config.thresholds)),
-        **parts.sampling(pipe, start),
+        **parts.sampling(pipe, start, "excite"),
     }
     return ExciterPanel(pipe, knobs, start, folder)
 

@@ -99,7 +99,7 @@ def img2img_panel(
         **parts.prompts(start),
         "image": PictureKnob(source_of(picture), start["height"], start["width"], Path(folder), mode="over"),
         "strength": parts.slider("strength", "Strength", strength, 0.05, 1, 0.05),
-        **parts.sampling(pipe, start),
+        **parts.sampling(pipe, start, "img2img"),
     }
     return Panel(pipe, knobs, start, Img2ImgSettings, folder, tall=True)
 
@@ -141,7 +141,7 @@ def depth2img_panel(
         "image": source,
         "depth": depth,
         "strength": parts.slider("strength", "Strength", strength, 0.05, 1, 0.05),
-        **parts.sampling(pipe, start),
+        **parts.sampling(pipe, start, "img2img"),
     }
     return Panel(pipe, knobs, start, Depth2ImgSettings, folder, show_inputs, tall=True)
 

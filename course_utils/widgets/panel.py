@@ -245,11 +245,9 @@ class Panel(VBox):
 
     def _note(self) -> None:
         """Say what is to be known about the prompts."""
+        values = {name: self.knobs[name].value for name in ("prompt", "negative_prompt", "guidance_scale")}
         about = {"lane": self._fixed["lane"], "pipe": self.pipe, "taught": self._taught}
-        notes = catalog.prompt_notes(self.knobs["prompt"].value, **about)
-        if negative := self.knobs["negative_prompt"].value:
-            notes += [f"Negative prompt: {note}" for note in catalog.prompt_notes(negative, **about)]
-        self.notes.say(self.outbox, *notes)
+        self.notes.say(self.outbox, *catalog.prompt_notes(**values, **about))
 
     def _say_error(self, text: str) -> None:
         self.error.say(self.outbox, text)

@@ -70,12 +70,20 @@ def prompts(start: dict[str, Any]) -> dict[str, Widget]:
     }
 
 
-def sampling(pipe: DiffusionPipeline, start: dict[str, Any]) -> dict[str, Widget]:
-    """Return the knobs of the walk from noise to picture: seed, steps, guidance, scheduler."""
-    steps, seed, names = start["num_inference_steps"], start["seed"], catalog.schedulers()
+def sampling(pipe: DiffusionPipeline, start: dict[str, Any], technique: str = "text2img") -> dict[str, Widget]:
+    """Return the knobs of the walk from noise to picture: seed, steps, guidance, scheduler.
+
+    Schedulers that do not work with the technique are not offered; one of the pipeline's own goes by its class.
+    """
+    steps, seed, own = start["num_inference_steps"], start["seed"], catalog.sampler_of(pipe)
+    works = [*catalog.samplers_for(technique), *({own} - set(catalog.SAMPLERS))]
     _check_range("seed", seed, 0, LARGEST_SEED)
-    scheduler = Dropdown(options=list(names), description="Scheduler", style=LABELS, layout=Layout(width="auto"))
-    scheduler.value = next((name for name, kind in names.items() if type(pipe.scheduler) is kind), scheduler.value)
+    scheduler = Dropdown(options=works, description="Scheduler", style=LABELS, layout=Layout(width="auto"))
+    scheduler.value = own if own in works else scheduler.value
+    refused = [
+        f"{name}: {each.refused[technique]}" for name, each in catalog.SAMPLERS.items() if technique in each.refused
+    ]
+    scheduler.tooltip = f"Not here: {'; '.join(refused)}" if refused else None
     return {
         "seed": BoundedIntText(seed, 0, LARGEST_SEED, description="Seed", style=LABELS, layout=Layout(width="200px")),
         "num_inference_steps": slider("num_inference_steps", "Steps", steps, 1, max(60, steps), 1),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -364,7 +365,7 @@ def test_only_wanted_files_are_asked_for():
 # Schedulers
 
 
-@pytest.mark.parametrize("name", catalog.samplers.NAMES)
+@pytest.mark.parametrize("name", catalog.SAMPLERS)
 def test_every_scheduler_paints_and_gives_way(clay, caplog, name):
     pipe = catalog.load()
     before = paint(pipe)
@@ -379,6 +380,61 @@ def test_every_scheduler_paints_and_gives_way(clay, caplog, name):
 def test_unknown_scheduler_is_refused(clay):
     with pytest.raises(ValueError, match="name='ddpm++'.*'ddim'".replace("+", r"\+")):
         catalog.with_scheduler(catalog.load(), "ddpm++")
+
+
+@pytest.mark.parametrize("name", catalog.SAMPLERS)
+def test_nothing_but_the_noise_is_inherited(clay, name):
+    """A scheduler that was strangely set up, or one of another kind, leaves no trace in the next one."""
+    pipe = catalog.load()
+    clean = dict(catalog.with_scheduler(pipe, name).scheduler.config)
+    strange = {"clip_sample": True, "timestep_spacing": "trailing", "steps_offset": 3, "thresholding": True}
+    for kind, options in (
+        (diffusers.DDIMScheduler, strange),
+        (diffusers.EulerDiscreteScheduler, {"use_karras_sigmas": 1}),
+    ):
+        pipe.scheduler = kind.from_config(pipe.scheduler.config, **options)
+        assert dict(catalog.with_scheduler(pipe, name).scheduler.config) == clean
+    assert catalog.sampler_of(pipe) == name
+    pipe.scheduler = diffusers.DDIMScheduler.from_config(clean, beta_end=0.02)
+    assert catalog.with_scheduler(pipe, name).scheduler.config.beta_end == 0.02
+
+
+@pytest.mark.parametrize("name", catalog.SAMPLERS)
+def test_the_unet_is_asked_as_often_as_steps_are_counted(clay, name):
+    pipe, calls = catalog.with_scheduler(catalog.load(), name), []
+    hook = pipe.unet.register_forward_hook(lambda *_: calls.append(pipe.num_timesteps))
+    paint(pipe, num_inference_steps=6)
+    hook.remove()
+    assert calls == [len(calls)] * len(calls) and len(calls) == {"pndm": 7, "heun": 11}.get(name, 6)
+
+
+def test_a_scheduler_of_ones_own_is_named_and_kept(clay):
+    pipe = catalog.load()
+    pipe.scheduler = diffusers.DEISMultistepScheduler.from_config(pipe.scheduler.config, solver_order=3)
+    assert catalog.sampler_of(pipe) == "DEISMultistepScheduler"
+    own = catalog.with_scheduler(pipe, "DEISMultistepScheduler").scheduler
+    assert own.config.solver_order == 3
+    pipe.scheduler = diffusers.EulerDiscreteScheduler.from_config(pipe.scheduler.config, use_karras_sigmas=True)
+    assert catalog.sampler_of(pipe) == "EulerDiscreteScheduler", "not the course's own setting of it"
+    catalog.check_sampler(pipe, "excite")
+
+
+def test_what_does_not_work_is_refused_with_what_does(clay, monkeypatch):
+    pipe, euler = catalog.load(), catalog.SAMPLERS["euler"]
+    monkeypatch.setitem(catalog.SAMPLERS, "euler", dataclasses.replace(euler, refused={"capture": "for a test"}))
+    assert "euler" not in catalog.samplers_for("capture")
+    for technique in catalog.samplers.TECHNIQUES:
+        works = catalog.samplers_for(technique)
+        assert "ddim" in works
+        for name in catalog.SAMPLERS:
+            catalog.with_scheduler(pipe, name)
+            if name in works:
+                catalog.check_sampler(pipe, technique)
+            else:
+                with pytest.raises(ValueError, match=f"does not work with {technique}.*'ddim'"):
+                    catalog.check_sampler(pipe, technique)
+    with pytest.raises(ValueError, match="technique='video'.*'text2img'"):
+        catalog.samplers_for("video")
 
 
 # Words and calls
@@ -413,6 +469,28 @@ def test_unknown_words(prompt, unknown):
     assert catalog.unknown_words(prompt, "sd15") == []
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    ["a (lion:1.5) with a crown", "a ((lion)) with a crown", "a [cat:0.8]", "a {cat}", "a (cat)", "((a [cat]))"],
+)
+def test_emphasis_of_other_programs_is_told(prompt):
+    (note,) = catalog.prompt_notes(prompt, "clay")
+    assert "no emphasis" in note
+    assert any("no emphasis" in note for note in catalog.prompt_notes("a cat", "sd15", negative_prompt=prompt))
+
+
+@pytest.mark.parametrize("prompt", ["a cat: red", "a cat, 1:2", "a lion's crown", "a cat) and a dog"])
+def test_no_emphasis_is_seen_where_there_is_none(prompt):
+    assert not any("no emphasis" in note for note in catalog.prompt_notes(prompt, "sd15"))
+
+
+@pytest.mark.parametrize(("guidance", "dead"), [(1, True), (0.5, True), (1.5, False), (None, False)])
+def test_a_negative_prompt_that_is_not_read(guidance, dead):
+    notes = catalog.prompt_notes("a cat", "sd15", negative_prompt="blurry", guidance_scale=guidance)
+    assert notes == [f"At guidance {guidance} the negative prompt is not read; use a guidance above 1."] * dead
+    assert catalog.prompt_notes("a cat", "sd15", negative_prompt=" ", guidance_scale=guidance) == []
+
+
 def test_the_papers_prompts_are_all_known(root):
     lines = (root / "assets/data/attend_excite_prompts.tsv").read_text().splitlines()[1:]
     assert len(lines) == 276 and not [line for line in lines if catalog.unknown_words(line.split("\t")[1], "clay")]
@@ -423,6 +501,9 @@ def test_notes_on_prompts(clay):
     assert catalog.prompt_notes("a red cat on the beach", "clay", pipe) == []
     assert "model's own choice" in catalog.prompt_notes(" ", "clay", pipe)[0]
     assert catalog.prompt_notes("a robot", "clay") == ["The clay model does not know: robot."]
+    assert catalog.prompt_notes("a cat", "clay", negative_prompt="a robot", guidance_scale=4.0) == [
+        "Negative prompt: The clay model does not know: robot."
+    ]
     assert catalog.prompt_notes("a sks robot in a fridge", "clay", taught="sks robot") == [
         "The clay model does not know: fridge."
     ]

@@ -68,10 +68,10 @@ def loss_of(pipe, latents, timestep, knobs=ONCE, **more):
     return excite.loss(excite.peaks(excite.word_maps(heat, chosen, knobs)))
 
 
-def pushed_by_hand(pipe, latents, timestep, knobs=ONCE, scale=1.0, **more):
-    """The latents after one move: z' = z - alpha * gradient; `scale` is what the scheduler multiplies them by."""
+def pushed_by_hand(pipe, latents, timestep, knobs=ONCE, **more):
+    """The latents, as the UNet sees them, after one move: z' = z - alpha * gradient."""
     latents = latents.clone().requires_grad_()
-    loss = loss_of(pipe, scale * latents, timestep, knobs, **more)
+    loss = loss_of(pipe, latents, timestep, knobs, **more)
     return (latents - knobs.step_size(0, 1) * torch.autograd.grad(loss.sum(), latents)[0]).detach()
 
 
@@ -324,7 +324,9 @@ def test_one_step(pipe, guidance):
     assert not ours.allclose(paint(pipe, latents=noise(), **start), atol=1e-2)
 
 
-@pytest.mark.parametrize("sampler", ["euler", "dpm++ 2m", "unipc", "lms", "heun", "pndm"])
+@pytest.mark.parametrize(
+    "sampler", [name for name in catalog.samplers_for("excite") if not catalog.SAMPLERS[name].adds_noise]
+)
 def test_with_every_kind_of_scheduler(pipe, sampler):
     catalog.with_scheduler(pipe, sampler)
     scheduler, start = pipe.scheduler, {"num_inference_steps": 4, "guidance_scale": 4.0}
@@ -332,10 +334,18 @@ def test_with_every_kind_of_scheduler(pipe, sampler):
     scheduler.set_timesteps(4)
     sigma, first = float(scheduler.init_noise_sigma), scheduler.timesteps[0]
     scale = float(scheduler.scale_model_input(torch.ones(1), first))
-    moved = pushed_by_hand(pipe, sigma * noise(), first, scale=scale)
-    plain = paint(pipe, latents=moved / sigma, **start)
+    moved = pushed_by_hand(pipe, scale * sigma * noise(), first)  # where all samplers' latents are alike
+    plain = paint(pipe, latents=moved / scale / sigma, **start)
     assert len(log.moves[0]) == 1 and ours.allclose(plain, atol=1e-4 * float(plain.abs().max()))
     assert not ours.allclose(paint(pipe, latents=noise(), **start), atol=1e-2 * float(plain.abs().max()))
+
+
+def test_a_scheduler_that_loses_the_push_is_refused(pipe, monkeypatch):
+    refused = replace(catalog.SAMPLERS["euler"], refused={"excite": "the push is lost"})
+    monkeypatch.setitem(catalog.SAMPLERS, "euler", refused)
+    with pytest.raises(ValueError, match="scheduler=EulerDiscreteScheduler .* excite: the push is lost.*'ddim'"):
+        excited(catalog.with_scheduler(pipe, "euler"))
+    assert untouched(pipe, pipe.unet.attn_processors)
 
 
 @pytest.mark.parametrize("guess", [False, True])
@@ -379,11 +389,11 @@ def test_a_controlnet_looks_again_while_a_step_is_refined(controlled):
 
 
 def test_further_channels_stay():
-    """A depth or a mask goes to the UNet beside the latents; only these are moved, in the scheduler's measure."""
+    """A depth or a mask goes to the UNet beside the latents; only these are moved."""
     sample, shift = torch.rand(4, 13, 2, 3), torch.ones(2, 12, 2, 3)
-    inputs = excite.UNetInputs({"sample": sample, "timestep": 900}, None, pictures=2, scale=0.5)
+    inputs = excite.UNetInputs({"sample": sample, "timestep": 900}, None, pictures=2)
     whole = inputs.moved(shift)["sample"]
-    assert whole[:, :12].allclose(sample[:, :12] + 0.5) and torch.equal(whole[:, 12:], sample[:, 12:])
+    assert whole[:, :12].allclose(sample[:, :12] + 1) and torch.equal(whole[:, 12:], sample[:, 12:])
     conditional = inputs.moved(shift[1:], torch.tensor([False, True]))
     assert torch.equal(conditional["sample"], whole[3:]) and conditional["timestep"] == 900
 
