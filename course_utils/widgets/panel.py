@@ -99,7 +99,7 @@ class Panel(VBox):
         acts = {self.generate: self._start, self.preview: self._foresee, self.stop: self._halt}
         for button, act in (acts | {self.stage.save: self._save}).items():
             button.on_click(self._answer(act))
-        for name in {"prompt", "negative_prompt"} & set(self.knobs):
+        for name in {"prompt", "negative_prompt", "guidance_scale"} & set(self.knobs):
             self.knobs[name].observe(self._answer(self._note), "value")
 
     def _answer(self, act: Callable[[], None]) -> Callable[[Any], None]:
