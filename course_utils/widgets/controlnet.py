@@ -132,7 +132,7 @@ def _panel(
 ) -> Panel:
     check_controls("controlnet", controls, given=False)
     units = [unit(source_of(picture), control) for control in controls]
-    knob = Units(units, start["height"], start["width"], Path(folder), many)
+    knob = Units(units, start["height"], start["width"], Path(folder), start["lane"], many)
     guess = Checkbox(False, description="Guess mode: the map alone decides", indent=True, style=parts.LABELS)
     guess.layout = Layout(width="auto")
 

@@ -46,14 +46,14 @@ class Thumbnails(HBox):
 def received(
     change: Any,
     message: Message,
-    size: tuple[int, int],
+    size: tuple[int, int] | None,
     folder: Path,
     check: Callable[[Image.Image], None] = lambda image: None,
 ) -> str:
     """Keep what an upload button brought, as small as the panel needs it, and return the file's path.
 
     `change` is of the button's `data` or `problem`, `check` raises where the picture will not do; what is wrong stands
-    in `message`, and the path is "".
+    in `message`, and the path is "". Without a size the file stays as it came: a map has lines and classes.
     """
     upload = change.owner
     if change.name == "data" and not change.new:
@@ -64,7 +64,7 @@ def received(
     try:
         image = controls.as_picture(data, upload.name)
         check(image)
-        return keep(editing.fit(image, *size), upload.name, folder / INPUTS)
+        return keep(editing.fit(image, *size) if size else bytes(data), upload.name, folder / INPUTS)
     except Exception as problem:  # whatever it is, the learner reads it below the button
         message.say(AT_ONCE, reason(problem))
         return ""
@@ -153,7 +153,7 @@ class PictureKnob(VBox):
             self._show()
 
     def _came(self, change: Any) -> None:
-        if file := received(change, self.error, self.size, self._folder):
+        if file := received(change, self.error, None if self.mode == "scribble" else self.size, self._folder):
             self._file = file
             self.kind.value = "file"
             self._show()

@@ -112,16 +112,20 @@ def frozen(strokes: Sequence) -> tuple:
     return tuple((ink, width, tuple(points)) for ink, width, points in strokes)
 
 
-def keep(image: Image.Image, name: str, folder: Path) -> str:
-    """Write an uploaded picture into a folder, once, and return the file's path.
+def keep(image: Image.Image | bytes, name: str, folder: Path) -> str:
+    """Write an uploaded picture, or its file as it came, into a folder, once, and return the file's path.
 
     Raises:
         OSError: it could not be written; the message is for the learner.
     """
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    buffer, suffix = io.BytesIO(), ".png"
+    if isinstance(image, bytes):
+        data, suffix = image, f".{slug(Path(name).suffix) or 'png'}"
+    else:
+        image.save(buffer, "PNG")
+        data, image = buffer.getvalue(), image.tobytes()
     stem = slug(Path(name).stem) or "picture"
-    path = folder / f"{stem}-{hashlib.sha256(image.tobytes()).hexdigest()[:8]}.png"
+    path = folder / f"{stem}-{hashlib.sha256(image).hexdigest()[:8]}{suffix}"
     if not path.exists():
-        write(buffer.getvalue(), folder, path.name)
+        write(data, folder, path.name)
     return path.as_posix()

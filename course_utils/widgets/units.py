@@ -31,8 +31,8 @@ class Unit:
     """One control."""
 
     picture: PictureSource
-    preprocessor: str  # one of catalog.CONTROLS, NOTHING or TRUTH
-    control: str  # one of catalog.CONTROLS: the model
+    preprocessor: str  # a key of controls.KINDS, NOTHING or TRUTH
+    control: str  # of catalog.control_names: the model
     scale: float = 1.0
     start: float = 0.0  # share of the steps, 0-1
     end: float = 1.0
@@ -46,13 +46,15 @@ class Unit:
         """Return the control map, made by the lane's preprocessor; what Preview made is not made again."""
         file = Path(self.picture.file)
         written = file.stat().st_mtime_ns if self.picture.kind == "file" and file.is_file() else 0
-        truth_of = self.control if self.preprocessor == TRUTH else ""
-        return _map(self.picture, self.preprocessor, truth_of, height, width, lane, written).copy()
+        map_of = self.control if self.preprocessor in NAMES else ""
+        return _map(self.picture, self.preprocessor, map_of, height, width, lane, written).copy()
 
     def code(self, height: int, width: int, lane: str, number: str = "") -> str:
         """Return Python that makes `control`, its name with a number."""
         made = {
-            NOTHING: f"picture{number}",
+            NOTHING: f"controls.as_map({self.picture.file!r}, {self.control!r}, {height}, {width})"
+            if self.picture.kind == "file"
+            else f"picture{number}",
             TRUTH: f"controls.from_truth(made{number}, {self.control!r})",
         }.get(self.preprocessor, f"controls.make({self.preprocessor!r}, picture{number}, lane={lane!r})")
         return f"{self.picture.code(height, width, number)}control{number} = {made}\n"
@@ -60,11 +62,13 @@ class Unit:
 
 @lru_cache(maxsize=8)
 def _map(
-    picture: PictureSource, preprocessor: str, truth_of: str, height: int, width: int, lane: str, written: int
+    picture: PictureSource, preprocessor: str, map_of: str, height: int, width: int, lane: str, written: int
 ) -> Image.Image:
     """Make a control map; `written` is when the picture's file was, so that another one is read anew."""
     if preprocessor == TRUTH:
-        return controls.from_truth(picture.render(height, width), truth_of)
+        return controls.from_truth(picture.render(height, width), map_of)
+    if preprocessor == NOTHING and picture.kind == "file":
+        return controls.as_map(picture.file, map_of, height, width)
     image = picture.picture(height, width)
     return image if preprocessor == NOTHING else controls.make(preprocessor, image, lane)
 
@@ -77,10 +81,11 @@ def unit(picture: PictureSource, control: str) -> Unit:
 class UnitKnob(VBox):
     """The knobs of one control; its value is a `Unit`."""
 
-    def __init__(self, unit: Unit, height: int, width: int, folder: Path) -> None:
+    def __init__(self, unit: Unit, height: int, width: int, folder: Path, lane: str) -> None:
         wide = {"style": LABELS, "layout": Layout(width="auto")}
-        self.control = Dropdown(options=list(catalog.CONTROLS), description="Model", **wide)
-        ways = [(NAMES.get(way, way), way) for way in (*catalog.CONTROLS, *NAMES)]
+        self.control = Dropdown(options=list(catalog.control_names(lane)), description="Model", **wide)
+        makers = [kind.name for kind in controls.KINDS.values() if lane in kind.preprocessors]
+        ways = [(NAMES.get(way, way), way) for way in (*makers, *NAMES)]
         self.preprocessor = Dropdown(options=ways, description="Preprocessor", **wide)
         self.source = PictureKnob(unit.picture, height, width, folder, "scribble", (MAP,), (self.preprocessor,))
         self.scale = slider("scale", "Scale", unit.scale, 0, 2, 0.05)
@@ -129,8 +134,8 @@ class Units(VBox):
     Buttons choose which: ipywidgets' Tab loses its pages on Colab (colabtools issue 3571).
     """
 
-    def __init__(self, units: Sequence[Unit], height: int, width: int, folder: Path, many: bool) -> None:
-        self._place, self.knobs = (height, width, folder), ()
+    def __init__(self, units: Sequence[Unit], height: int, width: int, folder: Path, lane: str, many: bool) -> None:
+        self._place, self.knobs = (height, width, folder, lane), ()
         self.add = Button(description="Add a control", icon="plus", layout=Layout(width="130px"))
         self.remove = Button(description="Remove this one", icon="minus", layout=Layout(width="150px"))
         self.choice = ToggleButtons(description="Control", style=LABELS)

@@ -14,7 +14,8 @@ async function reduced(file, longest) {
   pen.fillStyle = "#fff"; // a JPEG knows no transparency, and Python lays small pictures on white too
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.drawImage(image, 0, 0, canvas.width, canvas.height);
-  return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.95));
+  const opaque = pen.getImageData(0, 0, canvas.width, canvas.height).data.every((value, i) => i % 4 < 3 || value === 255);
+  return new Promise((done) => canvas.toBlob(done, opaque ? "image/jpeg" : "image/webp", 0.95)); // JPEG has no alpha
 }
 
 function render({ model, el }) {

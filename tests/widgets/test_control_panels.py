@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from course_utils import catalog, clay, controls, editing, env, widgets
+from course_utils.widgets import units
 from course_utils.widgets.img2img import estimate
 from course_utils.widgets.pictures import PictureSource
 from tests.widgets.press import LONG, make
@@ -384,10 +385,29 @@ def test_each_unit_counts(multi):
 # Uploads
 
 
+def test_a_large_map_of_classes_that_is_uploaded_keeps_its_colours(controlnet):
+    made = clay.render(clay.scene(0, words="a man and a red bench"), 128, 192)
+    drawn, buffer = controls.from_truth(made, "seg"), io.BytesIO()
+    drawn.save(buffer, "PNG")
+    upload(controlnet, buffer.getvalue())
+    knob = unit(controlnet)
+    knob.control.value, knob.preprocessor.value = "seg", "none"
+    used = knob.value.map(64, 96, "clay")
+    colours = [{tuple(colour) for colour in np.asarray(each).reshape(-1, 3)} for each in (drawn, used)]
+    assert used.size == (96, 64) and colours[1] <= colours[0] and not controls.problems(used, "seg", 64, 96)
+
+
+def test_an_eighth_kind_of_control_is_in_the_lists(monkeypatch, tmp_path):
+    monkeypatch.setitem(catalog.CHECKPOINTS["clay"], "control toy", catalog.checkpoint("control canny", "clay"))
+    monkeypatch.setitem(controls.KINDS, "toy", dataclasses.replace(controls.KINDS["canny"], name="toy"))
+    knob = units.UnitKnob(units.unit(PictureSource("scene", words="a cat"), "toy"), 64, 96, tmp_path, "clay")
+    assert knob.control.value == "toy" and "toy" in dict(knob.preprocessor.options)
+
+
 def test_an_upload_is_kept_once_and_small(controlnet, tmp_path):
     upload(controlnet, png(height=700, width=900), "My Photo (1).png")
     given = source(controlnet).value
-    assert given.kind == "file" and Image.open(given.file).size == (96, 64)
+    assert given.kind == "file" and given.picture(64, 96).size == (96, 64)
     upload(controlnet, png())
     upload(controlnet, png(height=700, width=900), "My Photo (1).png")
     names = sorted(path.name for path in (tmp_path / "pictures/inputs").iterdir())
