@@ -22,7 +22,7 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-backgroun
 QUIET += ["--disable-component-update", "--disable-sync", "--hide-scrollbars"]
 VIEW = "application/vnd.jupyter.widget-view+json"
 SCALE = 1.5  # pixels of the picture for each of the page's: letters stay sharp on fine screens
-PAGE = {"width": 1280, "height": 2400}  # tall enough that the whole panel is on the screen
+PAGE = {"width": 1440, "height": 2400}  # a common screen, tall enough that the whole panel is on the screen
 PATIENCE = 120_000  # milliseconds that anything may take on a busy machine
 
 

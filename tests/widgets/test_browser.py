@@ -117,7 +117,7 @@ def test_the_static_picture_is_a_photograph_of_the_panel(tiny_folder, chromium):
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     width, height, colours = map(int, done.stdout.split()[-3:])
-    assert 900 < width < 1400 and 500 < height < 1400 and colours > 1000, "the knobs, and a picture of noise"
+    assert 900 < width < 1500 and 500 < height < 1400 and colours > 1000, "the knobs, and a picture of noise"
 
 
 def pull(page, box, *points):
