@@ -59,7 +59,7 @@ def write(kind: str, samples: str, first: str | None = None, gain: float = 1.0) 
     card = CARD.format(
         kind=kind, parameters=sum(p.numel() for p in pipe.controlnet.parameters()) / 1e6, samples=samples,
         start=ONWARD.format(first=first) if first else COPY, loud="" if gain == 1 else LOUD.format(gain=gain),
-        base=dependents.lines(catalog.TRAINED_ON), table=trials.table(rows),
+        base=dependents.lines(catalog.TRAINED_ON, trained=folder), table=trials.table(rows),
     )  # fmt: skip
     (folder / "README.md").write_text(card)
     return rows

@@ -40,9 +40,30 @@ def facts(names: Sequence[str], models: Path | None = None) -> dict[str, str]:
     return {name: str(value) for name, value in found.items()}
 
 
-def lines(names: Sequence[str], models: Path | None = None) -> str:
-    """Give the list of a card that names what its model or its figures rest on, for `strangers` to read."""
-    return "\n".join(f"- {name}: `{value}`" for name, value in facts(names, models).items())
+def lines(names: Sequence[str], models: Path | None = None, trained: Path | None = None) -> str:
+    """Give the list of a card that names what its model or its figures rest on, for `strangers` to read.
+
+    Args:
+        names: see `facts`.
+        models: see `facts`.
+        trained: folder of a model that is only measured again: what its card names is what it was trained on, whatever
+            ships by now; new weights ship without a card (`uncarded`) and get today's names.
+    """
+    named = named_by(trained) if trained else {}
+    found = named if {*names} <= named.keys() else facts(names, models)
+    return "\n".join(f"- {name}: `{found[name]}`" for name in names)
+
+
+def named_by(folder: Path) -> dict[str, str]:
+    """Read what a model's card names; nothing where there is no card."""
+    card = folder / "README.md"
+    return dict(NAMED.findall(card.read_text())) if card.exists() else {}
+
+
+def uncarded(folder: Path) -> Path:
+    """Take the card away from a folder that gets new weights: it told of others."""
+    (folder / "README.md").unlink(missing_ok=True)
+    return folder
 
 
 def folder_of(name: str) -> Path:
@@ -73,7 +94,7 @@ def frozen_base() -> StableDiffusionPipeline:
 
 def save(model: torch.nn.Module, folder: Path) -> None:
     """Write a copy of a model as float16 safetensors that everybody may read."""
-    copy.deepcopy(model).half().save_pretrained(folder)
+    copy.deepcopy(model).half().save_pretrained(uncarded(folder))
     for file in folder.rglob("*.safetensors"):
         file.chmod(0o644)
 
@@ -96,8 +117,7 @@ def strangers(models: Path) -> dict[str, str]:
     wrong = {}
     for pattern, needed in NEEDS.items():
         for folder in sorted(models.glob(pattern)):
-            card = folder / "README.md"
-            named = dict(NAMED.findall(card.read_text())) if card.exists() else {}
+            named = named_by(folder)
             unnamed = [name for name in needed if name not in named]
             others = [name for name, value in facts(needed, models).items() if named.get(name, value) != value]
             if unnamed:

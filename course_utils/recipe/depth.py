@@ -104,7 +104,7 @@ def save(unet: UNet2DConditionModel, estimator: torch.nn.Module) -> Path:
     ``StableDiffusionDepth2ImgPipeline.from_pretrained(folder, vae=..., text_encoder=..., tokenizer=...,
     scheduler=...)`` reads it; ``catalog.load("depth2img")`` does so.
     """
-    folder = dependents.folder_of("depth")
+    folder = dependents.uncarded(dependents.folder_of("depth"))
     dependents.save(unet, folder / "unet")
     dependents.save(estimator, folder / "depth_estimator")
     depth_estimator.processor().save_pretrained(folder / "feature_extractor")

@@ -68,7 +68,7 @@ def write(samples: dict[str, str]) -> list[dict]:
         for name, part in (("unet", pipe.unet), ("estimator", pipe.depth_estimator))
     }
     card = CARD.format(
-        **size, base=dependents.lines(catalog.TRAINED_ON), estimator_samples=samples["estimator"],
+        **size, base=dependents.lines(catalog.TRAINED_ON, trained=folder), estimator_samples=samples["estimator"],
         unet_samples=samples["unet"], renders=RENDERS, rank=rank[0], tripped=rank[1], table=trials.table(rows),
     )  # fmt: skip
     (folder / "README.md").write_text(card)

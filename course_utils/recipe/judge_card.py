@@ -54,7 +54,7 @@ def _scores(truth: np.ndarray, share: np.ndarray, sure: np.ndarray) -> np.ndarra
 
 def save(model: Judge, bars: dict[str, tuple[float, float]], folder: Path) -> None:
     """Write ``model.safetensors`` in half precision and ``config.json``."""
-    folder.mkdir(parents=True, exist_ok=True)
+    dependents.uncarded(folder).mkdir(parents=True, exist_ok=True)
     state = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     save_file({k: v.contiguous() for k, v in state.items()}, folder / "model.safetensors")
     (folder / "model.safetensors").chmod(0o644)  # safetensors are written for their owner alone
@@ -110,13 +110,13 @@ def write(folder: Path, wide: int, scenes: int) -> None:
     if wide in data.shards(data.JUDGE):
         own = data.read_shard(data.JUDGE, wide)
         columns["with held-out things and styles"] = measure(judge, Truth.of(own), own.pictures())
-    text = card(columns, judge, scenes, (folder / "model.safetensors").stat().st_size)
+    text = card(columns, judge, scenes, folder)
     if eye.LABELS.exists():
         text += EYE.format(table=eye.table(eye.measure(judge)))
     (folder / "README.md").write_text(text)
 
 
-def card(columns: dict[str, dict], judge: Trained, scenes: int, size: int) -> str:
+def card(columns: dict[str, dict], judge: Trained, scenes: int, folder: Path) -> str:
     """Write the model card."""
     heads = list(columns)
     lines = {"pictures": [str(m["pictures"]) for m in columns.values()]}
@@ -128,7 +128,8 @@ def card(columns: dict[str, dict], judge: Trained, scenes: int, size: int) -> st
     each = [f"| {w} | {' | '.join(_cell(m, w) for m in columns.values())} |" for w in words.THINGS]
     parameters = sum(p.numel() for p in judge.model.parameters()) / 1e6
     return CARD.format(
-        base=dependents.lines(AUTOENCODER), parameters=parameters, size=size / 1e6, scenes=scenes,
+        base=dependents.lines(AUTOENCODER, trained=folder), parameters=parameters, scenes=scenes,
+        size=(folder / "model.safetensors").stat().st_size / 1e6,
         table="\n".join(table), heads=" | ".join(heads), rule="---|" * (len(heads) + 1), each="\n".join(each),
     )  # fmt: skip
 

@@ -89,7 +89,7 @@ def reserved() -> Iterator[np.ndarray]:
 
 def save(model: Reader, folder: Path) -> None:
     """Write ``model.safetensors``, in half precision but for the doubt's bar, and ``config.json``."""
-    folder.mkdir(parents=True, exist_ok=True)
+    dependents.uncarded(folder).mkdir(parents=True, exist_ok=True)
     buffers = dict(model.named_buffers())
     state = {k: v if k in buffers else v.half() for k, v in model.state_dict().items()}
     save_file({k: v.contiguous() for k, v in state.items()}, folder / "model.safetensors")

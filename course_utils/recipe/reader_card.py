@@ -85,7 +85,7 @@ def write(folder: Path, samples: str) -> dict[str, dict[str, list[float]]]:
     table = [f"| {text} | {' | '.join(_cell(c[name]) for c in columns.values())} |" for name, text in LINES.items()]
     photographs = [Image.fromarray(getattr(skimage.data, name)()).convert("RGB") for name in PHOTOGRAPHS]
     card = CARD.format(
-        base=dependents.lines(AUTOENCODER),
+        base=dependents.lines(AUTOENCODER, trained=folder),
         parameters=sum(p.numel() for p in reader.parameters()) / 1e6, samples=samples, mark=autoencoder.mark(vae),
         heads=" | ".join(columns), rule="---|" * len(columns), table="\n".join(table),
         doubted=sum(reader.read(one).doubt >= 0.5 for one in photographs), photographs=len(photographs),

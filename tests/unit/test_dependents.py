@@ -87,5 +87,15 @@ def test_another_default_or_judge_spoils_the_figures_of_the_base(shelf, monkeypa
     assert dependents.strangers(shelf).keys() == {"clay-base"}
 
 
+def test_a_model_that_is_measured_again_keeps_what_it_was_trained_on(shelf, monkeypatch):
+    """Its card must not name what ships by now; new weights ship without the old card, and get today's names."""
+    folder, names = shelf / "clay-control-canny", dependents.NEEDS["clay-control-*"]
+    before = dependents.lines(names, shelf)
+    monkeypatch.setattr(catalog, "hashes", lambda names, models=None: dict.fromkeys(names, "f" * 64))
+    assert dependents.lines(names, shelf, trained=folder) == before != dependents.lines(names, shelf)
+    dependents.uncarded(folder)
+    assert dependents.lines(names, shelf, trained=folder) == dependents.lines(names, shelf)
+
+
 def test_no_base_is_needed_where_nothing_stands_on_it(tmp_path):
     assert dependents.strangers(tmp_path) == {}

@@ -307,13 +307,14 @@ def test_bars_reject_what_is_unsure():
     assert np.isnan(judge_card._scores(np.zeros(60), share, sure)).all()
 
 
-def test_measure_and_card(lenient, shard, truth):
+def test_measure_and_card(lenient, shard, truth, tmp_path):
     """A judge that sees nothing scores nothing; the card has a line for each thing."""
     blind = dataclasses.replace(lenient, thresholds=dict.fromkeys(network.LABELLED, judge.Threshold(2.0, 2.0)))
     found = judge_card.measure(blind, truth, shard.pictures())
     assert found["count"]["cat"] == found["count"]["hat"] == 1 and found["f1"]["cat"] == 0
     assert found["fingers"] == [False, False] and found["colour"] == [] and not any(found["invented"])
-    card = judge_card.card({"renders": found}, blind, 4, 7_000_000)
+    (tmp_path / "model.safetensors").write_bytes(bytes(7_000_000))
+    card = judge_card.card({"renders": found}, blind, 4, tmp_path)
     assert all(f"| {word} |" in card for word in words.THINGS) and "7.0 MB" in card
 
 
