@@ -242,7 +242,7 @@ def exciter_panel(
         "scale_factor": parts.slider("scale_factor", "Scale", config.scale_factor, 0.0, LARGEST, 0.5),
         "alter_share": parts.slider("alter_share", "Pushed share", config.alter_share, 0.1, 1.0, 0.05),
         "smooth": _box("Smooth the maps", config.sigma > 0),
-        "refine": _box("Refine: repeat a step until they are there", bool(config.thresholds)),
+        "refine": _box("Refine: repeat weak steps", bool(config.thresholds)),
         **parts.sampling(pipe, start, "excite"),
     }
     return ExciterPanel(pipe, knobs, start, folder)
