@@ -11,25 +11,18 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 import torch.nn.functional as F
 
 from .. import attention
+from ..validation import Range, check_config
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
 
-BOUNDS = {  # setting: (smallest, largest)
-    "scale_factor": (0, math.inf),
-    "alter_share": (0, 1),
-    "max_refinement_steps": (0, 1000),
-    "resolution": (1, math.inf),
-    "sharpness": (0, math.inf),
-    "sigma": (0, math.inf),
-}
+Share = Annotated[float, Range(0, 1)]
 
 
 @dataclass(frozen=True)
@@ -40,35 +33,36 @@ class AttendExciteConfig:
     diffusers' `max_iter_to_alter`, a count: 25 of 50 steps; `thresholds` are there {0: 0.05, 10: 0.5, 20: 0.8}.
 
     Raises:
-        TypeError: a setting that is no number.
+        TypeError: a setting of another type.
         ValueError: a setting out of range.
     """
 
-    scale_factor: float = 20.0  # alpha_t of the first step: how far the latents move for a unit of gradient
-    scale_range: tuple[float, float] = (1.0, 0.5)  # alpha_t fades with the root of this, from first to last step
-    alter_share: float = 0.5  # the share of the steps that are pushed: the first ones, where the layout is decided
-    thresholds: tuple[tuple[float, float], ...] = ((0.0, 0.05), (0.2, 0.5), (0.4, 0.8))
-    #   (share of the steps, peak): there the step is repeated until the weakest word's peak is as high
-    max_refinement_steps: int = 20  # how often at most it is repeated
-    resolution: int = 16  # of the layers whose maps are read; see `attention.capture`
-    sharpness: float = 100.0  # factor on the maps before the softmax over the words
-    sigma: float = 0.5  # of the smoothing, in places of the map; 0 leaves it out
+    # alpha_t of the first step: how far the latents move for a unit of gradient
+    scale_factor: Annotated[float, Range(0)] = 20.0
+    # alpha_t fades with the root of this, from first to last step
+    scale_range: tuple[Annotated[float, Range(0)], ...] = (1.0, 0.5)
+    # the share of the steps that are pushed: the first ones, where the layout is decided
+    alter_share: Share = 0.5
+    # (share of the steps, peak): there the step is repeated until the weakest word's peak is as high
+    thresholds: tuple[tuple[Share, ...], ...] = ((0.0, 0.05), (0.2, 0.5), (0.4, 0.8))
+    # how often at most it is repeated
+    max_refinement_steps: Annotated[int, Range(0, 1000)] = 20
+    # of the layers whose maps are read; see `attention.capture`
+    resolution: Annotated[int, Range(1)] = 16
+    # factor on the maps before the softmax over the words
+    sharpness: Annotated[float, Range(0)] = 100.0
+    # of the smoothing, in places of the map; 0 leaves it out
+    sigma: Annotated[float, Range(0)] = 0.5
 
     def __post_init__(self) -> None:
-        for name, (least, most) in BOUNDS.items():
-            _check(name, getattr(self, name), least, most)
-        for name in ("max_refinement_steps", "resolution"):
-            if not isinstance(getattr(self, name), Integral):
-                raise TypeError(f"{name}={getattr(self, name)!r} is no whole number; use one such as 16.")
+        check_config(self)
         if len(self.scale_range) != 2:
             raise ValueError(f"scale_range={self.scale_range!r} must have two values, such as (1.0, 0.5).")
-        for part in self.scale_range:
-            _check("scale_range", part, 0, math.inf)
-        for share, peak in self.thresholds:
-            _check("thresholds", share, 0, 1)
-            _check("thresholds", peak, 0, 1)
+        for share, _ in self.thresholds:
             if share >= self.alter_share:
-                raise ValueError(f"thresholds={self.thresholds!r}: {share} is not below {self.alter_share=}.")
+                raise ValueError(
+                    f"thresholds={self.thresholds!r}: {share} is not below alter_share={self.alter_share!r}."
+                )
 
     @classmethod
     def for_lane(cls, lane: str) -> AttendExciteConfig:
@@ -212,13 +206,6 @@ def token_mask(spans: Sequence[Sequence[tuple[int, ...]]], tokens: int) -> torch
         for row, places in enumerate([*words, *[words[0]] * (most - len(words))]):
             mask[picture, row, list(places)] = 1
     return mask
-
-
-def _check(name: str, value: object, least: float, most: float) -> None:
-    if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{name}={value!r} is no number; use one from {least} to {most}.")
-    if not least <= value <= most or math.isinf(value):
-        raise ValueError(f"{name}={value!r} is out of range; use {least} to {most}.")
 
 
 def at_least_float32(tensor: torch.Tensor) -> torch.Tensor:
