@@ -24,7 +24,7 @@ SETTINGS = {  # the last word of a class that has no weights: its file
 PAINTED_BY = ("clay-base/unet", "clay-base/text_encoder", "clay-base/decoder", "clay-base/scheduler")
 TRAINED_ON = ("clay-base/unet", "clay-base/text_encoder", "clay-base/encoder")
 AUTOENCODER = ("clay-base/encoder", "clay-base/decoder")
-NOISE = (
+NOISE = (  # of a scheduler: what the UNet was trained on, and all that one takes over from the one before it
     "num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr",
     "prediction_type",
 )  # fmt: skip

@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .files import NOISE
+
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, SchedulerMixin
 
 TECHNIQUES = ("text2img", "img2img", "depth2img", "controlnet", "guess mode", "excite", "capture", "masked edit")
-NOISE = (  # all that a scheduler takes over from the one before it: what the UNet was trained on
-    "num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "prediction_type",
-    "rescale_betas_zero_snr",
-)  # fmt: skip
 SPACING = {"timestep_spacing": "leading", "steps_offset": 1}  # as in Stable Diffusion 1.5's own file
 
 
