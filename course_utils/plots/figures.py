@@ -49,10 +49,8 @@ def curve(
 def bars(
     values: Mapping[str, float],
     intervals: Mapping[str, Interval] | None = None,
-    xlabel: str = "",
     title: str = "",
     form: str = "{:.3g}",
-    size: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw a lying bar for each name, its number beside it, with whiskers for its interval.
 
@@ -60,9 +58,8 @@ def bars(
         values: name to number, from the top down.
         intervals: name to (low, high).
         form: how a number is written, such as "{:.0%}".
-        size: (height, width) in inches; None makes room for the bars.
     """
-    figure, axes = _axes(size or (0.95 + 0.36 * len(values), 5.6), title, xlabel)
+    figure, axes = _axes((0.95 + 0.36 * len(values), 5.6), title)
     axes.barh(range(len(values)), list(values.values()), height=0.62, color=HUES[0])
     for place, (name, value) in enumerate(values.items()):
         low, high = (intervals or {}).get(name, (value, value))
@@ -87,7 +84,6 @@ def matrix(
     xlabel: str = "",
     ylabel: str = "",
     title: str = "",
-    form: str = "{:.2f}",
     size: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw a table of numbers as fields, the darker the larger, each number in its field.
@@ -96,7 +92,6 @@ def matrix(
         values: values[row][column]; nan leaves a field empty.
         rows, columns: their names.
         xlabel, ylabel: what the columns and the rows are.
-        form: how a number is written.
         size: (height, width) in inches; None makes room for the fields.
 
     Raises:
@@ -113,7 +108,7 @@ def matrix(
         for column, value in enumerate(row):
             if value == value:
                 ink = PAPER if value > low + 0.7 * (high - low) else INK
-                axes.text(column, place, form.format(value), color=ink, ha="center", va="center", fontsize=9,
+                axes.text(column, place, f"{value:.2f}", color=ink, ha="center", va="center", fontsize=9,
                           fontfamily=FAMILY)  # fmt: skip
     axes.set_xticks(range(len(columns)), columns, fontfamily=FAMILY)
     axes.set_yticks(range(len(rows)), rows, fontfamily=FAMILY)
@@ -122,7 +117,7 @@ def matrix(
     return figure
 
 
-def _axes(size: tuple[float, float], title: str, xlabel: str, ylabel: str = "") -> tuple[Figure, Axes]:
+def _axes(size: tuple[float, float], title: str, xlabel: str = "", ylabel: str = "") -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size[::-1], layout="constrained", facecolor=PAPER)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Picture = Image.Image | np.ndarray  # arrays are [height, width] or [height, width, channel], uint8 0-255 or floats 0-1
 DPI = 110  # a figure of 5.6 inches is 616 pixels wide
+GLOW = 0.8  # the share of the glow where a map is 1
 
 
 def as_picture(picture: Picture | Figure) -> Image.Image:
@@ -35,14 +36,12 @@ def as_picture(picture: Picture | Figure) -> Image.Image:
     return pictures.as_picture(picture, "picture", smallest=1, largest=None)
 
 
-def overlay(image: Picture, heat: np.ndarray, strength: float = 0.8, colours: str = "inferno") -> Image.Image:
+def overlay(image: Picture, heat: np.ndarray) -> Image.Image:
     """Lay a map of heat over a picture: grey where the map is 0, glowing where it is 1.
 
     Args:
         image: the picture.
         heat: [height, width] of the picture or coarser, 0-1; enlarged smoothly.
-        strength: the share of the glow where the map is 1, 0-1.
-        colours: a colour map of matplotlib.
 
     Raises:
         ValueError: the map has other axes or leaves 0-1.
@@ -55,8 +54,8 @@ def overlay(image: Picture, heat: np.ndarray, strength: float = 0.8, colours: st
     picture = as_picture(image)
     large = np.clip(Image.fromarray(heat).resize(picture.size, Image.Resampling.BILINEAR), 0, 1)
     grey = np.asarray(picture.convert("L").convert("RGB"), dtype=np.float32)
-    share = strength * np.sqrt(large)[..., None]
-    mixed = grey * (1 - share) + 255 * colormaps[colours](large)[..., :3] * share
+    share = GLOW * np.sqrt(large)[..., None]
+    mixed = grey * (1 - share) + 255 * colormaps["inferno"](large)[..., :3] * share
     return Image.fromarray(mixed.round().astype(np.uint8))
 
 

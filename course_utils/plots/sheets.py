@@ -83,7 +83,6 @@ def sweep(
     images: Sequence[Sequence[Picture]],
     rows: Sequence[Any],
     columns: Sequence[Any],
-    row_name: str = "",
     column_name: str = "",
     size: tuple[int, int] | None = None,
 ) -> Image.Image:
@@ -92,7 +91,7 @@ def sweep(
     Args:
         images: images[row][column].
         rows, columns: the values, as they shall be read.
-        row_name, column_name: the knobs.
+        column_name: the knob of the columns.
         size: (height, width) of every picture; None takes the first one's.
 
     Raises:
@@ -104,7 +103,7 @@ def sweep(
     pictures = _alike([image for row in images for image in row], size)
     width, height = pictures[0].size
     across, down = width + GAP, height + GAP
-    side = math.ceil(max(font().getlength(str(row)) for row in rows)) + GAP + (LINE + GAP if row_name else 0)
+    side = math.ceil(max(font().getlength(str(row)) for row in rows)) + GAP
     band = LINE * (2 if column_name else 1)
     sheet, pen = _sheet(side + len(columns) * across - GAP, band + len(rows) * down - GAP)
     left, top = MARGIN + side, MARGIN + band
@@ -115,7 +114,6 @@ def sweep(
     for place, value in enumerate(rows):
         pen.text((left - GAP, top + place * down + height / 2), str(value), INK, font(), "rm")
     _write(pen, left + (len(columns) * across - GAP) / 2, MARGIN - 3, [column_name], GREY)
-    _upright(sheet, row_name, MARGIN, top + (len(rows) * down - GAP) // 2)
     return sheet
 
 
@@ -143,13 +141,3 @@ def _sheet(width: int, height: int, caption: str = "") -> tuple[Image.Image, Ima
 def _write(pen: ImageDraw.ImageDraw, middle: float, top: float, lines: list[str], ink: str = INK) -> None:
     for number, line in enumerate(lines):
         pen.text((middle, top + number * LINE), line, ink, font(), "ma")
-
-
-def _upright(sheet: Image.Image, text: str, left: int, middle: int) -> None:
-    """Write a text that runs upwards."""
-    if not text:
-        return
-    label = Image.new("RGB", (math.ceil(font().getlength(text)), LINE), PAPER)
-    ImageDraw.Draw(label).text((0, 0), text, GREY, font())
-    label = label.rotate(90, expand=True)
-    sheet.paste(label, (left, middle - label.height // 2))

@@ -24,9 +24,9 @@ def font(size: int = FONT, bold: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts/ttf", name)), size)
 
 
-def wrap(text: str, width: float, letters: ImageFont.FreeTypeFont | None = None) -> list[str]:
+def wrap(text: str, width: float) -> list[str]:
     """Break a text into lines of at most `width` pixels, inside a word only where it is too long for one."""
-    letters = letters or font()
+    letters = font()
     lines: list[str] = []
     for word in text.split():
         if lines and letters.getlength(f"{lines[-1]} {word}") <= width:

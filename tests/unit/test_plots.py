@@ -50,12 +50,10 @@ def test_compare_has_three_panels():
 
 
 def test_sweep_is_a_table():
-    sheet = plots.sweep(
-        [[flat(RED), flat(BLUE)], [flat(GREEN), flat("#777777")]], [1, 4], [5, 20], "guidance", "steps"
-    )
+    sheet = plots.sweep([[flat(RED), flat(BLUE)], [flat(GREEN), flat("#777777")]], [1, 4], [5, 20], "steps")
     assert find(sheet, RED)[2] == find(sheet, GREEN)[2] and find(sheet, RED)[0] == find(sheet, BLUE)[0]
     bare = plots.sweep([[flat(RED)]], [1], [5])
-    assert sheet.height > bare.height and find(sheet, RED)[2] > find(bare, RED)[2]
+    assert sheet.height > bare.height
 
 
 @pytest.mark.parametrize(
