@@ -22,12 +22,12 @@ def joining(joined: Any) -> str:
         otherwise = f"With scale={scale:g} it should give skip + scale * addition for each pair."
         if scale == 0:
             otherwise = "At scale 0 the skips must come out untouched: no control."
-        for one, skip, more in zip(given, skips, additions, strict=True):
+        for joined_skip, skip, more in zip(given, skips, additions, strict=True):
             slips = (
                 (skip + more, f"With scale={scale:g} the control is at full strength: the scale is left out."),
                 (scale * (skip + more), "The scale is for the ControlNet alone: the locked model's skips stay as is."),
             )
-            expect(one, skip + scale * more, slips, otherwise)
+            expect(joined_skip, skip + scale * more, slips, otherwise)
     return "At scale 0 nothing is added, so the picture is that of the locked model, to the last bit."
 
 

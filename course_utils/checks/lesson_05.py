@@ -20,13 +20,13 @@ def the_sum(summed: Any) -> str:
         if not isinstance(given, list | tuple) or len(given) != len(SHAPES):
             raise NotYet(f"Give a list of {len(SHAPES)} tensors, one for each skip, for {len(weights)} nets.")
         case = f"With weights={list(weights)}"
-        for one, skip in zip(given, zip(*nets, strict=True), strict=True):
+        for total, skip in zip(given, zip(*nets, strict=True), strict=True):
             wanted = sum(weight * tensor for weight, tensor in zip(weights, skip, strict=True))
             slips = (
                 (sum(skip), f"{case} every net speaks at full strength: the weights are left out."),
                 (wanted / sum(weights), "That is the mean. The nets are summed: two friends push harder."),
             )
-            expect(one, wanted, slips, f"{case} each skip should be the sum of weight times tensor over the nets.")
+            expect(total, wanted, slips, f"{case} each skip should be the sum of weight times tensor over the nets.")
     return "No referee, no mean, only a sum. And with weights (1, 0) it is the first net alone."
 
 

@@ -63,8 +63,8 @@ def seg(picture: Image.Image) -> Image.Image:
     network, processor = annotators.kept("seg sd15", _upernet)
     with torch.inference_mode():
         segmented = network(**processor(images=picture, return_tensors="pt").to(annotators.device()))
-    klass = processor.post_process_semantic_segmentation(segmented, target_sizes=[picture.size[::-1]])[0]
-    return Image.fromarray(COLOURS[klass.cpu().numpy()])
+    classes = processor.post_process_semantic_segmentation(segmented, target_sizes=[picture.size[::-1]])[0]
+    return Image.fromarray(COLOURS[classes.cpu().numpy()])
 
 
 def depth(picture: Image.Image) -> Image.Image:

@@ -145,11 +145,11 @@ def prepare(pixels: np.ndarray) -> torch.Tensor:
     return x.float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
 
 
-def shrink(pixels: np.ndarray, side: int = SIZE) -> np.ndarray:
-    """Resize a picture so that its shorter side is ``side`` and the longer a multiple of 32."""
+def shrink(pixels: np.ndarray) -> np.ndarray:
+    """Resize a picture so that its shorter side is ``SIZE`` and the longer a multiple of 32."""
     height, width = pixels.shape[:2]
-    scale = side / min(height, width)
-    size = [max(side, round(n * scale / 32) * 32) for n in (width, height)]
+    scale = SIZE / min(height, width)
+    size = [max(SIZE, round(n * scale / 32) * 32) for n in (width, height)]
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 

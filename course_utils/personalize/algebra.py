@@ -134,19 +134,19 @@ def add(first: Lora, second: Lora, weights: Sequence[float] = (1.0, 1.0)) -> Lor
     for number, weight in enumerate(weights):
         check_value(f"weights[{number}]", weight, float)
     if first.about.base.hash != second.about.base.hash:
-        names = [f"{one.about.trigger!r} on {one.about.base.name}" for one in (first, second)]
+        names = [f"{lora.about.trigger!r} on {lora.about.base.name}" for lora in (first, second)]
         raise ValueError(f"first and second were learned on different bases: {names[0]}, {names[1]}.")
-    parts = [(one.pairs(), one.about.rank, weight) for one, weight in zip((first, second), weights, strict=True)]
+    parts = [(lora.pairs(), lora.about.rank, weight) for lora, weight in zip((first, second), weights, strict=True)]
     tensors = {}
     for name in dict.fromkeys([*parts[0][0], *parts[1][0]]):
         pairs = [(*(own.get(name) or _nothing(parts, name, rank)), weight) for own, rank, weight in parts]
         tensors[f"{name}.lora_A.weight"] = torch.cat([a for a, _, _ in pairs])
         tensors[f"{name}.lora_B.weight"] = torch.cat([weight * b for _, b, weight in pairs], 1)
-    one, two = first.about, second.about
-    rank, modules = one.rank + two.rank, tuple(dict.fromkeys([*one.modules, *two.modules]))
-    triggers = f"{one.trigger}, {two.trigger}"
-    more = {"rank": rank, "alpha": float(rank), "modules": modules, "seen": tuple(sorted({*one.seen, *two.seen}))}
-    return Lora(tensors, replace(one, method="sum", trigger=triggers, steps=one.steps + two.steps, **more))
+    a, b = first.about, second.about
+    rank, modules = a.rank + b.rank, tuple(dict.fromkeys([*a.modules, *b.modules]))
+    triggers = f"{a.trigger}, {b.trigger}"
+    more = {"rank": rank, "alpha": float(rank), "modules": modules, "seen": tuple(sorted({*a.seen, *b.seen}))}
+    return Lora(tensors, replace(a, method="sum", trigger=triggers, steps=a.steps + b.steps, **more))
 
 
 def _nothing(parts: list, name: str, rank: int) -> tuple[torch.Tensor, torch.Tensor]:

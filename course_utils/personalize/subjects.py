@@ -65,10 +65,10 @@ def scene(word: str, variant: int = 0, index: int = 0, colour: str | None = None
     return made.with_(camera=layout.frame(made, rng))
 
 
-def _said(one: Scene, word: str) -> str:
+def _caption_of(scene: Scene, word: str) -> str:
     """Caption a scene: the subject, for which {} stands, what is beside it, and the place."""
-    others = [f"a {thing.colour} {thing.word}" for thing in one.things if thing.word != word]
-    return f"{' and '.join(['a {}', *others])} {PLACE_WORDS[one.place][0]}"
+    others = [f"a {thing.colour} {thing.word}" for thing in scene.things if thing.word != word]
+    return f"{' and '.join(['a {}', *others])} {PLACE_WORDS[scene.place][0]}"
 
 
 def shapes(word: str) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ def subject(
     if not 0 <= variant < len(known):
         raise ValueError(f"variant={variant}: a {word} comes in the shapes 0 to {len(known) - 1}.")
     scenes = [scene(word, variant, index, colour) for index in range(TRAIN + tests)]
-    drawn = [Example(Image.fromarray(clay.render(one, height, width).image), _said(one, word)) for one in scenes]
+    drawn = [Example(Image.fromarray(clay.render(s, height, width).image), _caption_of(s, word)) for s in scenes]
     return Subject(word, drawn[:TRAIN], drawn[TRAIN:], known[variant])
 
 

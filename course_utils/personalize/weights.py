@@ -121,8 +121,8 @@ def check_base(about: About, pipe: DiffusionPipeline) -> None:
     """
     here = base_of(pipe)
     if about.base.hash != here.hash:
-        one, other = (f"{b.name} {b.revision[:8]} ({b.hash[:8]})".replace("  ", " ") for b in (about.base, here))
-        raise ValueError(f"What {about.trigger!r} means was learned on {one}; this pipeline stands on {other}.")
+        learned, stands = (f"{b.name} {b.revision[:8]} ({b.hash[:8]})".replace("  ", " ") for b in (about.base, here))
+        raise ValueError(f"What {about.trigger!r} means was learned on {learned}; this pipeline stands on {stands}.")
 
 
 def read(path: str | Path, pipe: DiffusionPipeline) -> Lora | Tuned:
@@ -217,11 +217,7 @@ def check_out(path: str | Path, size: int = 0, name: str = "path") -> None:
     path = Path(path)
     if path.suffix != ".safetensors" or path.is_dir():
         raise ValueError(f"{name}={str(path)!r} must end in .safetensors.")
-    check_folder(path.parent, size, name)
-
-
-def check_folder(folder: Path, size: int = 0, name: str = "folder") -> None:
-    """Make a folder; raise OSError unless `size` bytes can be written there."""
+    folder = path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -80,7 +80,7 @@ def good_start(
     config = config or CONFIG
     check_trigger(trigger)
     if not subjects:
-        raise ValueError("subjects is empty; give some, such as personalize.domain('robot').")
+        raise ValueError("subjects is empty; give some, such as domain('robot').")
     sets = [gather(each.train, f"{trigger} {each.word}", config.height, config.width) for each in subjects]
     run = TrainingRun("start", pipe, trigger, config, watch, folder, sum(sets, []))
     encoded = [encode_examples(pipe, examples, config.random_flip) for examples in sets]
