@@ -186,10 +186,8 @@ def gpu(lane: str) -> Iterator[Finding]:
 
 def room_to_work(lane: str) -> Iterator[Finding]:
     """Is there memory and disk enough for this lane?"""
-    import psutil
-
     memory, disk = NEEDS_GB[lane]
-    free = min(psutil.virtual_memory().available, env.total_memory()) / env.GIB
+    free = env.free_memory("cpu") / env.GIB
     yield Finding("memory", free >= memory, f"{free:.1f} GB free", f"Close other kernels: {lane} wants {memory} GB.")
     cache = Path(os.environ.get("HF_HOME", Path.home() / ".cache")) if lane == "sd15" else Path(tempfile.gettempdir())
     while not cache.exists():

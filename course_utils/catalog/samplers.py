@@ -68,12 +68,12 @@ def samplers_for(technique: str) -> tuple[str, ...]:
 
 def sampler_of(pipe: DiffusionPipeline) -> str:
     """Return the name of a pipeline's sampler; one that is none of `SAMPLERS` goes by the name of its class."""
-    for name in SAMPLERS:
+    kind = type(pipe.scheduler).__name__
+    for name in (name for name, sampler in SAMPLERS.items() if sampler.scheduler == kind):
         config = _configured(name, pipe.scheduler).config
-        same = (pipe.scheduler.config.get(option) == config[option] for option in _parameters(name))
-        if type(pipe.scheduler).__name__ == SAMPLERS[name].scheduler and all(same):
+        if all(pipe.scheduler.config.get(option) == config[option] for option in _parameters(name)):
             return name
-    return type(pipe.scheduler).__name__
+    return kind
 
 
 def check_sampler(pipe: DiffusionPipeline, technique: str) -> None:
