@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -38,8 +37,6 @@ def kept(name: str, load: Callable[[], Network]) -> Network:
 def release() -> None:
     """Forget all networks; `env.release` calls this too."""
     _kept.clear()
-    if reader := sys.modules.get(f"{__package__}.reader"):
-        reader.load.cache_clear()
 
 
 def reader() -> Reader:

@@ -7,7 +7,6 @@ its input is: on a photograph it can only guess.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -174,7 +173,6 @@ def scaled(pixels: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 
-@lru_cache(maxsize=2)
 def load(folder: Path = FOLDER) -> Reader:
     """Read the reader from ``model.safetensors`` and ``config.json``.
 

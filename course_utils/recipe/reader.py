@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..clay import vocabulary as words
-from ..controls.reader import SIDE, Reader, class_entropy, load, scaled
+from ..controls import annotators
+from ..controls.reader import SIDE, Reader, class_entropy, scaled
 from ..judge.network import prepare, ready
 from ..training import Loop, Plan, autocast
 from . import autoencoder, data, dependents, maps, reader_card
@@ -95,7 +96,7 @@ def save(model: Reader, folder: Path) -> None:
     save_file({k: v.contiguous() for k, v in state.items()}, folder / "model.safetensors")
     (folder / "model.safetensors").chmod(0o644)
     (folder / "config.json").write_text(json.dumps({"classes": words.CLASSES}, indent=1) + "\n")
-    load.cache_clear()
+    annotators.release()
 
 
 def folder() -> Path:

@@ -194,7 +194,6 @@ def test_saved_reader_reads_back(tmp_path):
     x = torch.zeros(1, 3, 32, 32)
     assert torch.allclose(back(x).klass, model(x).klass, atol=2e-2) and torch.equal(back.far, model.far)
     assert (tmp_path / "model.safetensors").stat().st_size < 8.5e6 and not back.training
-    assert reader.load(tmp_path) is back
 
 
 def test_missing_damaged_and_foreign_weights_say_so(tmp_path):
