@@ -108,9 +108,7 @@ def _orthogonal(g: torch.Tensor, dtype: torch.dtype, steps: int = 5) -> torch.Te
     return (x.T if tall else x).to(g.dtype)
 
 
-def optimizers(
-    modules: list[torch.nn.Module], learning_rate: float, weight_decay: float = 0.01
-) -> list[torch.optim.Optimizer]:
+def optimizers(modules: list[torch.nn.Module], learning_rate: float) -> list[torch.optim.Optimizer]:
     """Give Muon for inner matrices and kernels, AdamW for the rest (biases, norms, embeddings, thin layers)."""
     parts = [part for m in modules for part in m.modules() if not isinstance(part, torch.nn.Embedding)]
     wide = {
@@ -121,8 +119,8 @@ def optimizers(
     }
     params = [p for m in modules for p in m.parameters() if p.requires_grad]
     inner, thin = [p for p in params if id(p) in wide], [p for p in params if id(p) not in wide]
-    made = [torch.optim.AdamW(thin, lr=learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay)]
-    return [*made, Muon(inner, lr=learning_rate, weight_decay=weight_decay)] if inner else made
+    made = [torch.optim.AdamW(thin, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)]
+    return [*made, Muon(inner, lr=learning_rate, weight_decay=0.01)] if inner else made
 
 
 def _still(module: torch.nn.Module) -> torch.nn.Module:

@@ -109,19 +109,16 @@ def subject(
     return Subject(word, drawn[:TRAIN], drawn[TRAIN:], known[variant])
 
 
-def style_examples(
-    style: str, count: int = TRAIN, first: int = 0, height: int = 256, width: int = 256
-) -> list[Example]:
+def style_examples(style: str, count: int = TRAIN, height: int = 256, width: int = 256) -> list[Example]:
     """Draw pictures of a style to learn it from; the trigger stands for the style, as in "a sks picture of a cat".
 
     Args:
         style: "anime", "blueprint", "pixel art" or "pencil" (held out of the base), or "cubist".
-        count: how many.
-        first: number of the first scene; the first `TRAIN` are for training by custom, the others for tests.
+        count: how many; the first `TRAIN` are for training by custom, the others for tests.
         height, width: pixels.
     """
     examples = []
-    for index in range(first, first + count):
+    for index in range(count):
         scene = sample(STYLE_WORLD, index, PLAIN_MIX)
         shown = caption(scene, np.random.default_rng([STYLE_WORLD, index]), PLAIN_CAPTIONS).text
         picture = Image.fromarray(clay.render(replace(scene, style=style), height, width).image)

@@ -130,8 +130,6 @@ def test_a_style_is_drawn_in_scenes_of_the_world(style):
     plain = clay.render(sample(STYLE_WORLD, 0, PLAIN_MIX), 48, 64).image.astype(int)
     assert np.abs(plain - np.asarray(first.picture)).mean() > 3 and first.picture.size == (64, 48)
     assert first.caption.startswith("a {} picture of ") and first.caption != second.caption
-    (later,) = personalize.style_examples(style, 1, first=1, height=48, width=64)
-    assert later.caption == second.caption and later.picture.tobytes() == second.picture.tobytes()
 
 
 def test_an_example_is_treated_as_a_plain_picture_is():
