@@ -40,8 +40,8 @@ lab: setup ## JupyterLab on lesson 00, in the clay lane
 
 test: setup ## everything: style, unit tests, browser, every notebook; no network
 	$(PY) -m ruff check .
-	$(SIDE_BY_SIDE) $(PY) -m pytest tests --ignore=tests/sd15 -m "not browser" $(SPREAD)
-	chromium=$$(tools/find_chromium.sh) && $(OFFLINE) COURSE_CHROMIUM="$$chromium" $(PY) -m pytest tests -m browser
+	$(SIDE_BY_SIDE) $(PY) -m pytest tests --ignore=tests/sd15 --ignore=tests/widgets $(SPREAD)
+	chromium=$$(tools/find_chromium.sh) && $(SIDE_BY_SIDE) COURSE_CHROMIUM="$$chromium" $(PY) -m pytest tests/widgets
 	$(SIDE_BY_SIDE) $(PY) -m pytest --nbval $(LESSONS) $(SPREAD)
 
 test-unit: setup ## style and the quick tests only: no training, no browser, no notebooks
@@ -52,7 +52,8 @@ test-notebooks: setup ## the notebooks only
 	$(SIDE_BY_SIDE) $(PY) -m pytest --nbval $(LESSONS) $(SPREAD)
 
 test-colab: setup-colab ## under Colab's versions: unit tests, lessons 00, 01, and all lessons on the sd15 lane
-	$(SIDE_BY_SIDE) $(PY_COLAB) -m pytest tests/unit tests/widgets -m "not browser" $(SPREAD)
+	$(SIDE_BY_SIDE) $(PY_COLAB) -m pytest tests/unit $(SPREAD)
+	$(SIDE_BY_SIDE) $(PY_COLAB) -m pytest tests/widgets -m "not browser"
 	$(SIDE_BY_SIDE) $(PY_COLAB) -m pytest --nbval notebooks/00_*.ipynb notebooks/01_*.ipynb $(SPREAD)
 	$(SIDE_BY_SIDE) $(PY_COLAB) -m pytest tests/sd15 -n $(JOBS)
 
