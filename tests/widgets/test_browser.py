@@ -94,7 +94,8 @@ def test_type_generate_see_download_and_restore(lab, page, tiny_folder, tmp_path
 def test_stop_is_heard_while_it_runs(lab, page, tiny_folder):
     panel = start(lab, page, tiny_folder, SLOW)
     panel.get_by_role("button", name="Generate").click()
-    expect(panel.locator(".course-status")).to_contain_text("Step 2 of 20")
+    # Any step: a glance may miss one.
+    expect(panel.locator(".course-status")).to_contain_text(re.compile(r"Step \d+ of 20"))
     panel.get_by_role("button", name="Stop").click()
     expect(panel.locator(".course-status")).to_contain_text("Stopped")
     expect(panel.get_by_role("button", name="Generate")).to_be_enabled()
