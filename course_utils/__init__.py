@@ -5,4 +5,4 @@ from . import env
 # The one place: the package, the badges and the setup cells (tag v...) read it; CHANGELOG.md begins with it.
 __version__ = "0.2.0"
 
-env.settle_caches()
+env.settle_numba()

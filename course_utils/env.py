@@ -209,8 +209,15 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version for name, version in found.items() if version}
 
 
-def settle_caches() -> None:
-    """Give numba a folder for compiled code where neither the tree nor the home can be written."""
+def settle_numba() -> None:
+    """Give numba, before it is imported, the threads that OpenMP may use, and a folder that can be written.
+
+    numba does not read OMP_NUM_THREADS, and its OpenMP layer hands its own number on to the thread that calls it:
+    after a render torch would compute there with as many threads as there are cores, and a picture of the same seed
+    that is made in another thread would differ from it by a rounding.
+    """
+    if threads := os.environ.get("OMP_NUM_THREADS"):
+        os.environ.setdefault("NUMBA_NUM_THREADS", threads.split(",")[0])
     if "NUMBA_CACHE_DIR" in os.environ:
         return
     if not any(map(writable, (Path(__file__).parent, Path.home() / ".cache"))):

@@ -125,8 +125,22 @@ def test_release_calls_each_room_once(monkeypatch):
 def test_caches_settle_where_nothing_can_be_written(monkeypatch):
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setattr(env, "writable", lambda _: False)
-    env.settle_caches()
+    env.settle_numba()
     assert env.os.environ.pop("NUMBA_CACHE_DIR").endswith("course-numba")
+
+
+def test_a_render_leaves_torch_the_threads_that_it_was_given():
+    """Else a picture made in a panel's thread differs by a rounding from the same call in a cell."""
+    code = """
+import torch
+from course_utils import clay
+clay.render(clay.scene(0), 16, 16)
+print(torch.get_num_threads())
+"""
+    given = {name: value for name, value in env.os.environ.items() if not name.startswith("NUMBA")}
+    given["OMP_NUM_THREADS"] = "1"
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=given)
+    assert run.stdout.split() == ["1"]
 
 
 def test_importing_is_light():

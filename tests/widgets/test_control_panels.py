@@ -462,10 +462,13 @@ def test_a_file_of_one_s_own(folder, tmp_path):
 def test_on_colab_maps_wait_for_the_heartbeat(folder, monkeypatch):
     monkeypatch.setenv("COLAB_RELEASE_TAG", "a rehearsal")
     pipe = catalog.load("controlnet", control="canny")
-    panel = widgets.controlnet_panel(pipe, picture="a clock", folder=folder, **SMALL)
+    panel = widgets.controlnet_panel(pipe, picture="a clock and a cat", folder=folder, **SMALL)
     slot = unit(panel).source.looks.slots["control map"].children[0]
     before = slot.value
-    panel.preview.click()
+    go, make_map = threading.Event(), units.controls.make
+    monkeypatch.setattr(units.controls, "make", lambda *given: go.wait(LONG) and make_map(*given))
+    panel.preview.click()  # what is made before the click is answered would go out with the answer
+    go.set()
     assert panel.runner.wait(LONG) and slot.value == before
     panel._heart.beats += 1
     assert slot.value != before
