@@ -44,8 +44,9 @@ def _latents(minutes: float) -> None:
     from . import autoencoder, data, latents
 
     vae = autoencoder.trained()
-    for number in tqdm(data.shards(data.TRAIN), desc="latents", unit="shard"):
-        latents.make(vae, data.TRAIN, number)
+    worlds = [(seed, number) for seed in (data.HELD_OUT, data.TRAIN) for number in data.shards(seed)]
+    for seed, number in tqdm(worlds, desc="latents", unit="shard"):
+        latents.make(vae, seed, number)
 
 
 def _text(minutes: float) -> None:

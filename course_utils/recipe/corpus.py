@@ -18,6 +18,7 @@ from . import data
 LENGTH = 32  # tokens, start and end included
 VARIANTS = 4  # captions kept for each scene
 SEED = 17
+Mixes = CaptionMix | tuple[CaptionMix, ...]
 # Words that people type and the captions lack; they become whole tokens, so that a lesson's sentence stays short.
 EXTRA = (
     "the is are of to at under over from my your big small little happy sunny blurry bad quality "
@@ -29,7 +30,7 @@ WORLD = (
 )  # fmt: skip
 
 
-def captions(seed: int, number: int, mix: CaptionMix = CAPTION_MIX, variants: int = VARIANTS) -> list[list]:
+def captions(seed: int, number: int, mix: Mixes = CAPTION_MIX, variants: int = VARIANTS) -> list[list]:
     """Write ``variants`` captions for each scene of a shard: [scene][variant] of ``Caption``."""
     shard = data.read_shard(seed, number)
     scenes = map(Scene.from_json, shard.scenes)
@@ -37,11 +38,12 @@ def captions(seed: int, number: int, mix: CaptionMix = CAPTION_MIX, variants: in
 
 
 def captions_of(
-    scene: Scene, seed: int, index: int, mix: CaptionMix = CAPTION_MIX, variants: int = VARIANTS
+    scene: Scene, seed: int, index: int, mix: Mixes = CAPTION_MIX, variants: int = VARIANTS
 ) -> list[Caption]:
-    """Write the captions of scene number ``index`` of the world ``seed``."""
+    """Write the captions of scene number ``index`` of the world ``seed``; of several mixes each writes in turn."""
     rng = np.random.default_rng([SEED, seed, index])
-    return [caption(scene, rng, mix) for _ in range(variants)]
+    mixes = (mix,) if isinstance(mix, CaptionMix) else mix
+    return [caption(scene, rng, mixes[k % len(mixes)]) for k in range(variants)]
 
 
 def train_tokenizer(texts: list[str], folder: Path) -> CLIPTokenizer:

@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderTiny
 from transformers import CLIPTokenizer
 
-from ..clay.captions import CAPTION_MIX, CaptionMix
+from ..clay.captions import CAPTION_MIX
 from ..training import autocast
 from . import autoencoder, corpus, data
 
@@ -84,7 +84,7 @@ def encoded(seed: int) -> list[int]:
 
 
 def load(
-    tokenizer: CLIPTokenizer, seed: int = data.TRAIN, numbers: list[int] | None = None, mix: CaptionMix = CAPTION_MIX
+    tokenizer: CLIPTokenizer, seed: int = data.TRAIN, numbers: list[int] | None = None, mix: corpus.Mixes = CAPTION_MIX
 ) -> Corpus:
     """Read the shards that the present autoencoder has encoded, with captions of the ``mix``.
 
@@ -101,7 +101,7 @@ def load(
     return Corpus(*(torch.from_numpy(np.concatenate(part)) for part in parts))
 
 
-def _tokens(tokenizer: CLIPTokenizer, seed: int, number: int, mix: CaptionMix) -> tuple[np.ndarray, np.ndarray]:
+def _tokens(tokenizer: CLIPTokenizer, seed: int, number: int, mix: corpus.Mixes) -> tuple[np.ndarray, np.ndarray]:
     made = corpus.captions(seed, number, mix)
     ids, owners = corpus.encode(tokenizer, [c for scene in made for c in scene])
     shape = (len(made), corpus.VARIANTS, corpus.LENGTH)

@@ -100,7 +100,8 @@ def kitchen(tmp_path_factory):
     data.make_shard(data.TRAIN, 0)
     data.make_shard(data.HELD_OUT, 0)
     autoencoder.train(1, FEW)
-    latents.make(autoencoder.trained(), data.TRAIN, 0)
+    for world in (data.TRAIN, data.HELD_OUT):
+        latents.make(autoencoder.trained(), world, 0)
     text.train(1, FEW)
     base.train(1, FEW)
     yield data.cache()
