@@ -115,8 +115,8 @@ def plane(near):
 
 seen = plane(see(grey))
 with torch.no_grad():
-    told = pipe.prepare_depth_map(grey, None, 1, False, runtime.dtype, torch.device(runtime.device))
-assert seen.shape == told.shape and (seen - told.float().cpu()).abs().max() < 0.05
+    estimated = pipe.prepare_depth_map(grey, None, 1, False, runtime.dtype, torch.device(runtime.device))
+assert seen.shape == estimated.shape and (seen - estimated.float().cpu()).abs().max() < 0.05
 
 # %%
 from course_utils.clay.control_maps import depth_map, draw_depth
@@ -284,13 +284,13 @@ def reached(column, **which):
 
 print(f"by words alone: pose {reached('pose', way='text2img').mean():.2f}")
 for matched, compared in (("beach", "pose"), ("pose", "beach")):
-    goal, own = (reached(column, way="depth2img") for column in (matched, compared))
+    goal, with_depth = (reached(column, way="depth2img") for column in (matched, compared))
     tried = {one: reached(matched, way="img2img", strength=one).mean() for one in strengths}
     alike = min(strengths, key=lambda one: abs(tried[one] - goal.mean()))
-    theirs = reached(compared, way="img2img", strength=alike)
-    gain = metrics.difference(theirs, own)
+    without_depth = reached(compared, way="img2img", strength=alike)
+    gain = metrics.difference(without_depth, with_depth)
     print(f"{matched}: {tried[alike]:.2f} by image to image at strength {alike}, {goal.mean():.2f} by depth to image.")
-    print(f"    Then {compared} is {theirs.mean():.2f} and {own.mean():.2f}: gained {gain}")
+    print(f"    Then {compared} is {without_depth.mean():.2f} and {with_depth.mean():.2f}: gained {gain}")
     assert gain.low > 0 and abs(tried[alike] - goal.mean()) < 0.05, "matched, and better"
 
 # %% [markdown]

@@ -77,8 +77,8 @@ plots.described(
 pipe = catalog.load("controlnet", lane=runtime.lane, control="canny")
 
 def paint(seed=0, **given):
-    said = {"prompt": prompt, "image": maps["canny"], **settings, **given}
-    return pipe(generator=runtime.generator(seed), **said).images[0]
+    arguments = {"prompt": prompt, "image": maps["canny"], **settings, **given}
+    return pipe(generator=runtime.generator(seed), **arguments).images[0]
 
 without, steered = paint(controlnet_conditioning_scale=0.0), paint()
 plots.described(
@@ -127,15 +127,17 @@ checks.claim(runtime.lane, 0 <= floor < min(reached, ceiling) <= 1, "the map is 
 
 # %%
 net, unet = pipe.controlnet, pipe.unet
-mine, theirs = dict(net.named_parameters()), dict(unet.named_parameters())
-copied, new = [name for name in mine if name in theirs], [name for name in mine if name not in theirs]
+copy_weights, unet_weights = dict(net.named_parameters()), dict(unet.named_parameters())
+copied = [name for name in copy_weights if name in unet_weights]
+new = [name for name in copy_weights if name not in unet_weights]
 
 def millions(names, weights):
     return sum(weights[name].numel() for name in names) / 1e6
 
-print(f"the locked UNet: {millions(theirs, theirs):.1f} M weights; copied from it: {millions(copied, mine):.1f} M")
-print(f"new: {millions(new, mine):.1f} M, in {sorted({name.split('.')[0] for name in new})}")
-moved = np.mean([(mine[name] != theirs[name]).float().mean().item() for name in copied])
+print(f"the locked UNet: {millions(unet_weights, unet_weights):.1f} M weights; "
+      f"copied from it: {millions(copied, copy_weights):.1f} M")  # fmt: skip
+print(f"new: {millions(new, copy_weights):.1f} M, in {sorted({name.split('.')[0] for name in new})}")
+moved = np.mean([(copy_weights[name] != unet_weights[name]).float().mean().item() for name in copied])
 print(f"of the copied weights {moved:.0%} are no longer what they were: that is what training did")
 
 # %% [markdown]
@@ -144,13 +146,13 @@ print(f"of the copied weights {moved:.0%} are no longer what they were: that is 
 # next and receives both.
 
 # %% tags=["nbval-ignore-output"]
-heard = {}
+captured = {}
 hooks = [
-    net.register_forward_hook(lambda module, given, said: heard.update(skips=said[0], middle=said[1])),
-    unet.down_blocks[-1].register_forward_hook(lambda module, given, said: heard.update(skip=said[1][-1])),
-    unet.mid_block.register_forward_hook(lambda module, given, said: heard.update(before=said)),
+    net.register_forward_hook(lambda module, inputs, output: captured.update(skips=output[0], middle=output[1])),
+    unet.down_blocks[-1].register_forward_hook(lambda module, inputs, output: captured.update(skip=output[1][-1])),
+    unet.mid_block.register_forward_hook(lambda module, inputs, output: captured.update(before=output)),
     unet.up_blocks[0].register_forward_pre_hook(
-        lambda module, given, named: heard.update(next=named), with_kwargs=True
+        lambda module, inputs, keywords: captured.update(next=keywords), with_kwargs=True
     ),
 ]
 try:
@@ -159,7 +161,7 @@ finally:
     for hook in hooks:
         hook.remove()
 
-additions = [*heard["skips"], heard["middle"]]
+additions = [*captured["skips"], captured["middle"]]
 for number, addition in enumerate(additions, start=1):
     print(f"addition {number}: [channel, height, width] = {[*addition.shape[1:]]}, size {addition.abs().mean():.3f}")
 
@@ -171,9 +173,9 @@ for number, addition in enumerate(additions, start=1):
 # same way:
 
 # %% tags=["check"]
-plain, after = catalog.load("text2img", lane=runtime.lane), heard["next"]
-assert torch.equal(after["hidden_states"], heard["before"] + heard["middle"]), "the middle is a plain sum"
-assert torch.equal(after["res_hidden_states_tuple"][-1], heard["skip"] + heard["skips"][-1]), "and so is a skip"
+plain, after = catalog.load("text2img", lane=runtime.lane), captured["next"]
+assert torch.equal(after["hidden_states"], captured["before"] + captured["middle"]), "the middle is a plain sum"
+assert torch.equal(after["res_hidden_states_tuple"][-1], captured["skip"] + captured["skips"][-1]), "and so is a skip"
 assert len(controlnet.zero_layers(net)) == len(additions) + 1, "a zero layer each, and one behind the map's encoder"
 assert moved > 0.5 and plain.unet is unet and (runtime.lane == "clay" or len(additions) == 13)
 
@@ -215,8 +217,8 @@ for kind in kinds:
     pipe = catalog.load("controlnet", lane=runtime.lane, control=kind)
     painted[kind] = paint(image=maps[kind])
 
-told = kinds if runtime.lane == "clay" else ["canny"]  # the networks that measure the others know clay only
-marks = {kind: f": {controls.adherence_of(kind, made, painted[kind]):.2f}" for kind in told}
+measured = kinds if runtime.lane == "clay" else ["canny"]  # the networks that measure the others know clay only
+marks = {kind: f": {controls.adherence_of(kind, made, painted[kind]):.2f}" for kind in measured}
 rows, names = [[maps[kind] for kind in kinds], [*painted.values()]], [kind + marks.get(kind, "") for kind in kinds]
 plots.described(
     plots.sweep(rows, ["map", "painted"], names, size=(118, 118)),
@@ -303,9 +305,9 @@ slips = {
     "another net's map": ("canny", maps["depth"]),
 }
 found = {name: controls.problems(map, control, *size) for name, (control, map) in slips.items()}
-print("\n\n".join(f"{name}: {' '.join(said)}" for name, said in found.items()))
+print("\n\n".join(f"{name}: {' '.join(notes)}" for name, notes in found.items()))
 named = ["Invert", "BGR", "palette", "far", "squeezed", "photograph", "depth"]
-assert all(word in " ".join(said) for word, said in zip(named, found.values(), strict=True)), "every slip is named"
+assert all(word in " ".join(notes) for word, notes in zip(named, found.values(), strict=True)), "every slip is named"
 assert not any(controls.problems(map, kind, *size) for kind, map in maps.items()), "a right map is let pass"
 
 # %% [markdown]
@@ -382,10 +384,11 @@ plots.described(plots.strip([*spoken.values()], names, (130, 130)), f"One seed; 
 
 # %% tags=["check"]
 wordless = [paint(prompt="", guess_mode=guess) for guess in (False, True)]
-told, led = (controls.adherence_of("canny", made, image) for image in wordless)
+plain_score, guess_score = (controls.adherence_of("canny", made, image) for image in wordless)
 assert runtime.lane == "sd15" or heed[0.0] < heed[0.5] < heed[1.0] == max(during.values()) > heed[2.0] - 0.1
-shown = plots.strip([maps["canny"], *wordless], ["map", f"no words: {told:.2f}", f"guess: {led:.2f}"], (150, 150))
-plots.described(shown, f"The edge map; pictures without a prompt: {told:.2f}; in guess mode: {led:.2f}.")
+titles = ["map", f"no words: {plain_score:.2f}", f"guess: {guess_score:.2f}"]
+shown = plots.strip([maps["canny"], *wordless], titles, (150, 150))
+plots.described(shown, f"The edge map; no prompt: {plain_score:.2f}; no prompt in guess mode: {guess_score:.2f}.")
 
 # %% [markdown]
 # ## The grey man, once more

@@ -110,9 +110,9 @@ if kept:
 # the pair, and listen. The scales are 1 and 0.5.
 
 # %%
-heard = []
+captured = []
 listen = [
-    module.register_forward_hook(lambda module, given, said: heard.append([part.clone() for part in said[0]]))
+    module.register_forward_hook(lambda module, inputs, output: captured.append([part.clone() for part in output[0]]))
     for module in {*pipe.controlnet.nets, pipe.controlnet}
 ]
 try:
@@ -126,7 +126,7 @@ finally:
 # be the sum of the other two, with no weight but the scales, which are in already.
 
 # %% tags=["check"]
-first, second, together = heard[:3]  # of the first step
+first, second, together = captured[:3]  # of the first step
 assert len(first) == len(second) == len(together)
 assert all(torch.equal(a + b, c) for a, b, c in zip(first, second, together, strict=True))
 print(f"{len(together)} skips, each the sum of two")
@@ -376,11 +376,11 @@ plots.described(panel.picture(), "The panel: buttons for each control; its sourc
 #
 # ### 05.1 · The sum (difficulty 1, 5 minutes)
 #
-# Write `summed(said, weights)`. `said` holds one list for each net, with a tensor for each skip; `weights` one number
-# for each net. Give the list of tensors that the UNet receives. Any number of nets.
+# Write `summed(residuals, weights)`. `residuals` holds one list for each net, with a tensor for each skip; `weights`
+# one number for each net. Give the list of tensors that the UNet receives. Any number of nets.
 
 # %% tags=["exercise"]
-def summed(said, weights):
+def summed(residuals, weights):
     return None  # your lines
 
 checks.check("05.1", summed)
@@ -388,13 +388,13 @@ checks.check("05.1", summed)
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# `zip(*said)` turns lists by net into tuples by skip. Add up weight times tensor in each.
+# `zip(*residuals)` turns lists by net into tuples by skip. Add up weight times tensor in each.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def summed(said, weights):
-#     return [sum(weight * one for weight, one in zip(weights, skip)) for skip in zip(*said)]
+# def summed(residuals, weights):
+#     return [sum(weight * part for weight, part in zip(weights, skip)) for skip in zip(*residuals)]
 # ```
 # </details>
 #

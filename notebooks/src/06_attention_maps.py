@@ -65,7 +65,7 @@ plots.described(picture, "What the model made of 'a lion with a crown in the gar
 # %%
 class Listener:
     def __init__(self):
-        self.heard = []
+        self.maps = []
 
     def share(self, scores):  # by itself, for later we change this step alone
         return scores.float().softmax(-1)  # over the tokens: each place shares itself out
@@ -74,7 +74,7 @@ class Listener:
         query = attn.head_to_batch_dim(attn.to_q(hidden_states))  # [batch * head, place, number]
         key, value = (attn.head_to_batch_dim(to(encoder_hidden_states)) for to in (attn.to_k, attn.to_v))
         shares = self.share(query @ key.transpose(1, 2) * attn.scale)  # the scale is 1 / sqrt(d)
-        self.heard.append(shares[len(shares) // 2 :].mean(0))  # [place, token], the mean over the heads
+        self.maps.append(shares[len(shares) // 2 :].mean(0))  # [place, token], the mean over the heads
         mixed = attn.batch_to_head_dim(shares.to(value.dtype) @ value)
         return attn.to_out[1](attn.to_out[0](mixed))  # a linear layer, then dropout, which does nothing here
 
@@ -96,7 +96,7 @@ finally:
     pipe.unet.set_attn_processor(dict(before))  # a copy: this call empties the dict that it is given
 
 # %% tags=["check"]
-A = torch.stack(listener.heard).mean(0).cpu()
+A = torch.stack(listener.maps).mean(0).cpu()
 side = int(len(A) ** 0.5)  # 16 of a picture of the lane's own size
 
 def places_of(word, prompt=prompt):  # of its tokens: one, or several for a word that the model spells
@@ -293,12 +293,12 @@ pairs = {"16": ("down_blocks.0.attentions.0", "up_blocks.2.attentions.0"),
          "8": ("down_blocks.1.attentions.0", "up_blocks.1.attentions.0")}  # fmt: skip
 lines, most = {}, {}
 for grid, names in pairs.items():
-    for told, name in zip(("never told", "taught"), names, strict=True):
+    for model, name in zip(("never told", "taught"), names, strict=True):
         kept = [ious("measure", full[name], t).mean(0)[tried[full[name], t].argmax()] for t in times[1:]]
-        lines[f"{grid} x {grid}, {told}"] = kept
+        lines[f"{grid} x {grid}, {model}"] = kept
     fits = ious("choose", f"perfect {grid}", None).mean(0).argmax()
     most[grid] = ious("measure", f"perfect {grid}", None)[:, fits].mean()
-    untaught, taught = (lines[f"{grid} x {grid}, {told}"][0] / most[grid] for told in ("never told", "taught"))
+    untaught, taught = (lines[f"{grid} x {grid}, {model}"][0] / most[grid] for model in ("never told", "taught"))
     print(f"{grid} x {grid}, t = {times[1]}: never told {untaught:.0%}, taught {taught:.0%} of a perfect map's IoU")
     assert 0.4 < untaught < taught
 figure = plots.curve(times[1:], lines, xlabel="noise step t", ylabel="mIoU", title="mIoU by layer and noise step")
@@ -319,9 +319,9 @@ plots.described(figure, "Curves over the noise step: on either grid the taught o
 meant = {"a thing": "a cubist painting in the garden", "the whole": "a cubist picture of a house in the garden"}
 drawn = {}
 for kind, text in meant.items():
-    with attention.capture(pipe) as said:
+    with attention.capture(pipe) as captured:
         drawn[text] = paint(text, seed=0)
-    drawn[f"'cubist', of {kind}"] = glow(drawn[text], said.word("cubist", block))
+    drawn[f"'cubist', of {kind}"] = glow(drawn[text], captured.word("cubist", block))
 sheet = plots.strip(list(drawn.values()), drawn, size=(190, 190))
 plots.described(sheet, "A cubist painting with the map of 'cubist'; a cubist picture of a house with its map.")
 
@@ -362,8 +362,8 @@ if runtime.lane == "clay":
 # %% tags=["nbval-ignore-output"]
 asked = {}
 for word in ("lion", "cat"):
-    said = attention.of_picture(pipe, made.image, prompt.replace("lion", word), timesteps=(200, 500))
-    heat = said.word(word, block)
+    captured = attention.of_picture(pipe, made.image, prompt.replace("lion", word), timesteps=(200, 500))
+    heat = captured.word(word, block)
     asked[f"'{word}': at most {heat.max():.0%} of a place"] = glow(made.image, heat)
 sheet = plots.strip([made.image, *asked.values()], ["a lion", *asked], size=(200, 200))
 plots.described(sheet, "A clay lion; the map of 'lion' on it; the map of 'cat' on it, which glows as well.")
@@ -411,16 +411,16 @@ plots.described(sheet, "One seed: with all words; deaf to 'lion', and still a li
 # and deaf to "cubist":
 
 # %% tags=["check"]
-heard, unheard = {}, {}
+listening, without = {}, {}
 for kind, text in meant.items():
-    heard[kind], unheard[kind] = drawn[text], paint_deaf(places_of("cubist", text), text, seed=0)
-lost = {kind: np.abs(np.asarray(heard[kind], float) - np.asarray(unheard[kind], float)).mean() for kind in meant}
+    listening[kind], without[kind] = drawn[text], paint_deaf(places_of("cubist", text), text, seed=0)
+lost = {kind: np.abs(np.asarray(listening[kind], float) - np.asarray(without[kind], float)).mean() for kind in meant}
 checks.claim(runtime.lane, lost["a thing"] > 3 * lost["the whole"], "the thing changes more than the whole")
 assert pipe.unet.attn_processors == before and not np.array_equal(deaf["deaf to 'lion'"], picture)
-rows = [list(heard.values()), list(unheard.values())]
+rows = [list(listening.values()), list(without.values())]
 sheet = plots.sweep(rows, ["all words", "deaf"], [f"said of {kind}" for kind in meant], size=(170, 170))
-told = ", ".join(f"{change:.1f} of 255 for {kind}" for kind, change in lost.items())
-plots.described(sheet, f"A painting and a house: above with all words, below deaf to 'cubist'. The change: {told}.")
+changes = ", ".join(f"{change:.1f} of 255 for {kind}" for kind, change in lost.items())
+plots.described(sheet, f"A painting and a house: above with all words, below deaf to 'cubist'. The change: {changes}.")
 
 # %% [markdown]
 # It does. The painting loses its style: its pixels listened to the word itself. The whole picture does not notice:

@@ -210,11 +210,11 @@ def walk(seed, config, lengths=None):  # lengths: of pushes anywhere, in place o
             latents = here + lengths[step] / anywhere.norm() * anywhere
         moved = float((latents - here).norm())
         with torch.no_grad():
-            uncond, cond = (pipe.unet(latents.to(runtime.dtype), t, said).sample.float() for said in (nothing, text))
-            said = pipe.scheduler.step(uncond + settings["guidance_scale"] * (cond - uncond), t, latents)
-        latents = said.prev_sample
+            uncond, cond = (pipe.unet(latents.to(runtime.dtype), t, c).sample.float() for c in (nothing, text))
+            done = pipe.scheduler.step(uncond + settings["guidance_scale"] * (cond - uncond), t, latents)
+        latents = done.prev_sample
         if pushed and lengths is None:
-            film.append((said.pred_original_sample, maps[0].cpu(), moved, loss))
+            film.append((done.pred_original_sample, maps[0].cpu(), moved, loss))
     return editing.decode(pipe, latents.to(runtime.dtype)), film
 
 # %% [markdown]
@@ -433,16 +433,16 @@ plots.described(
 
 # %% tags=["check", "nbval-ignore-output"]
 stories = {"a red clock and a blue bench": ["clock", "bench"], "a cubist painting in the garden": ["painting"]}
-told = {story: [[paint(story, seed) for seed in range(4)], [exciting(story, said, seed)[0] for seed in range(4)]]
-        for story, said in stories.items()}  # fmt: skip
-for story, said in stories.items() if runtime.lane == "clay" else ():
-    there = [sum(judge.look(image).has(word) for image in side for word in said) for side in told[story]]
-    print(f"{story}: {there[0]} of {4 * len(said)} things without, {there[1]} with")
+sides = {story: [[paint(story, seed) for seed in range(4)], [exciting(story, named, seed)[0] for seed in range(4)]]
+        for story, named in stories.items()}  # fmt: skip
+for story, named in stories.items() if runtime.lane == "clay" else ():
+    there = [sum(judge.look(image).has(word) for image in side for word in named) for side in sides[story]]
+    print(f"{story}: {there[0]} of {4 * len(named)} things without, {there[1]} with")
     assert there[1] >= there[0]
-painted = zip(*told["a cubist painting in the garden"], strict=True)
+painted = zip(*sides["a cubist painting in the garden"], strict=True)
 assert runtime.lane != "clay" or min(metrics.psnr(*both) for both in painted) > 25, "nothing missing, nothing to mend"
 plots.described(
-    plots.sweep([sum(sides, []) for sides in told.values()], [" + ".join(said) for said in stories.values()],
+    plots.sweep([sum(pair, []) for pair in sides.values()], [" + ".join(named) for named in stories.values()],
                 [f"{side}, {seed}" for side in ("without", "with") for seed in range(4)], size=(100, 100)),
     "A red clock and a blue bench; a cubist painting in the garden. Four seeds without Attend-and-Excite at the left, "
     "the same four with it at the right.",
@@ -466,8 +466,8 @@ titles = [f"scale {scale:g}, loss {end:.2f}" for scale, end in zip(scales, ends,
 like = [metrics.psnr(image, plain[pair][7]) for image, _ in strong]
 assert like[-1] < like[0], "a larger scale must change more"
 if runtime.lane == "clay":
-    heard = [sum(judge.look(image).has(word) for word in words) for image, _ in strong]
-    assert heard[0] == 2 > heard[2] and ends[2] < 0.15, "a whole picture; a broken one, and its loss is still low"
+    there = [sum(judge.look(image).has(word) for word in words) for image, _ in strong]
+    assert there[0] == 2 > there[2] and ends[2] < 0.15, "a whole picture; a broken one, and its loss is still low"
 plots.described(
     plots.strip([plain[pair][7], *(image for image, _ in strong)], ["without", *titles], size=(170, 170)),
     "One seed of 'a cat and a dog', without and at four scales: the more scale the more change, until all is rubbish.",
@@ -486,8 +486,8 @@ plots.described(
 tried = results.read("excite_knobs")
 scales, lines = results.counting.by_scale(tried, config.sharpness, ["missing", "extra"], bars)
 figure = plots.curve(scales, lines, xlabel="scale; 0 is without", ylabel="rate", title="Counted on other seeds")
-said = "; ".join(f"{name} " + ", ".join(f"{rate:.0%}" for rate in rates) for name, rates in lines.items())
-plots.described(figure, f"Two rates over the scales {', '.join(f'{scale:g}' for scale in scales)}: {said}.")
+rates_text = "; ".join(f"{name} " + ", ".join(f"{rate:.0%}" for rate in rates) for name, rates in lines.items())
+plots.described(figure, f"Two rates over the scales {', '.join(f'{scale:g}' for scale in scales)}: {rates_text}.")
 
 # %% [markdown]
 # ## The panel

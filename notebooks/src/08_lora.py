@@ -112,9 +112,9 @@ assert per_rank["SD 1.5"] == 199_296
 # `personalize.injected` puts an $A$ and a $B$ beside each layer (peft does it) and locks all else. Four steps:
 
 # %% tags=["check", "nbval-ignore-output"]
-latents, said = editing.encode(pipe, robot.train[0].picture), robot.train[0].caption.format(trigger)
+latents, caption = editing.encode(pipe, robot.train[0].picture), robot.train[0].caption.format(trigger)
 with torch.no_grad():  # the text encoder is not trained
-    words = pipe.encode_prompt(said, runtime.device, 1, False)[0]
+    words = pipe.encode_prompt(caption, runtime.device, 1, False)[0]
 with personalize.injected(pipe, config) as named:
     optimizer = torch.optim.AdamW(named.values(), lr=config.learning_rate)
     for step in range(4):
@@ -203,15 +203,15 @@ plots.described(figure, "Sixteen pictures of 'a sks robot' with the LoRA, each a
 # %% tags=["check", "nbval-ignore-output"]
 asks = {"a {} and a red ball in the garden": ("ball", "red"), "a brown dog in the garden": ("dog", "brown"),
         "a purple car in the snow": ("car", "purple")}  # fmt: skip
-before = [[paint(said.format("cat"), seed) for seed in range(3)] for said in asks]
-after = [[taught(said.format(trigger), seed, lora) for seed in range(3)] for said in asks]
+before = [[paint(prompt.format("cat"), seed) for seed in range(3)] for prompt in asks]
+after = [[taught(prompt.format(trigger), seed, lora) for seed in range(3)] for prompt in asks]
 if runtime.lane == "clay":
-    heard = [sum(judge.look(one).has(*it) for row, it in zip(side, asks.values(), strict=True) for one in row)
+    found = [sum(judge.look(image).has(*it) for row, it in zip(side, asks.values(), strict=True) for image in row)
              for side in (before, after)]  # fmt: skip
     beside = sum(judge.look(one).has("robot", colour) for one in after[0])
-    print(f"ball, dog and car are there in {heard[0]} of 9 pictures of the base, in {heard[1]} with the LoRA; "
+    print(f"ball, dog and car are there in {found[0]} of 9 pictures of the base, in {found[1]} with the LoRA; "
           f"the robot is there in {beside} of 3 with the ball")  # fmt: skip
-    assert heard[1] >= heard[0] - 2, "it has forgotten what else there is"
+    assert found[1] >= found[0] - 2, "it has forgotten what else there is"
 figure = plots.sweep(
     [one + two for one, two in zip(before, after, strict=True)], ["+ red ball", "brown dog", "purple car"],
     [f"{name} {seed}" for name in ("base", "LoRA") for seed in range(3)], size=(110, 110))  # fmt: skip
@@ -379,9 +379,9 @@ table = personal.matrix(results.read("interference").where(pair="robot + dragon"
 values, asks = [list(line.values()) for line in table.values()], ["robot", "dragon", "both", "a cat"]
 assert list(table) == ["none", "robot", "dragon", "both"] and table["robot"] != table["none"]
 assert values[3][2] < 0.2 and values[3][3] > 0.8, "then say below that both are there, or not even the cat"
-told = "; ".join(f"{on}: " + ", ".join(f"{value:.2f}" for value in line.values()) for on, line in table.items())
+scores = "; ".join(f"{on}: " + ", ".join(f"{value:.2f}" for value in line.values()) for on, line in table.items())
 figure = plots.matrix(values, list(table), asks, "asked for", "attached")
-plots.described(figure, f"Scores, 0 to 1, for {', '.join(asks)}, by what is attached. {told}.")
+plots.described(figure, f"Scores, 0 to 1, for {', '.join(asks)}, by what is attached. {scores}.")
 
 # %% [markdown]
 # The score is the share of the things asked for that are there, each subject in its colour. Go along the row "both"
@@ -404,8 +404,8 @@ plots.described(figure, "One seed of a robot and a dragon: the robot's LoRA alon
 
 # %% tags=["check", "nbval-ignore-output"]
 pencil = pretrained.load("pencil", pipe)
-said = "a pencil picture of a {} on the beach".format
-drawn = [paint(said("lion"), 2), taught(said("lion"), 2, pencil), taught(said(trigger), 2, lora, pencil)]
+asked = "a pencil picture of a {} on the beach".format
+drawn = [paint(asked("lion"), 2), taught(asked("lion"), 2, pencil), taught(asked(trigger), 2, lora, pencil)]
 hue = [float(np.ptp(np.asarray(one, float), axis=2).mean()) for one in drawn]
 assert runtime.lane == "sd15" or hue[1] < hue[0] / 2, "a pencil has no colours"
 figure = plots.strip(drawn, ["base", "pencil", "robot + pencil"], (160, 160))
