@@ -23,7 +23,7 @@ from ..catalog import CONTROLS
 
 KINDS = {"control": CONTROLS, "gain": CONTROLS, "card": ("base", "depth2img", "reader", "judge", "loras", *CONTROLS)}
 ONWARD = ("base", "judge")
-SHARDS = {1: 40, 2: 2, 3: 30}  # shards of 500 scenes by world: training, held out, the judge's
+SHARDS = {1: 40, 2: 2, 3: 30, 5: 6}  # shards of 500 scenes by world: training, held out, the judge's, the decoder's
 
 
 def _data(minutes: float) -> None:
@@ -44,7 +44,7 @@ def _latents(minutes: float) -> None:
     from . import autoencoder, data, latents
 
     vae = autoencoder.trained()
-    worlds = [(seed, number) for seed in (data.HELD_OUT, data.TRAIN) for number in data.shards(seed)]
+    worlds = [(seed, number) for seed in (data.HELD_OUT, data.DECODER, data.TRAIN) for number in data.shards(seed)]
     for seed, number in tqdm(worlds, desc="latents", unit="shard"):
         latents.make(vae, seed, number)
 

@@ -20,7 +20,8 @@ from ..training import Loop, Plan, autocast
 from . import data
 
 WIDTH, LATENT = 64, 12
-DECODER, FINER = (5, 4, 4, 0, 0), (5, 4, 4, 1, 0)  # the decoder's blocks by level, here and after stage ``decoder``
+DECODER = (5, 4, 4, 0, 0)  # the decoder's blocks by level, 16 pixels a side first
+FINER = (9, 7, 3, 1, 0)  # after stage ``decoder``: more where context is cheap, and decoding costs no more
 CROP, BATCH = 128, 8
 # The weights that ship were grown in three legs (to step 3,032, 8,460 and 12,500), blocks being put in between;
 # this plan trains the final shape from the start and has not been run as it stands.

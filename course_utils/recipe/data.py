@@ -23,7 +23,7 @@ from ..clay.sample import MIXES, sample, walk_around
 from ..clay.scenes import Scene
 from ..env import ASSETS, cache_folder
 
-TRAIN, HELD_OUT, JUDGE, READER = 1, 2, 3, 4  # seeds of the worlds: nothing is ever trained on HELD_OUT
+TRAIN, HELD_OUT, JUDGE, READER, DECODER = 1, 2, 3, 4, 5  # seeds of the worlds: nothing is ever trained on HELD_OUT
 EDITION = int(os.environ.get("COURSE_EDITION", "1"))  # of the clay world that everything is trained on (`MIXES`)
 SHARD = 500
 SHIPPED = ASSETS / "models" / "clay-base"  # what stages fall back to where the cache is gone
@@ -39,9 +39,9 @@ def cache() -> Path:
 
 
 def scene_of(seed: int, index: int) -> Scene:
-    """Draw a scene of a world; those of judge and reader also have the things and styles that the base never sees."""
+    """Draw a scene of a world; those of judge, reader and decoder also have what the base never sees."""
     mix = MIXES[EDITION]
-    if seed not in (JUDGE, READER):
+    if seed in (TRAIN, HELD_OUT):
         return sample(seed, index, mix)
     scene = sample(seed, index, replace(mix, around=0.0))
     if scene.framing != "full":

@@ -10,6 +10,7 @@ from diffusers import AutoencoderTiny
 
 from course_utils import catalog
 from course_utils.attention.layers import EagerAttnProcessor
+from course_utils.controls import reader as reader_network
 from course_utils.judge import Detection, Detections
 from course_utils.judge import load as load_judge
 from course_utils.recipe import (
@@ -156,7 +157,7 @@ def test_a_finer_decoder_leaves_encoder_and_latents_as_they_are(kitchen):
         z = torch.randn(1, 12, 16, 16, generator=torch.Generator().manual_seed(0))
         assert after.decode(z).sample.shape == (1, 3, 256, 256)
         shipped = ship.save_vae(kitchen / "again")
-        assert AutoencoderTiny.from_pretrained(shipped / "vae").config.num_decoder_blocks == [5, 4, 4, 1, 0]
+        assert AutoencoderTiny.from_pretrained(shipped / "vae").config.num_decoder_blocks == [9, 7, 3, 1, 0]
     finally:
         shutil.rmtree(autoencoder.finer())
 
@@ -164,11 +165,39 @@ def test_a_finer_decoder_leaves_encoder_and_latents_as_they_are(kitchen):
 def test_what_the_base_guesses_from_little_noise_is_near_the_latent(kitchen):
     tokenizer = corpus.tokenizer()
     pairs = decoder.DecoderPairs(ship.trained_unet(), base.frozen_encoder(len(tokenizer)), tokenizer)
-    z, rows = pairs.world.latents[:8, 0].float(), torch.arange(8)
+    world, _ = pairs.worlds[data.TRAIN]
+    z = world.latents[:8, 0].float()
     pairs.schedule.alphas_cumprod[:] = 1 - 1e-6
-    assert (pairs.denoise(z, rows, torch.Generator().manual_seed(0)) - z).abs().max() < 0.02
+    assert (pairs.denoise(z, world.ids[:8, 0], torch.Generator().manual_seed(0)) - z).abs().max() < 0.02
     drawn, pictures = pairs.draw(4, torch.Generator().manual_seed(1))
-    assert drawn.shape == (4, 12, 16, 16) and pictures.shape == (4, 3, 256, 256) and pictures.abs().max() <= 1
+    assert drawn.shape == (4, 12, 10, 10) and pictures.shape == (4, 3, 160, 160) and pictures.abs().max() <= 1
+
+
+def test_a_decoder_that_gets_blocks_decodes_as_before():
+    """A block more changes nothing at first; where one goes the rest stays as it was."""
+    old, wider = autoencoder.build((2, 1, 2, 1, 0)), autoencoder.build((4, 3, 2, 1, 0))
+    for kept, level in zip(decoder._levels(old.decoder), decoder._levels(wider.decoder), strict=True):
+        decoder._grow(kept, level)
+    z = torch.randn(1, 12, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(wider.decoder(z), old.decoder(z))
+
+
+def test_critic_and_decoder_learn_from_one_backward():
+    """The critic's gradient is that of its hinge alone, and the decoder's push is a share of its other losses'."""
+    torch.manual_seed(0)
+    vae, critic = autoencoder.build((1, 1, 1, 1, 0)), decoder.Critic()
+    loss = decoder.DecoderLoss(vae.decoder, critic, reader_network.Reader().eval())
+    z, x = torch.randn(2, 12, 4, 4), torch.rand(2, 3, 64, 64) * 2 - 1
+    loss(0, z, x).backward()
+    alone = [p.grad.clone() for p in vae.decoder.parameters()]
+    before = [p.grad.clone() for p in critic.parameters()]
+    for module in (vae, critic):
+        module.zero_grad()
+    loss(decoder.SLOW[1], z, x).backward()
+    pushed = [p.grad for p in vae.decoder.parameters()]
+    assert any(not torch.allclose(a, b) for a, b in zip(alone, pushed, strict=True)), "now the critic is heard"
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in critic.parameters()) and len(before) > 5
+    assert loss.features.stem[0].weight.grad is None
 
 
 def test_token_compose_prefers_maps_inside_their_masks():
