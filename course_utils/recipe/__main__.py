@@ -5,6 +5,7 @@ frozen base: maps, reader, depth, control KIND (without one, all seven; canny fi
 loras. Each goes on where it stopped.
 ``card KIND`` measures what ships again: a ControlNet, ``base``, ``depth2img``, ``reader``, ``judge`` or ``loras``.
 ``gain KIND`` scores a ControlNet that ships at several gains (`control.GAIN`), on scenes that its card does not know.
+``yardstick`` tells how far painted pictures are from renders, by a network that it trains first.
 ``eye`` lays generated pictures out for a person to label; the judge's card tells how often it agrees with them.
 ``--onward`` lets base and judge start from the weights that ship, where the cache is gone.
 ``COURSE_EDITION=2`` in the environment trains on the second edition of the clay world, in a cache of its own.
@@ -130,13 +131,20 @@ def _loras(minutes: float) -> None:
     loras.train(minutes)
 
 
+def _yardstick(minutes: float) -> None:
+    from . import yardstick
+
+    yardstick.train(minutes)
+    print(*(f"{name}: {figure}" for name, figure in yardstick.measure("shipped").items()), sep="\n")
+
+
 RUN = {
     "data": _data, "autoencoder": _autoencoder, "latents": _latents, "text": _text, "base": _base, "decoder": _decoder,
     "judge": _judge, "card": _card, "maps": _maps, "reader": _reader, "depth": _depth, "control": _control,
     "loras": _loras,
 }  # fmt: skip
-STAGES = tuple(RUN)  # what `make models` runs; of those below one waits for a person, one only measures
-RUN |= {"eye": _eye, "gain": _gain}
+STAGES = tuple(RUN)  # what `make models` runs; of those below one waits for a person, two only measure
+RUN |= {"eye": _eye, "gain": _gain, "yardstick": _yardstick}
 
 
 def main() -> None:

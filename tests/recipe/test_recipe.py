@@ -29,6 +29,7 @@ from course_utils.recipe import (
     ship,
     text,
     word_maps,
+    yardstick,
 )
 from course_utils.training import Loop, Muon, Plan, optimizers
 
@@ -198,6 +199,14 @@ def test_critic_and_decoder_learn_from_one_backward():
     assert any(not torch.allclose(a, b) for a, b in zip(alone, pushed, strict=True)), "now the critic is heard"
     assert all(p.grad is not None and p.grad.isfinite().all() for p in critic.parameters()) and len(before) > 5
     assert loss.features.stem[0].weight.grad is None
+
+
+def test_the_yardstick_measures_what_ships(kitchen, monkeypatch):
+    monkeypatch.setattr(yardstick, "BATCH", 4)
+    yardstick.train(1, FEW)
+    found = yardstick.measure("a trial", ship.load(ship.save(kitchen / "a base")), count=20)
+    assert {"painted, all", "trips, people", "other renders, all", "sharpness, painted"} <= set(found)
+    assert (data.cache() / "yardstick" / "a trial.json").exists()
 
 
 def test_token_compose_prefers_maps_inside_their_masks():
