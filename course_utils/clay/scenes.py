@@ -54,12 +54,14 @@ class Pose:
     """Where a person's bones point, in the person's own frame (x to the viewer's right, y up, z to the viewer).
 
     ``bones`` maps a bone to its direction (any length but zero); the names are in
-    ``things.people.BONES``. Bones left out hang or stand as in ``things.people.REST``.
+    ``things.people.BONES``. Bones left out hang or stand as in ``things.people.REST``. ``lengths`` stretches
+    a person's parts, times their usual length: keys of ``things.poses.PARTS``.
     """
 
     bones: dict[str, Direction] = field(default_factory=dict)
     left: Hand | None = None
     right: Hand | None = None
+    lengths: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class Scene:
         return replace(self, **changes)
 
     def to_json(self) -> str:
-        """Write the scene as one line of JSON, without what the first edition lacks where that says nothing."""
+        """Write the scene as one line of JSON, without what is newer where that says nothing."""
         return json.dumps(_plain(asdict(self)), separators=(",", ":"))
 
     @staticmethod
@@ -154,6 +156,8 @@ def _plain(scene: dict) -> dict:
     for thing in scene["things"]:
         if thing["head_size"] is None:
             del thing["head_size"]
+        if thing["pose"] and not thing["pose"]["lengths"]:
+            del thing["pose"]["lengths"]
         if thing["shows"]:
             _plain(thing["shows"])
     if scene["edition"] == 1:
@@ -177,7 +181,8 @@ def _thing(d: dict) -> Thing:
     made["shows"] = _scene(d["shows"])
     if d["pose"]:
         bones = {k: tuple(v) for k, v in d["pose"]["bones"].items()}
-        made["pose"] = Pose(bones, _hand(d["pose"]["left"]), _hand(d["pose"]["right"]))
+        hands = (_hand(d["pose"][side]) for side in ("left", "right"))
+        made["pose"] = Pose(bones, *hands, d["pose"].get("lengths", {}))
     return Thing(**made)
 
 

@@ -56,6 +56,13 @@ ARMS: dict[str, tuple[Direction, Direction]] = {
     "ahead": ((0.42, -0.85, 0.30), (0.30, 0.05, 1.0)),
     "raised": ((0.74, -0.60, 0.12), (0.30, 1.0, 0.14)),
 }
+# What `Pose.lengths` may stretch, and between which factors.
+PARTS: dict[str, tuple[str, ...]] = {
+    "trunk": ("spine",), "arms": tuple(bone for bone in BONES if bone.endswith("arm")),
+    "legs": tuple(bone for bone in BONES if bone.endswith(("thigh", "shin"))),
+    "shoulders": ("left_shoulder", "right_shoulder"), "hips": ("left_hip", "right_hip"),
+}  # fmt: skip
+STRETCH = (0.5, 2.0)
 WALK_OUT = {"thigh": 0.03, "shin": 0.0, "upper_arm": 0.33, "forearm": 0.08}  # how far bones lean outwards
 
 
@@ -76,21 +83,27 @@ def place_joints(pose: Pose) -> dict[str, np.ndarray]:
     """Find every joint [3] of a pose, the hip's centre at the origin.
 
     Raises:
-        ValueError: if the pose names an unknown bone or a direction of length zero.
+        ValueError: if the pose names an unknown bone or part, a direction of length zero, or a length out of bounds.
     """
     for name, direction in pose.bones.items():
         if name not in BONES:
             raise ValueError(f"bones[{name!r}] is not a bone; choose from {', '.join(BONES)}.")
         if not np.linalg.norm(direction) > 0:
             raise ValueError(f"bones[{name!r}]={direction!r} points nowhere; give a direction of any length but zero.")
+    for part, factor in pose.lengths.items():
+        if part not in PARTS:
+            raise ValueError(f"lengths[{part!r}] is no part; choose from {', '.join(PARTS)}.")
+        if not STRETCH[0] <= factor <= STRETCH[1]:
+            raise ValueError(f"lengths[{part!r}]={factor!r}: a part is {STRETCH[0]} to {STRETCH[1]} times its length.")
+    stretch = {name: pose.lengths.get(part, 1.0) for part, names in PARTS.items() for name in names}
     directions = {**REST, **pose.bones}
     turn = tilt(directions["spine"])
     at = {"hip": np.zeros(3)}
     for name, (parent, child, length) in BONES.items():
         if parent in ANCHORS:
             base, offset = ANCHORS[parent]
-            at[parent] = at[base] + turn @ np.array(offset)
-        at[child] = at[parent] + length * unit(directions[name])
+            at[parent] = at[base] + turn @ np.array(offset) * stretch[parent]
+        at[child] = at[parent] + length * stretch.get(name, 1.0) * unit(directions[name])
     return at
 
 

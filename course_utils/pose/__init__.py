@@ -1,0 +1,4 @@
+"""People as points: skeletons drawn, corrected, read and written as files, taken from pictures; and the doll."""
+
+from .figures import GESTURES, figure, hold, skeletons, to_scene
+from .skeleton import JOINTS, Skeleton, draw

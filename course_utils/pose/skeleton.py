@@ -1,0 +1,115 @@
+"""A person in a picture, as OpenPose sees one: body and hands as points, drawn, mirrored, seen from behind, corrected.
+
+The order of the points is that of OpenPose: 18 of a body (`JOINTS`), 21 of a hand. Sides are the person's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from ..clay.control_maps import draw_pose
+from ..clay.things.people import OPENPOSE_18 as JOINTS
+
+POINTS = {"body": len(JOINTS), "left": 21, "right": 21}
+FACE_FRONT = ("nose", "left_eye", "right_eye")  # what nobody sees of a person from behind
+SWAPPED = [JOINTS.index(_swap) for _swap in (
+    name.replace("left", "?").replace("right", "left").replace("?", "right") for name in JOINTS
+)]  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """One person; each point is (column, row, seen), in pixels, and 1 or 0. A point that is not seen keeps its place.
+
+    body: float [18, 3]. left, right: the hands, float [21, 3], or None.
+    """
+
+    body: np.ndarray
+    left: np.ndarray | None = None
+    right: np.ndarray | None = None
+
+    def __post_init__(self):
+        for part, count in POINTS.items():
+            points = getattr(self, part)
+            if points is None and part != "body":
+                continue
+            points = np.asarray(points, float)
+            if points.shape != (count, 3):
+                raise ValueError(f"{part} has shape {points.shape}; give ({count}, 3): column, row, seen.")
+            if not np.isfinite(points).all():
+                raise ValueError(f"{part}[{_first(~np.isfinite(points).all(1), part)}] is not finite.")
+            if not np.isin(points[:, 2], (0, 1)).all():
+                where = _first(~np.isin(points[:, 2], (0, 1)), part)
+                raise ValueError(f"{part}[{where}] has seen={points[:, 2].max():g}; it is 1 or 0.")
+            object.__setattr__(self, part, points)
+
+    @property
+    def hands(self) -> list[np.ndarray]:
+        """List the hands that there are, the left one first."""
+        return [hand for hand in (self.left, self.right) if hand is not None]
+
+    def moved(self, joint: str, column: float, row: float) -> Skeleton:
+        """Give a copy with a joint of the body elsewhere, and seen; a hand goes with its wrist."""
+        index, body = _index(joint), self.body.copy()
+        shift = np.array([column, row]) - body[index, :2]
+        body[index] = column, row, 1
+        side = joint.removesuffix("_wrist")
+        hand = getattr(self, side, None) if joint.endswith("_wrist") else None
+        return replace(self, body=body, **({} if hand is None else {side: hand + [*shift, 0]}))
+
+    def hidden(self, *joints: str) -> Skeleton:
+        """Give a copy in which these joints are not seen; "left_hand" and "right_hand" hide a whole hand."""
+        return self._set(joints, 0)
+
+    def shown(self, *joints: str) -> Skeleton:
+        """Give a copy in which these joints are seen, where they lie; the counterpart of `hidden`."""
+        return self._set(joints, 1)
+
+    def mirrored(self, width: int) -> Skeleton:
+        """Give the mirror image in a picture of ``width`` pixels: places change sides, and so do the names."""
+        flip = np.array([-1, 1, 1]), np.array([width, 0, 0])
+        body, left, right = (
+            None if part is None else part * flip[0] + flip[1] for part in (self.body, self.left, self.right)
+        )
+        return Skeleton(body[SWAPPED], right, left)
+
+    def from_behind(self) -> Skeleton:
+        """Give who fills the same outline, seen from behind: left and right exchanged, nose and eyes hidden."""
+        return Skeleton(self.body[SWAPPED], self.right, self.left).hidden(*FACE_FRONT)
+
+    def scaled(self, horizontal: float, vertical: float | None = None) -> Skeleton:
+        """Give a copy for a picture that is so many times as wide and as high."""
+        by = np.array([horizontal, horizontal if vertical is None else vertical, 1])
+        return Skeleton(*(None if part is None else part * by for part in (self.body, self.left, self.right)))
+
+    def _set(self, joints: Sequence[str], seen: int) -> Skeleton:
+        body, hands = self.body.copy(), {}
+        for joint in joints:
+            side = joint.removesuffix("_hand")
+            if joint.endswith("_hand") and side in ("left", "right"):
+                hand = getattr(self, side)
+                hands[side] = hand if hand is None else hand * [1, 1, 0] + [0, 0, seen]
+            else:
+                body[_index(joint), 2] = seen
+        return replace(self, body=body, **hands)
+
+
+def draw(people: Sequence[Skeleton], height: int, width: int) -> Image.Image:
+    """Draw people as the openpose nets were taught: bodies and hands on black, PIL RGB, height x width pixels."""
+    return draw_pose([one.body for one in people], [hand for one in people for hand in one.hands], height, width)
+
+
+def _index(joint: str) -> int:
+    if joint not in JOINTS:
+        raise ValueError(f"joint={joint!r} is no joint of a body; choose one of {', '.join(JOINTS)}.")
+    return JOINTS.index(joint)
+
+
+def _first(wrong: np.ndarray, part: str) -> str:
+    """Name the first point that is wrong."""
+    index = int(np.argmax(wrong))
+    return repr(JOINTS[index]) if part == "body" else str(index)
