@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from .. import env
 from ..clay import Render
 from ..pictures import as_picture, notes, with_notes
-from . import edges, preprocess_clay
+from . import edges, preprocess_clay, preprocess_sd15
 from .kinds import ControlKind, joint_shares, kind
 from .problems import empty_note, kind_of
 
@@ -52,6 +52,18 @@ def make(control: str, image, lane: str | None = None) -> Image.Image:
         raise ValueError(f"lane={lane!r} has no preprocessor for control={control!r}; use {[*wanted.preprocessors]}.")
     picture = as_picture(image)
     return _with_what_is_to_say(wanted.preprocessors[lane].make(picture), picture, wanted)
+
+
+def joints(image, lane: str | None = None) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """List the joints that a lane's preprocessor sees in a picture: what its openpose map is drawn from.
+
+    Args, raises: as of `make`.
+
+    Returns:
+        Bodies [18, 3] in OpenPose's order, and hands [21, 3]: column, row (pixels), visibility 0-1.
+    """
+    by = {"clay": preprocess_clay.joints, "sd15": preprocess_sd15.joints}
+    return by[env.choose_lane(lane)](as_picture(image))
 
 
 def from_truth(made: Render, control: str) -> Image.Image:

@@ -35,6 +35,12 @@ def scribble(picture: Image.Image) -> Image.Image:
     return Image.fromarray(edges.outlines(np.asarray(picture))).convert("RGB")
 
 
+def joints(picture: Image.Image) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """List the bodies [18, 3] and hands [21, 3] that the reader sees: column, row (pixels), visibility 0-1."""
+    reading = annotators.reader().read(picture)
+    return reading.body, reading.hands
+
+
 def openpose(picture: Image.Image) -> Image.Image:
     """Draw the joints that the reader sees."""
     reading = annotators.reader().read(picture)

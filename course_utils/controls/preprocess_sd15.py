@@ -47,13 +47,18 @@ def normal(picture: Image.Image) -> Image.Image:
     return drawn.resize(picture.size, Image.Resampling.BILINEAR)
 
 
-def openpose(picture: Image.Image) -> Image.Image:
-    """Draw the joints of bodies and hands that OpenPose sees (Cao et al., 2019); faces are left out."""
+def joints(picture: Image.Image) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """List the bodies [18, 3] and hands [21, 3] that OpenPose sees (Cao et al., 2019): column, row (pixels), seen."""
     detector = annotators.kept("openpose sd15", _openpose)
     people = detector.detect_poses(np.asarray(_fitted(picture)), include_hand=True)
     bodies = [_points(person.body.keypoints, picture) for person in people]
     hands = [_points(hand, picture) for person in people for hand in (person.left_hand, person.right_hand) if hand]
-    return draw_pose(bodies, hands, picture.height, picture.width)
+    return bodies, hands
+
+
+def openpose(picture: Image.Image) -> Image.Image:
+    """Draw the joints of bodies and hands that OpenPose sees; faces are left out."""
+    return draw_pose(*joints(picture), picture.height, picture.width)
 
 
 def seg(picture: Image.Image) -> Image.Image:

@@ -1,4 +1,7 @@
 """People as points: skeletons drawn, corrected, read and written as files, taken from pictures; and the doll."""
 
 from .figures import GESTURES, figure, hold, skeletons, to_scene
+from .files import PoseFile, read, write
+from .library import library
+from .seen import from_picture
 from .skeleton import JOINTS, Skeleton, draw
