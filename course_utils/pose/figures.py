@@ -27,6 +27,7 @@ import numpy as np
 from ..clay import Camera, Hand, Light, Pose, Render, Scene, Thing, vocabulary
 from ..clay.camera import fit
 from ..clay.compose import compose
+from ..clay.layout import frame
 from ..clay.things.hands import GESTURES as COUNTS
 from ..clay.things.poses import BONES, PARTS, REST, place_joints, unit
 from ..clay.truth import keypoints
@@ -112,8 +113,9 @@ def to_scene(
     edition: int = 1,
     yaw: float = 0.0,
     pitch: float = 0.12,
-    camera: Camera | None = None,
+    framing: str = "full",
     aspect: float = 1.0,
+    camera: Camera | None = None,
 ) -> Scene:
     """Stand the doll's people in a clay scene, seen by a camera that fits them.
 
@@ -125,8 +127,9 @@ def to_scene(
         place: a place of the clay world.
         edition: of the clay world; the shipped models know the first.
         yaw, pitch: from where the camera looks, radians; positive pitch is from above.
-        camera: in place of one that fits.
+        framing: "full", or "half-body", which comes near, so that hands are large; it looks from the front.
         aspect: width over height of the picture.
+        camera: in place of one that fits.
 
     Raises:
         TypeError, ValueError: nobody, more than `MOST`, or a field that is wrong; names it.
@@ -134,9 +137,12 @@ def to_scene(
     if not 1 <= len(people) <= MOST:
         raise ValueError(f"people has {len(people)} entries; a doll scene has 1 to {MOST}.")
     things = tuple(one if isinstance(one, Thing) else figure(one) for one in people)
-    scene = Scene(things, place, light=Light(), edition=edition)
-    found = camera or fit(compose(scene).rows, FILL, yaw, pitch, FOV, aspect=aspect)
-    return scene.with_(camera=found)
+    if framing not in ("full", "half-body"):
+        raise ValueError(f"framing={framing!r}: choose 'full' or 'half-body'.")
+    scene = Scene(things, place, framing=framing, light=Light(), edition=edition)
+    if camera is None and framing == "half-body":
+        camera = frame(scene, np.random.default_rng(0))
+    return scene.with_(camera=camera or fit(compose(scene).rows, FILL, yaw, pitch, FOV, aspect=aspect))
 
 
 def skeletons(made: Render, people: Sequence[Mapping] = ()) -> list[Skeleton]:
