@@ -7,8 +7,17 @@ convolutions that start at zero, so that training begins with exactly the pictur
     net = controlnet.copy_of(pipe)
     pairs = controlnet.ControlPairs.of(pipe, pictures, maps, prompts)
     run = controlnet.train(pipe, net, pairs, controlnet.ControlNetTrainingConfig(max_train_steps=300))
+    controlnet.with_control(pipe, run.net)("a cat", image=map)
+
+The same call trains on the CPU (clay) and on a T4 (sd15: float16, checkpointing, batches in parts). From a shell, on
+one device or many, from a folder of pairs (`write_pairs`); a killed command goes on where it was:
+
+    python -m course_utils.controlnet PAIRS OUT --lane sd15
+    accelerate launch --num_processes 2 -m course_utils.controlnet PAIRS OUT --lane sd15
 """
 
-from .network import copy_of, locked, with_gain, zero_layers
+from .config import ControlNetTrainingConfig, memory_gb
+from .folder import read_pairs, write_pairs
+from .network import copy_of, locked, with_control, with_gain, zero_layers
 from .pairs import Batch, ControlPairs, PairSource
-from .training import ControlNetLoss, ControlNetTrainingConfig, Run, train
+from .training import ControlNetLoss, ControlNetProgress, Run, train

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from diffusers import ControlNetModel, DiffusionPipeline
+    from diffusers import ControlNetModel, DiffusionPipeline, StableDiffusionControlNetPipeline
 
 # SiLU leaves 0.6 of unit noise, and half of what is small. PyTorch's own start lets a 100,000th of the map through
 # nine such layers, a Gaussian with this gain a tenth.
@@ -78,24 +78,42 @@ def _draw(layer: nn.Conv2d, generator: torch.Generator, gain: float) -> None:
     nn.init.zeros_(layer.bias)
 
 
+def with_control(pipe: DiffusionPipeline, net: ControlNetModel) -> StableDiffusionControlNetPipeline:
+    """Return the pipeline that paints with a net beside `pipe`'s locked parts, which it shares."""
+    from diffusers import StableDiffusionControlNetPipeline
+
+    parts = {"safety_checker": None, "feature_extractor": None, **pipe.components, "controlnet": net}
+    parts["scheduler"] = pipe.scheduler.from_config(pipe.scheduler.config)  # a call changes it
+    safe = parts["safety_checker"] is not None
+    made = StableDiffusionControlNetPipeline(**parts, requires_safety_checker=safe)
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
 @contextmanager
-def locked(pipe: DiffusionPipeline, net: ControlNetModel) -> Iterator[None]:
+def locked(pipe: DiffusionPipeline, net: ControlNetModel, checkpointing: bool = False) -> Iterator[None]:
     """Lock a pipeline's weights while `net` is trained beside it; afterwards all is as it was.
 
-    On a CPU attention is computed the plain way meanwhile, which trains a sixth faster there.
+    On a CPU attention is computed the plain way meanwhile, which trains a sixth faster there. With `checkpointing`
+    activations are forgotten and computed again on the way back.
     """
     from diffusers.models.attention_processor import AttnProcessor
 
     parts = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
     trainable = [p for part in parts for p in part.parameters() if p.requires_grad]
     kept = [(model, dict(model.attn_processors)) for model in (pipe.unet, net)]
+    eased = [model for model, _ in kept if checkpointing and not model.is_gradient_checkpointing]
     try:
+        for model in eased:
+            model.enable_gradient_checkpointing()
         for p in trainable:
             p.requires_grad_(False)
         for model, _ in kept if pipe.unet.device.type == "cpu" else ():
             model.set_attn_processor(AttnProcessor())
         yield
     finally:
+        for model in eased:
+            model.disable_gradient_checkpointing()
         for model, processors in kept:
             model.set_attn_processor(processors)
         for p in trainable:

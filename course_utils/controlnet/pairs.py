@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 
 from ..editing import encode
 from ..pictures import as_picture
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
-    from PIL import Image
+
+JPEG = b"\xff\xd8"  # how such a file begins
+FEW, SMEARED = 16, 24  # colours that cover half of a map whose colours are flat; more than such a map has
 
 
 @dataclass(frozen=True)
@@ -60,17 +65,20 @@ class ControlPairs:
         Args:
             pipe: a Stable Diffusion.
             pictures: all of one size, in whole latents; each whatever `as_picture` takes.
-            maps: one for each picture and of its size.
+            maps: one for each picture and of its size, with what colours and brightness you like.
             prompts: what each picture shows.
 
         Raises:
-            ValueError: the lists do not pair up, or the sizes differ or are not whole latents.
+            ValueError: there are none, the lists do not pair up, the sizes differ or are not whole latents, or a map
+                with flat colours was saved as JPEG, which smears them.
         """
         counts = {"pictures": len(pictures), "maps": len(maps), "prompts": len(prompts)}
-        if len(set(counts.values())) > 1 or not counts["pictures"]:
+        if not any(counts.values()):
+            raise ValueError(f"{counts}: there are no pairs; give at least one picture, its map and its prompt.")
+        if len(set(counts.values())) > 1:
             raise ValueError(f"{counts} do not pair up: give each picture one map and one prompt.")
         pictures = [as_picture(picture, f"pictures[{n}]") for n, picture in enumerate(pictures)]
-        maps = [as_picture(drawn, f"maps[{n}]", "black") for n, drawn in enumerate(maps)]
+        maps = [_unsmeared(drawn, f"maps[{n}]") for n, drawn in enumerate(maps)]
         sizes = sorted({(image.height, image.width) for image in (*pictures, *maps)})
         if len(sizes) > 1:
             raise ValueError(f"pictures and maps have the (height, width) {sizes}: bring all of them to one size.")
@@ -91,6 +99,13 @@ class ControlPairs:
     def __getitem__(self, rows: slice) -> ControlPairs:
         return ControlPairs(self.latents[rows], self.ids[rows], self.hints[rows])
 
+    def digest(self) -> str:
+        """Give the SHA-256 of all pairs: a run that goes on must have the same."""
+        digest = hashlib.sha256()
+        for tensor in (self.latents, self.ids, self.hints):
+            digest.update(tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
     def draw(self, count: int, generator: torch.Generator) -> Batch:
         """Draw `count` pairs, with repetition."""
         rows = torch.randint(len(self), (count,), generator=generator)
@@ -101,3 +116,19 @@ def tokens(pipe: DiffusionPipeline, prompts: list[str]) -> torch.Tensor:
     """Give the tokens of prompts, long [batch, token], cut or filled to the tokenizer's length."""
     how = {"padding": "max_length", "truncation": True, "max_length": pipe.tokenizer.model_max_length}
     return pipe.tokenizer(prompts, return_tensors="pt", **how).input_ids
+
+
+def _unsmeared(source, name: str) -> Image.Image:
+    """Open a map; refuse a JPEG whose colours were flat."""
+    drawn = as_picture(source, name, "black")
+    if isinstance(source, str | Path):
+        with open(source, "rb") as file:
+            source = file.read(len(JPEG))
+    jpeg = source.format == "JPEG" if isinstance(source, Image.Image) else bytes(source[:2]) == JPEG
+    colours, counts = np.unique(np.asarray(drawn).reshape(-1, 3), axis=0, return_counts=True) if jpeg else ((), ())
+    if len(colours) > SMEARED and np.sort(counts)[-FEW:].sum() > 0.5 * np.sum(counts):
+        raise ValueError(
+            f"{name} is a JPEG: its flat colours are smeared into {len(colours):,}, and a net would learn the smear. "
+            "Make the map again and save it as PNG."
+        )
+    return drawn

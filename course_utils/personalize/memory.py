@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import env
+from .. import training
 from .adapters import adapted, parameters_per_rank
 from .presets import DreamBoothConfig, LoraTrainingConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-# Bytes that one step keeps for one latent pixel of one picture, counted on the UNet of SD 1.5 (320 channels first) in
-# its working dtype, without and with gradient checkpointing: 1.0 and 0.24 GB for 512 x 512. They grow with the width.
-ACTIVATIONS, CHANNELS = {False: 260_000, True: 64_000}, 320
-SPARE, LIBRARIES_GB = 1.15, 0.4  # what allocators lose between the pieces; what the kernels' libraries keep
 SMALL = 32 * 32  # latent pixels whose attention maps may be kept whole; at 64 x 64 those of SD 1.5 take 1 GB more
 
 
@@ -28,9 +24,8 @@ def memory_gb(pipe: DiffusionPipeline, config: TrainingConfig) -> float:
     trained = 4 * count * (4 + (config.ema_steps > 0))
     autocast = 2 * count if isinstance(config, DreamBoothConfig) else 0  # a copy of the weights in half precision
     batch = config.train_batch_size * (2 if config.prior_loss_weight else 1)
-    pixels = batch * latent_pixels(config, pipe.vae_scale_factor)
-    step = ACTIVATIONS[config.gradient_checkpointing] * pixels * pipe.unet.config.block_out_channels[0] / CHANNELS
-    return SPARE * (trained + autocast + step) / env.GIB + LIBRARIES_GB
+    pixels, channels = batch * latent_pixels(config, pipe.vae_scale_factor), pipe.unet.config.block_out_channels[0]
+    return training.memory_gb(trained + autocast, pixels, channels, config.gradient_checkpointing)
 
 
 def trained_parameters(pipe: DiffusionPipeline, config: TrainingConfig) -> int:
@@ -56,12 +51,7 @@ def check_memory(pipe: DiffusionPipeline, config: TrainingConfig, free_gb: float
     Raises:
         MemoryError: says how much is missing, and what to change.
     """
-    free_gb = env.free_memory(pipe.unet.device.type) / env.GIB if free_gb is None else free_gb
-    needed = memory_gb(pipe, config)
-    if needed > free_gb:
-        raise MemoryError(
-            f"Training takes about {needed:.1f} GB beside the pipeline; {free_gb:.1f} GB are free. {advice(config)}"
-        )
+    training.check_memory(memory_gb(pipe, config), pipe.unet.device.type, advice(config), free_gb)
 
 
 def advice(config: TrainingConfig) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +14,7 @@ import torch
 from accelerate import Accelerator
 
 from .. import catalog, env
-from ..training import Loop, Plan
+from ..training import Loop, Plan, Progress, own_folder, step_generator
 from . import adapters, batches
 from .datasets import Example, check_captions
 from .memory import advice, check_memory, file_bytes, small_latents
@@ -29,36 +27,6 @@ if TYPE_CHECKING:
 
 Learned = TypeVar("Learned", Lora, Tuned)
 FILES = ("checkpoint.pt", "log.jsonl", "prior.safetensors", "run")  # what a run leaves in its folder
-
-
-class Progress:
-    """Where a training is: what `watch` is given after each step.
-
-    stage: "prior pictures" or "training"; step of steps are done; loss of the last one; seconds since the call.
-    """
-
-    def __init__(self, paint: Callable[..., Image.Image], steps: int):
-        self.stage, self.step, self.steps, self.loss, self.stopped = "training", 0, steps, math.nan, False
-        self._paint, self._began = paint, time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Give the time since the call."""
-        return time.monotonic() - self._began
-
-    def stop(self) -> None:
-        """Ask to end after this step; what is learned so far is kept."""
-        self.stopped = True
-
-    def sample(self, prompt: str | None = None, seed: int = 0, **settings) -> Image.Image:
-        """Paint with what is learned so far; the training goes on as if nothing had been painted.
-
-        Args:
-            prompt: None is "a" and the trigger.
-            seed: of the picture.
-            settings: arguments of the pipeline call that shall differ from the lane's defaults.
-        """
-        return self._paint(prompt, seed, settings)
 
 
 Watch = Callable[[Progress], object]
@@ -107,17 +75,7 @@ class TrainingRun:
             digest.update(tensor.numpy().tobytes())
         mark = digest.hexdigest()[:12]
         name = "-".join([self.method, *re.findall(r"\w+", self.trigger), mark])
-        path = Path(folder) if folder else env.cache_folder() / "personalize" / name
-        path.mkdir(parents=True, exist_ok=True)
-        kept = path / "run"
-        if kept.exists() and kept.read_text() != mark:
-            raise ValueError(
-                f"folder={str(path)!r} holds a run with other pictures, settings or base; give another folder."
-            )
-        spare = path / f"run.{os.getpid()}"  # other processes may read meanwhile
-        spare.write_text(mark)
-        spare.replace(kept)
-        return path
+        return own_folder(Path(folder) if folder else env.cache_folder() / "personalize" / name, mark)
 
     def generator(self, step: int) -> torch.Generator:
         """Give the generator of a step in this process: the same after every restart."""
@@ -218,11 +176,6 @@ class TrainingRun:
             if not any(self.folder.iterdir()):
                 self.folder.rmdir()
         return learned
-
-
-def step_generator(seed: int, step: int, process: int = 0) -> torch.Generator:
-    """Give the generator of one step of one process, on the CPU."""
-    return torch.Generator().manual_seed((seed * 1_000_003 + step) * 1009 + process)
 
 
 def adamw(modules: list[torch.nn.Module], learning_rate: float) -> list[torch.optim.Optimizer]:

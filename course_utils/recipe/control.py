@@ -118,7 +118,8 @@ def train(kind: str, minutes: float, config: controlnet.ControlNetTrainingConfig
     if minutes > 10:  # the base alone trains a fifth faster so, after some minutes
         net.compile()
         pipe.unet.compile()
-    run = controlnet.train(pipe, net, pairs, config, dependents.workshop(f"control-{kind}"), minutes)
+    where = dependents.workshop(f"control-{kind}")
+    run = controlnet.train(pipe, net, pairs, config, folder=where, minutes=minutes)
     if run.finished:
         dependents.save(controlnet.with_gain(run.net, GAIN.get(kind, 1.0)), dependents.folder_of(f"control-{kind}"))
         card(kind)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline
 
-from .. import adherence, catalog, controls, metrics
+from .. import adherence, catalog, controlnet, controls, metrics
 from . import dependents, trials
 
 GAINS = (1.0, 1.25, 1.5, 1.75)
@@ -95,8 +95,7 @@ def _shipped(kind: str) -> tuple[StableDiffusionControlNetPipeline, StableDiffus
     """Load a ControlNet as it ships, in float32, and the base that it stands on."""
     base, folder = dependents.frozen_base(), dependents.folder_of(f"control-{kind}")
     net = ControlNetModel.from_pretrained(folder, **{catalog.dtype_keyword(): torch.float32})
-    pipe = StableDiffusionControlNetPipeline(**base.components, controlnet=net, requires_safety_checker=False)
-    pipe.set_progress_bar_config(disable=True)
+    pipe = controlnet.with_control(base, net)
     trials.just_trained()
     return pipe, base
 

@@ -30,14 +30,6 @@ def pairs(pipe, pictures):
     return controlnet.ControlPairs.of(pipe, pictures, pictures[::-1], PROMPTS)
 
 
-def with_control(pipe, net):
-    from diffusers import StableDiffusionControlNetPipeline
-
-    made = StableDiffusionControlNetPipeline(**pipe.components, controlnet=net, requires_safety_checker=False)
-    made.set_progress_bar_config(disable=True)
-    return made
-
-
 def paint(pipe, **more):
     noise = torch.Generator().manual_seed(0)
     return pipe("a red cat", generator=noise, num_inference_steps=2, output_type="np", **more).images[0]
@@ -56,13 +48,15 @@ def same(before, model):
 
 def test_a_fresh_copy_changes_nothing_to_the_last_bit(pipe, pictures):
     plain = paint(pipe, height=HEIGHT, width=WIDTH)
-    assert np.array_equal(plain, paint(with_control(pipe, controlnet.copy_of(pipe)), image=pictures[0]))
+    assert np.array_equal(plain, paint(controlnet.with_control(pipe, controlnet.copy_of(pipe)), image=pictures[0]))
 
 
 @pytest.mark.parametrize("how", [{"zero": False}])
 def test_gaussian_connections_do_change_the_picture(pipe, pictures, how):
     plain = paint(pipe, height=HEIGHT, width=WIDTH)
-    assert not np.array_equal(plain, paint(with_control(pipe, controlnet.copy_of(pipe, **how)), image=pictures[0]))
+    assert not np.array_equal(
+        plain, paint(controlnet.with_control(pipe, controlnet.copy_of(pipe, **how)), image=pictures[0])
+    )
 
 
 def test_the_copy_is_the_unets_encoder(pipe):
@@ -85,8 +79,8 @@ def test_a_seed_means_the_same_copy_and_the_global_generator_is_left_alone(pipe)
 def test_a_louder_one_says_at_scale_one_what_the_first_says_at_its_gain(pipe, pictures):
     net = controlnet.copy_of(pipe, zero=False)
     before = weights(net)
-    loud = with_control(pipe, controlnet.with_gain(net, 0.5))
-    quiet = paint(with_control(pipe, net), image=pictures[0], controlnet_conditioning_scale=0.5)
+    loud = controlnet.with_control(pipe, controlnet.with_gain(net, 0.5))
+    quiet = paint(controlnet.with_control(pipe, net), image=pictures[0], controlnet_conditioning_scale=0.5)
     assert np.abs(paint(loud, image=pictures[0]) - quiet).max() < 1e-5 and same(before, net)
     assert same(before, controlnet.with_gain(net, 1.0))
 
@@ -120,7 +114,7 @@ def test_pairs_are_what_the_pipeline_sees(pipe, pairs, pictures):
     ("change", "said"),
     [
         ({"prompts": PROMPTS[:2]}, "'prompts': 2.*pair up"),
-        ({"pictures": [], "maps": [], "prompts": []}, "'pictures': 0.*pair up"),
+        ({"pictures": [], "maps": [], "prompts": []}, "'pictures': 0.*no pairs"),
         ({"maps": [Image.new("RGB", (64, 64))] * 3}, r"\(64, 64\), \(64, 96\).*one size"),
         (dict.fromkeys(("pictures", "maps"), [Image.new("RGB", (100, 72))] * 3), "72 x 100 pixels.* 16; .* 64 x 96"),
         ({"maps": [b"torn"] * 3}, r"maps\[0\] is no picture"),

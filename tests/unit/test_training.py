@@ -9,7 +9,7 @@ import torch
 from course_utils import env, training
 from course_utils.training import Loop, Muon, Plan
 
-ROOM = Path(training.__file__).parent
+ROOM = Path(training.__file__).parents[1]
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
@@ -52,7 +52,7 @@ def test_muon_orthogonalises_in_what_the_hardware_computes(native, shape):
 
 def test_the_loss_is_scaled_where_autocast_is_float16(tmp_path, monkeypatch):
     for dtype, scaled in ((torch.float16, True), (torch.bfloat16, False), (None, False)):
-        monkeypatch.setattr(training, "low_precision", lambda device, dtype=dtype: dtype)
+        monkeypatch.setattr(training.loop, "low_precision", lambda device, dtype=dtype: dtype)
         for fp16, wanted in ((None, scaled), (True, True), (False, False)):
             plan = Plan(steps=1, fp16=fp16)
             assert Loop(tmp_path, {"m": torch.nn.Linear(2, 2)}, plan).scaler.is_enabled() == wanted

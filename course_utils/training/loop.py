@@ -11,14 +11,15 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 
-from . import env
+from .. import env
+from .optimizers import low_precision, optimizers
 
 
 @dataclass(frozen=True)
@@ -50,77 +51,6 @@ class Plan:
             return rise
         low = self.min_lr_ratio
         return rise * (low + (1 - low) * 0.5 * (1 - math.cos(math.pi * max(left, 0.0))))
-
-
-def low_precision(device: torch.device) -> torch.dtype | None:
-    """Give the dtype of autocast while training: what the hardware computes natively beside float32, or None.
-
-    Weights and their updates stay float32.
-    """
-    if device.type == "cuda" and not env.native_bfloat16():
-        return torch.float16  # a T4
-    return torch.bfloat16 if env.native_bfloat16() else None
-
-
-def autocast(device: torch.device) -> torch.autocast:
-    """Give the mixed precision of every trainer: nothing is cast to a dtype that the hardware would emulate."""
-    dtype = low_precision(device)
-    return torch.autocast(device.type, dtype, enabled=dtype is not None)
-
-
-class Muon(torch.optim.Optimizer):
-    """Momentum orthogonalised by Newton-Schulz (Jordan et al., 2024), for matrices and convolution kernels.
-
-    Updates have the root mean square of about 0.2 that AdamW's have, so one learning rate serves both.
-    """
-
-    # Not torch.optim.Muon: it takes matrices only (most of our weights are kernels), and its Newton-Schulz is bfloat16
-    # everywhere, which costs more than forward and backward together on a CPU that has to emulate it.
-
-    def __init__(self, params, lr: float = 1e-3, momentum: float = 0.95, weight_decay: float = 0.01):
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
-
-    @torch.no_grad()
-    def step(self, closure=None):
-        """Update every parameter that has a gradient."""
-        for group in self.param_groups:
-            params = [p for p in group["params"] if p.grad is not None]
-            native = bool(params) and low_precision(params[0].device) is torch.bfloat16
-            dtype = torch.bfloat16 if native else torch.float32
-            for p in params:
-                state = self.state[p]
-                m = state.setdefault("m", torch.zeros_like(p))
-                m.mul_(group["momentum"]).add_(p.grad)
-                flat = (p.grad + group["momentum"] * m).reshape(len(p), -1)
-                update = _orthogonal(flat, dtype) * (0.2 * max(flat.shape) ** 0.5)
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(update.view_as(p), alpha=-group["lr"])
-
-
-def _orthogonal(g: torch.Tensor, dtype: torch.dtype, steps: int = 5) -> torch.Tensor:
-    x = g.to(dtype)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
-    x = x / (x.norm() + 1e-7)
-    for _ in range(steps):
-        a = x @ x.T
-        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
-    return (x.T if tall else x).to(g.dtype)
-
-
-def optimizers(modules: list[torch.nn.Module], learning_rate: float) -> list[torch.optim.Optimizer]:
-    """Give Muon for inner matrices and kernels, AdamW for the rest (biases, norms, embeddings, thin layers)."""
-    parts = [part for m in modules for part in m.modules() if not isinstance(part, torch.nn.Embedding)]
-    wide = {
-        id(p)
-        for part in parts
-        for p in part.parameters(recurse=False)
-        if p.ndim >= 2 and min(len(p), p[0].numel()) >= 24
-    }
-    params = [p for m in modules for p in m.parameters() if p.requires_grad]
-    inner, thin = [p for p in params if id(p) in wide], [p for p in params if id(p) not in wide]
-    made = [torch.optim.AdamW(thin, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)]
-    return [*made, Muon(inner, lr=learning_rate, weight_decay=0.01)] if inner else made
 
 
 def _still(module: torch.nn.Module) -> torch.nn.Module:
@@ -191,7 +121,7 @@ class Loop:
 
     def run(
         self,
-        loss_of: Callable[[int], torch.Tensor],
+        loss_of: Callable[[int], torch.Tensor | Iterable[torch.Tensor]],
         minutes: float = math.inf,
         note: Callable[[], dict] | None = None,
         watch: Callable[[float], bool] | None = None,
@@ -199,7 +129,7 @@ class Loop:
         """Train until the plan or the minutes end.
 
         Args:
-            loss_of: gives the loss of a step; draws its own batch.
+            loss_of: gives the loss of a step, or its parts one after the other (see `update`); draws its own batch.
             minutes: stop (and save) after this long.
             note: figures to add to each line of the log.
             watch: told the loss after each step; True stops (and saves), as the kernel's interrupt does.
@@ -225,13 +155,18 @@ class Loop:
         self.save()
         return self.step >= self.plan.steps
 
-    def update(self, loss: torch.Tensor) -> float:
-        """Take one step down ``loss``; give its value."""
+    def update(self, loss: torch.Tensor | Iterable[torch.Tensor]) -> float:
+        """Take one step down ``loss``; give its value.
+
+        Parts that add up to a loss may come one after the other: only one of them is in memory at a time.
+        """
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.plan.learning_rate * self.plan.factor(self.step)
-        self.scaler.scale(loss).backward()
-        value = float(loss.detach())
+        value = 0.0
+        for part in [loss] if isinstance(loss, torch.Tensor) else loss:
+            self.scaler.scale(part).backward()
+            value += float(part.detach())
         if not math.isfinite(value):
             raise FloatingPointError(self._not_a_number(value))
         params = [p for m in self.modules.values() for p in m.parameters() if p.grad is not None]

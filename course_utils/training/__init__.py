@@ -1,0 +1,6 @@
+"""What all trainers of the course share: the loop, its precision and optimizers, the progress that a watcher sees."""
+
+from .loop import Loop, Plan
+from .memory import check_memory, memory_gb
+from .optimizers import Muon, autocast, low_precision, optimizers
+from .progress import Progress, own_folder, step_generator
