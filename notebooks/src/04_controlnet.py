@@ -386,8 +386,7 @@ plots.described(plots.strip([*spoken.values()], names, (130, 130)), f"One seed; 
 wordless = [paint(prompt="", guess_mode=guess) for guess in (False, True)]
 plain_score, guess_score = (controls.adherence_of("canny", made, image) for image in wordless)
 assert runtime.lane == "sd15" or heed[0.0] < heed[0.5] < heed[1.0] == max(during.values()) > heed[2.0] - 0.1
-titles = ["map", f"no words: {plain_score:.2f}", f"guess: {guess_score:.2f}"]
-shown = plots.strip([maps["canny"], *wordless], titles, (150, 150))
+shown = plots.strip([maps["canny"], *wordless], ["map", "no words", "guess mode"], (150, 150))
 plots.described(shown, f"The edge map; no prompt: {plain_score:.2f}; no prompt in guess mode: {guess_score:.2f}.")
 
 # %% [markdown]

@@ -57,6 +57,7 @@ def source(course):
     return course / "notebooks/src/07_tiny.py"
 
 
+@pytest.mark.slow
 def test_builds_tidy_and_only_once(course, source, capsys):
     assert build.stale(source) == ["source", "assets"]
     assert build.main([], course) == 0

@@ -273,6 +273,7 @@ def test_small_things_weigh_more_and_the_unknown_nothing(kept):
     assert weight[label == label_of("hat")].min() > weight[label == label_of("cat")].max() > 0
 
 
+@pytest.mark.slow
 def test_a_lesson_teaches(kept):
     """A few steps on the real loss, spoiled pictures and all, lower it; the batch is drawn from the seed alone."""
     assert torch.equal(JudgeBatches(kept, 3).batch(2)[0], JudgeBatches(kept, 3).batch(2)[0])

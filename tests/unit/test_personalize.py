@@ -91,6 +91,7 @@ def test_only_the_lora_is_trained(pipe, learned):
 
 
 @pytest.mark.parametrize("config", [LORA, TEXT_LORA], ids=["unet", "text"])
+@pytest.mark.slow
 def test_killed_run_goes_on_to_the_same_result(pipe, config, tmp_path):
     straight = personalize.lora(pipe, pictures(), TRIGGER, config, folder=tmp_path / "straight")
     for step in (1, 3):
@@ -104,6 +105,7 @@ def test_killed_run_goes_on_to_the_same_result(pipe, config, tmp_path):
     assert not (tmp_path / "killed").exists(), "a finished run leaves nothing"
 
 
+@pytest.mark.slow
 def test_stop_keeps_what_there_is_and_the_same_call_goes_on(pipe, learned, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
 
@@ -140,6 +142,7 @@ def test_folder_of_another_run_is_refused(pipe, tmp_path):
         personalize.lora(pipe, pictures(2), TRIGGER, LORA, folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_photo_lane_trains_in_its_dtype_with_checkpointing(photo_pipe, tmp_path):
     before = state(photo_pipe.unet)
     config = replace(LORA, gradient_checkpointing=True, prior_loss_weight=1.0, num_class_images=1)
@@ -156,6 +159,7 @@ def test_photo_lane_trains_in_its_dtype_with_checkpointing(photo_pipe, tmp_path)
     assert lora.about.base.name == "some/model" and lora.about.base.revision == "0" * 40
 
 
+@pytest.mark.slow
 def test_dreambooth_trains_a_copy_and_keeps_the_prior(pipe, tmp_path):
     before, own, stages = state(pipe.unet), pipe.unet, []
     watch = lambda progress: stages.append((progress.stage, progress.step))  # noqa: E731
@@ -217,6 +221,7 @@ def test_pipeline_with_a_lora_is_refused(pipe, learned):
         personalize.lora(pipe, pictures(), TRIGGER, LORA)
 
 
+@pytest.mark.slow
 def test_command_line(tmp_path, capsys, monkeypatch):
     from course_utils.personalize.__main__ import main
 
@@ -240,6 +245,7 @@ def test_a_rate_that_is_far_too_high_ends_with_a_reason(pipe, tmp_path):
 
 
 @pytest.mark.parametrize("train", [personalize.lora, personalize.dreambooth])
+@pytest.mark.slow
 def test_an_interrupt_keeps_what_was_learned_and_the_same_call_goes_on(pipe, train, tmp_path):
     config = LORA if train is personalize.lora else replace(DREAMBOOTH, prior_loss_weight=0.0)
 
@@ -262,6 +268,7 @@ def test_an_interrupt_while_the_prior_is_painted_keeps_the_base(pipe, tmp_path):
     assert lora.about.steps == 0
 
 
+@pytest.mark.slow
 def test_out_is_checked_before_the_first_step_and_written_before_the_checkpoint_goes(pipe, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder.safetensors").mkdir()

@@ -15,6 +15,8 @@ from course_utils.training import autocast
 from tests.tiny import models
 from tests.tiny.learning import DREAMBOOTH, LORA, TRIGGER, Killed, guess, kill_at, pictures, same, state
 
+pytestmark = pytest.mark.slow  # it trains or paints for more than ten seconds in all
+
 ASKS = ("a cat", "a red ball", "a dog")
 HELD = replace(LORA, prior_loss_weight=1.0, prior_kind="answers", num_class_images=20, class_prompts=ASKS)
 

@@ -16,6 +16,8 @@ from course_utils.recipe.tables import __main__ as command
 from course_utils.recipe.tables import making, obedience, stories, together
 from tests.tiny import models
 
+pytestmark = pytest.mark.slow  # it trains or paints for more than ten seconds in all
+
 KINDS = ("openpose", "depth")
 
 

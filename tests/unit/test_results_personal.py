@@ -17,6 +17,8 @@ from course_utils.results import personal as results_personal
 from tests.tiny import models
 from tests.tiny.learning import DREAMBOOTH, LORA, SMALL, pictures
 
+pytestmark = pytest.mark.slow  # it trains or paints for more than ten seconds in all
+
 FEW = {**SMALL, "max_train_steps": 2, "ema_steps": 0}
 CONFIGS = {
     "lora": replace(LORA, max_train_steps=2, rank=2),
