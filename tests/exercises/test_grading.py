@@ -1,0 +1,74 @@
+"""The command for a class: finished, half finished and broken notebooks are graded, and none stops the others."""
+
+import json
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from course_utils import __version__
+from course_utils.checks import __main__ as grading
+
+FIRST = "from course_utils import checks"
+PROMPT = 'checks.check("00.1", "a red cat and a blue dog on the beach")'
+NOISE = """
+import torch
+
+def noise(seed, shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+checks.check("00.2", noise)
+"""
+
+
+def write(path, *cells):
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# a lesson"), *map(new_code_cell, cells)]), path)
+    return path
+
+
+def graded(path):
+    return {number: answer["result"] for number, answer in grading.grade(path)["answers"].items()}
+
+
+def test_a_finished_and_a_half_finished_notebook(tmp_path, capsys):
+    done = write(tmp_path / "done.ipynb", FIRST, 'checks.check("00.1", "a cat")', PROMPT, NOISE)
+    half = write(tmp_path / "half.ipynb", FIRST, 'checks.check("00.1", "a cat")', "1 / 0", NOISE)
+    before = half.read_bytes()
+    out = tmp_path / "grades.json"
+    assert grading.main([str(done), str(half), "--out", str(out)]) == 0
+    first, second = json.loads(out.read_text())
+    assert first["lesson"] == "00" and first["course"] == __version__ and not first["stopped"]
+    assert {n: a["result"] for n, a in first["answers"].items()} == {
+        "00.1": "right", "00.2": "right", "00.3": "not asked"
+    }  # fmt: skip
+    assert first["right"] == 2 and first["exercises"] == 3
+    assert second["answers"]["00.1"]["result"] == "not yet" and second["answers"]["00.1"]["message"]
+    assert second["answers"]["00.2"]["result"] == "right", "a cell that stops does not stop the next"
+    assert second["stopped"] == [{"cell": 3, "error": "ZeroDivisionError: division by zero"}]
+    assert half.read_bytes() == before and "2 of 3 right" in capsys.readouterr().out
+
+
+def test_what_never_ends_is_interrupted_and_a_dead_kernel_is_told(tmp_path):
+    loop = write(tmp_path / "loop.ipynb", FIRST, "while True: pass", PROMPT)
+    result = grading.grade(loop, cell_s=3)
+    assert result["answers"]["00.1"]["result"] == "right" and result["stopped"][0]["error"].startswith("KeyboardInt")
+    dead = write(tmp_path / "dead.ipynb", FIRST, PROMPT, "import os; os._exit(1)", NOISE)
+    result = grading.grade(dead)
+    assert result["answers"]["00.1"]["result"] == "right" and result["answers"]["00.2"]["result"] == "not asked"
+    assert "kernel" in result["stopped"][-1]["error"].lower()
+
+
+@pytest.mark.parametrize("text", ["", "{", "no json", '{"cells": 3}', '{"nbformat": 4, "nbformat_minor": 5}'])
+def test_a_broken_file_is_named_and_the_next_is_graded(tmp_path, text, capsys):
+    broken = tmp_path / "broken.ipynb"
+    broken.write_text(text)
+    good = write(tmp_path / "good.ipynb", FIRST)
+    assert grading.main([str(broken), str(good), "--out", str(tmp_path / "g.json")]) == 1
+    first, second = json.loads((tmp_path / "g.json").read_text())
+    assert "broken.ipynb" in first["problem"] and "asks no exercise" in second["problem"]
+    assert "broken.ipynb" in capsys.readouterr().err
+
+
+def test_a_lesson_that_there_is_not(tmp_path):
+    with pytest.raises(ValueError, match="of no lesson of this course"):
+        grading.grade(write(tmp_path / "x.ipynb", 'checks.check("77.1", 1)'))
