@@ -6,6 +6,8 @@ readers on the web, where widgets show nothing.
 
 from .browser import Pad
 from .controlnet import ControlSettings, controlnet_panel, multi_controlnet_panel
+from .doll import Doll
+from .doll_panel import DollSettings, doll_panel
 from .exciter import ExciterPanel, ExciterSettings, exciter_panel
 from .explorer import Explorer, explorer_panel
 from .img2img import Depth2ImgSettings, Img2ImgSettings, depth2img_panel, img2img_panel

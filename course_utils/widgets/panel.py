@@ -51,6 +51,7 @@ class Panel(VBox):
     """
 
     _taught = ""  # words that the base was taught meanwhile
+    _beside: tuple[str, ...] = ()  # knobs that stand below the picture
 
     def __init__(
         self,
@@ -86,14 +87,15 @@ class Panel(VBox):
 
     def _arranged(self) -> list[Widget]:
         below = [classed(HBox([self.generate, self.preview, self.stop, self.error]), "actions"), self.notes]
-        knobs = classed(VBox([*parts.rows(self.knobs), *([] if self.tall else below)]), "knobs")
+        left = {name: knob for name, knob in self.knobs.items() if name not in self._beside}
+        knobs = classed(VBox([*parts.rows(left), *([] if self.tall else below)]), "knobs")
         side = classed(VBox([*self._side(), *(below if self.tall else [])]), "side")
         heart = [self._heart] if self._heart else []
         return [parts.styles(), *heart, classed(HBox([knobs, side]), "columns"), self.history, self.code]
 
     def _side(self) -> list[Widget]:
         """Return what stands in the right column."""
-        return [self.stage]
+        return [self.stage, *(self.knobs[name] for name in self._beside)]
 
     def _listen(self) -> None:
         acts = {self.generate: self._start, self.preview: self._foresee, self.stop: self._halt}

@@ -18,7 +18,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 KEY = "course_utils"  # of the settings among a PNG's texts
-ROOMS = ("catalog", "clay", "controls", "editing", "excite", "personalize")  # that a shown call may use
+ROOMS = ("catalog", "clay", "controls", "editing", "excite", "personalize", "pose")  # that a shown call may use
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 

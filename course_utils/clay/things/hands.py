@@ -35,6 +35,8 @@ FINGERS = (
 PHALANGES = (0.46, 0.30, 0.24)  # shares of a finger's length
 FLEXION = (85, 185, 240)  # degrees from straight of each phalanx of a folded finger
 THUMB_BASE, THUMB_BONES, THUMB_RADII = (0.13, 0.10, 0.03), (0.20, 0.17, 0.14), (0.09, 0.078, 0.074, 0.066)
+# Degrees that its bones lean outwards with spread 0, and how many more with spread 1; how far they lean ahead.
+THUMB_LEAN, THUMB_FAN, THUMB_AHEAD = (36, 30, 22), 38, (0.3, 0.1, 0.0)
 FLAT_THUMB = ((0.45, 0.75, 0.5), (-0.84, 0.52, 0.13), (-0.98, 0.1, -0.15))  # folded on the open palm
 FIST_THUMB = ((0.45, 0.55, 0.70), (-0.55, 0.40, 0.73), (-0.98, 0.1, 0.05))  # folded over the fingers
 
@@ -55,8 +57,8 @@ def _finger(which: int, curl: float, spread: float) -> np.ndarray:
 
 def _thumb(curl: float, spread: float, fist: float) -> np.ndarray:
     """Place base, two joints and tip [4, 3] of the thumb; ``fist`` 1 lays it over folded fingers."""
-    lean = np.radians(np.array([36, 30, 22]) + 38 * spread)
-    straight = np.stack([np.sin(lean), np.cos(lean), [0.3, 0.1, 0.0]], axis=1)
+    lean = np.radians(np.array(THUMB_LEAN) + THUMB_FAN * spread)
+    straight = np.stack([np.sin(lean), np.cos(lean), THUMB_AHEAD], axis=1)
     folded = np.array(FLAT_THUMB) * (1 - fist) + np.array(FIST_THUMB) * fist
     steps = _unit(_unit(straight) * (1 - curl) + _unit(folded) * curl)
     return np.cumsum(np.vstack([THUMB_BASE, steps * np.array(THUMB_BONES)[:, None]]), axis=0)

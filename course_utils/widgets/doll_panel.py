@@ -1,0 +1,164 @@
+"""The panel of lesson 10: the doll beside the picture, and how strongly each of its maps steers."""
+
+from __future__ import annotations
+
+import json
+import pprint
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ipywidgets import VBox
+from PIL import Image
+
+from .. import catalog, clay, controls, env, pose
+from ..catalog.checkpoints import check_controls
+from . import parts
+from .doll import Doll
+from .panel import Panel
+from .picture_knob import Thumbnails
+from .record import Argument, Settings
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+MAPS = ("openpose", "depth", "normal", "seg")  # that the renderer draws of a doll
+SHOWN = 340  # pixels of the picture's width on the screen: nearly as large as the doll beside it
+
+
+@dataclass(frozen=True)
+class DollSettings(Settings):
+    """The knobs of one call with ControlNets whose maps are a doll's."""
+
+    kind: ClassVar[str] = "doll"
+    pipeline: ClassVar[str] = "controlnet"
+    nested: ClassVar[dict[str, Any]] = {"weights": lambda weights: tuple((name, scale) for name, scale in weights)}
+
+    doll: str  # its state as JSON
+    weights: tuple[tuple[str, float], ...]  # (control, scale) of those that steer
+
+    def call(self) -> list[Argument]:
+        """Return what the pipeline is called with, the generator excepted."""
+        names = [f"{name}_map" for name in self.controls]
+        return [
+            *super().call(),
+            Argument("image", self._maps, f"[{', '.join(names)}]" if len(names) > 1 else names[0]),
+            Argument("controlnet_conditioning_scale", _listed([scale for _, scale in self.weights])),
+        ]
+
+    def preparation(self) -> str:
+        """Return Python that makes the control maps."""
+        size = f"{self.height}, {self.width}"
+        lines = f"doll = {pprint.pformat(json.loads(self.doll), width=110, compact=True, sort_dicts=False)}\n"
+        lines += f"made = clay.render(pose.scene_of(doll), {size})\n"
+        for name in self.controls:
+            drawn = f"pose.draw(pose.skeletons(made, doll['figures']), {size})"
+            lines += f"{name}_map = {drawn if name == 'openpose' else f'controls.from_truth(made, {name!r})'}\n"
+        return lines
+
+    def loading(self) -> dict[str, Any]:
+        """Return the arguments of `catalog.load` after the pipeline's kind."""
+        return {**super().loading(), "control": _listed(self.controls)}
+
+    @property
+    def controls(self) -> list[str]:
+        """Return the models' names, as `catalog.load` takes them."""
+        if not self.weights:
+            raise ValueError("No map steers: all weights are 0. Pull openpose up, or another one.")
+        return [name for name, _ in self.weights]
+
+    def maps(self) -> dict[str, Image.Image]:
+        """Return the control maps by name."""
+        state = json.loads(self.doll)
+        made = clay.render(pose.scene_of(state), self.height, self.width)
+        return maps_of(made, state, self.controls)
+
+    def _maps(self) -> Any:
+        return _listed(list(self.maps().values()))
+
+
+def _listed(values: list) -> Any:
+    """Return the values as a pipeline wants them: a list only where there are several ControlNets."""
+    return values if len(values) > 1 else values[0]
+
+
+def maps_of(made: clay.Render, state: Mapping[str, Any], names: Sequence[str] = MAPS) -> dict[str, Image.Image]:
+    """Draw a doll's maps from its render, the skeleton without what is hidden by hand."""
+    height, width = made.depth.shape
+    return {
+        name: pose.draw(pose.skeletons(made, state["figures"]), height, width)
+        if name == "openpose"
+        else controls.from_truth(made, name)
+        for name in names
+    }
+
+
+class Weights(VBox):
+    """The doll's maps, and how strongly each steers; the value names those above 0, with their scales."""
+
+    def __init__(self, doll: Doll, names: Sequence[str], start: Mapping[str, float]) -> None:
+        self.doll, self.looks = doll, Thumbnails(tuple(names), doll.height, doll.width)
+        self.sliders = {name: parts.slider(name, name, start.get(name, 0.0), 0, 2, 0.05) for name in names}
+        super().__init__([self.looks, *self.sliders.values()])
+        parts.classed(self, "unit")
+        doll.observe(lambda change: self.show(), "seen")
+        self.show()
+
+    @property
+    def value(self) -> tuple[tuple[str, float], ...]:
+        """Return (control, scale) of those that steer."""
+        return tuple((name, slider.value) for name, slider in self.sliders.items() if slider.value)
+
+    @value.setter
+    def value(self, weights: tuple[tuple[str, float], ...]) -> None:
+        for name, slider in self.sliders.items():
+            slider.value = dict(weights).get(name, 0.0)
+
+    def show(self) -> None:
+        """Show the maps of the doll as it is now."""
+        for name, image in maps_of(self.doll.made, self.doll.posed, list(self.sliders)).items():
+            self.looks.show(name, image)
+
+
+class DollPanel(Panel):
+    """A panel whose picture follows a doll; its maps and their weights stand below the picture."""
+
+    _beside = ("weights",)
+
+
+def doll_panel(
+    pipe: DiffusionPipeline,
+    runtime: env.Runtime | None = None,
+    weights: Mapping[str, float] | None = None,
+    prompt: str = "a man on the beach",
+    negative_prompt: str = "",
+    people: Sequence[Mapping] | Mapping = ({"word": "man"},),
+    folder: str | Path = "pictures",
+    **defaults: float,
+) -> DollPanel:
+    """Return a panel with a doll beside the picture: pose it, and the picture follows.
+
+    Args:
+        pipe: from `catalog.load("controlnet", control=...)` with the names of `weights`; its weights are used, nothing
+            of it is changed. Other models are loaded when they are first used.
+        runtime, prompt, negative_prompt, folder, defaults: see `text2img_panel`.
+        weights: control to how strongly it steers at first; None is openpose alone.
+        people: persons of the doll, or its whole state, see `pose.state_of`.
+
+    Raises:
+        TypeError, ValueError: as `text2img_panel` does, an unknown control, or a person that is wrong.
+    """
+    start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
+    weights = {"openpose": 1.0} if weights is None else dict(weights)
+    check_controls("controlnet", list(weights), given=False)
+    names = [name for name in MAPS if name in catalog.control_names(start["lane"])]
+    doll = Doll(people, start["height"], start["width"])
+
+    def pipe_for(settings: DollSettings) -> DiffusionPipeline:
+        own = settings.controls == list(weights)
+        return pipe if own else catalog.load(settings.pipeline, **settings.loading())
+
+    steering = Weights(doll, names, weights)
+    knobs = {**parts.prompts(start), "doll": doll, "weights": steering, **parts.sampling(pipe, start)}
+    return DollPanel(pipe, knobs, start, DollSettings, folder, pipe_for=pipe_for, tall=True, shown=SHOWN)
