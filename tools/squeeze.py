@@ -1,4 +1,4 @@
-"""Squeeze the front ends that are long: `python -m tools.squeeze` writes `widgets/NAME.js` from `widgets/source/NAME.js`.
+"""Squeeze long front ends: `python -m tools.squeeze` writes `widgets/NAME.js` from `widgets/source/NAME.js`.
 
 A front end is saved with every widget of a notebook, so what travels is small; what is read and changed is the source.
 It needs Node's `npx`, which fetches esbuild. A test holds the first line of the product against its source.

@@ -56,8 +56,9 @@ def anatomy() -> dict[str, Any]:
     """
     return {
         "bones": [*poses.BONES.items()], "anchors": poses.ANCHORS, "rest": poses.REST, "parts": [*poses.PARTS.items()],
-        "face": {**people.FACE, **HEAD}, "rise": people.RISE, "hand": people.HAND_LENGTH, "joints": pose.JOINTS,
-        "limbs": LIMBS, "colours": ["#%02x%02x%02x" % colour for colour in RAINBOW],
+        "face": {**people.FACE, **HEAD}, "rise": people.RISE, "shoe": people.SHOE, "hand": people.HAND_LENGTH,
+        "joints": pose.JOINTS, "limbs": LIMBS,
+        "colours": ["#{:02x}{:02x}{:02x}".format(*colour) for colour in RAINBOW],
         "fingers": hands.FINGERS, "phalanges": hands.PHALANGES, "flexion": hands.FLEXION,
         "thumb": {"base": hands.THUMB_BASE, "bones": hands.THUMB_BONES, "radii": hands.THUMB_RADII,
                   "lean": hands.THUMB_LEAN, "fan": hands.THUMB_FAN, "ahead": hands.THUMB_AHEAD,
@@ -137,7 +138,7 @@ class Doll(anywidget.AnyWidget):
         return found.notes
 
     def page(self) -> str:
-        """Return the doll as a page of its own, HTML: it works in any browser, without Python and without a network."""
+        """Return the doll as a page of its own, HTML: it works in any browser, without Python and without network."""
         names = ("height", "width", "state", "anatomy", "gestures", "library")
         traits = {name: getattr(self, name) for name in names} | {"seen": {}, "file": {}, "problem": ""}
         traits = json.dumps(traits).replace("<", "\\u003c")

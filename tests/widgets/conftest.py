@@ -3,6 +3,7 @@
 import pytest
 
 from tests.tiny import models
+from tests.widgets.press import build_family
 from tools.lab import Lab
 from tools.snapshot import PATIENCE, browser_page
 
@@ -23,16 +24,8 @@ def pipe(tiny_folder):
 @pytest.fixture(scope="session")
 def tiny_assets(tmp_path_factory):
     """Assets with a tiny random clay family: the base, depth2img, two ControlNets that do steer."""
-    from diffusers import AutoencoderTiny
-
-    folder = tmp_path_factory.mktemp("family") / "assets"
-    base = models.build_clay_folder(folder / "models/clay-base")
-    vae = AutoencoderTiny.from_pretrained(base / "vae")
-    vae.decoder.layers[-1].weight.data *= 30  # else what changes is lost when 256 levels are left
-    vae.half().save_pretrained(base / "vae")
-    models.build_clay_depth(folder / "models/clay-depth", base)
-    for control in ("canny", "scribble"):
-        models.build_clay_control(folder / f"models/clay-control-{control}", base, steers=0.5)
+    folder = build_family(tmp_path_factory.mktemp("family") / "assets", ("canny", "scribble"))
+    models.build_clay_depth(folder / "models/clay-depth", folder / "models/clay-base")
     return folder
 
 

@@ -1,5 +1,7 @@
 """What the tests of all panels do: set knobs, press the button, wait."""
 
+from tests.tiny import models
+
 LONG = 300  # seconds, far more than a tiny picture takes
 
 
@@ -11,3 +13,16 @@ def make(panel, **knobs):
     assert panel.wait(LONG)
     assert panel.shot or panel.error.value
     return panel.shot
+
+
+def build_family(folder, controls=("openpose", "depth")):
+    """Write assets with a tiny random clay base and ControlNets that do steer."""
+    from diffusers import AutoencoderTiny
+
+    base = models.build_clay_folder(folder / "models/clay-base")
+    vae = AutoencoderTiny.from_pretrained(base / "vae")
+    vae.decoder.layers[-1].weight.data *= 30  # else what changes is lost when 256 levels are left
+    vae.half().save_pretrained(base / "vae")
+    for control in controls:
+        models.build_clay_control(folder / f"models/clay-control-{control}", base, steers=0.5)
+    return folder

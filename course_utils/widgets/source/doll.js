@@ -32,6 +32,7 @@ function turnBy([x, y, z], s, k) {
 }
 const about = (axis, angle) => turnBy(axis, sin(angle), 1 - cos(angle));
 const swing = (a, b) => turnBy(cross(unit(a), unit(b)), 1, 1 / (1 + max(dot(unit(a), unit(b)), -0.999)));
+const tilt = (to) => flipped(swing([0, 1, 0], to)); // as clay/things/poses.py leans trunks, heads and shoes
 
 // The 21 points of a hand of length 1, fingers up, palm to the viewer: clay/things/hands.py.
 function handPoints({ curl, spread }, side, { thumb, fingers, phalanges, flexion }) {
@@ -67,27 +68,28 @@ function place(figure, a) {
   const stretch = {};
   for (const [part, names] of a.parts) for (const name of names) stretch[name] = figure.lengths[part];
   const [at, bone, hands, size] = [{ hip: [0, 0, 0] }, {}, {}, figure.head_size];
-  const spine = swing([0, 1, 0], way.spine);
+  const spine = tilt(way.spine);
   for (const [name, [parent, child, metres]] of a.bones) {
     const [base, offset] = a.anchors[parent] ?? [];
     if (base) at[parent] = plus(at[base], apply(spine, offset), stretch[parent] ?? 1);
     bone[name] = metres * (stretch[name] ?? 1);
     at[child] = plus(at[parent], unit(way[name]), bone[name]);
   }
-  const turn = swing([0, 1, 0], minus(at.head, at.neck));
+  const turn = tilt(minus(at.head, at.neck));
   const head = plus(at.head, apply(turn, [0, a.rise * (size - 1), 0]));
   for (const [name, p] of Object.entries(a.face)) at[name] = plus(head, apply(turn, p), size);
   const palm = a.hand * (0.5 + size / 2);
+  let low = Infinity; // the ground, below the lower shoe
   for (const side of SIDES) {
     const [ankle, wrist, hand] = [at[`${side}_ankle`], at[`${side}_wrist`], figure[side]];
-    const foot = swing([0, 1, 0], plus(scaled(unit(minus(at[`${side}_knee`], ankle)), 0.5), [0, 0.5, 0]));
+    const foot = tilt(plus(scaled(unit(minus(at[`${side}_knee`], ankle)), 0.5), [0, 0.5, 0]));
+    low = min(low, ankle[1] + dot(foot[1], [0, -0.03, 0.045]) - hypot(...foot[1].map((v, k) => v * a.shoe[k])));
     at[`${side}_heel`] = plus(ankle, apply(foot, [0, -0.03, -0.03]));
     at[`${side}_toe`] = plus(ankle, apply(foot, [0, -0.035, 0.11]));
     at[`${side}_tip`] = plus(wrist, unit(way[`${side}_forearm`]), 0.1);
     const how = hand && along(way[`${side}_forearm`], mirror(side) * hand.palm);
     if (hand) hands[side] = handPoints(hand, side, a).map((p) => plus(wrist, apply(how, p), palm));
   }
-  const low = min(...Object.values(at).map((p) => p[1])) - 0.055;
   const [yaw, feet] = [about([0, 1, 0], figure.yaw), [figure.x, 0, figure.z]];
   const world = ([x, y, z]) => plus(feet, apply(yaw, [x, y - low, z]), figure.size);
   const own = (p) => plus(scaled(apply(flipped(yaw), minus(p, feet)), 1 / figure.size), [0, low, 0]);
