@@ -15,7 +15,7 @@ from tests.tiny import models
 from tests.widgets.press import build_family, make
 from tools.squeeze import WIDGETS, first_line
 
-SMALL = {"num_inference_steps": 2, "height": 64, "width": 96}
+SMALL = {"num_inference_steps": 2, "height": 128, "width": 192}
 SOURCE = WIDGETS / "source/doll.js"
 UP = {"left_upper_arm": [1.0, 0.4, 0.0], "left_forearm": [0.4, 1.0, 0.1]}
 PERSON = {"word": "man", "bones": UP, "left": "victory", "head_size": 1.2}
@@ -212,7 +212,7 @@ def panel(assets, monkeypatch, tmp_path):
 
 def test_the_default_press_and_all_that_makes_the_picture_again(panel):
     shot = make(panel, seed=3)
-    assert shot and not panel.error.value and shot.image.size == (96, 64)
+    assert shot and not panel.error.value and shot.image.size == (192, 128)
     assert shot.settings.weights == (("openpose", 1.0),)
     names = {}
     exec(shot.settings.code(), names)
@@ -220,12 +220,11 @@ def test_the_default_press_and_all_that_makes_the_picture_again(panel):
     settings = widgets.from_png(io.BytesIO(shot.png), widgets.DollSettings)
     assert settings == shot.settings
     drawn = settings.maps()["openpose"]
-    assert drawn == pose.draw(panel.knobs["doll"].people, 64, 96), "the map that the PNG brings back"
+    assert drawn == pose.draw(panel.knobs["doll"].people, 128, 192), "the map that the PNG brings back"
 
 
 def test_another_pose_makes_another_picture_and_the_history_brings_the_first_back(panel):
     doll = panel.knobs["doll"]
-    panel.knobs["weights"].sliders["openpose"].value = 2.0
     first = make(panel)
     before = doll.value
     moved(doll, bones=pose.library()["sit"]["bones"], left=None, yaw=0.5)
