@@ -1,10 +1,11 @@
-"""Pictures and figures of the lessons: sheets of pictures, heat laid over a picture, curves and bars.
+"""Pictures and figures of the lessons: sheets of pictures, heat laid over a picture, curves, bars, diagrams.
 
 Everything returns what it drew, a PIL picture or a matplotlib Figure, and changes no setting of matplotlib;
 `described` shows either together with a text for readers who cannot see it.
 Sizes are (height, width): pixels of pictures, inches of figures.
 """
 
+from .diagrams import Diagram, diagram
 from .figures import bars, curve, matrix
 from .pictures import Described, Picture, as_picture, described, overlay
 from .sheets import compare, grid, strip, sweep
