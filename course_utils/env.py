@@ -40,6 +40,7 @@ SUPPORTED = {
     "numba": ">=0.60",
     "ipywidgets": ">=7.7.1,<9",
     "anywidget": ">=0.9.21",
+    "av": ">=18.1",
     "ipython": ">=7.34",
 }
 LANES = ("clay", "sd15")

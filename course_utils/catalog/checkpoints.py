@@ -148,7 +148,9 @@ KINDS = {
     "inpaint": ("inpaint", "StableDiffusionInpaintPipeline"),
     "depth2img": ("depth2img", "StableDiffusionDepth2ImgPipeline"),
     "controlnet": ("base", "StableDiffusionControlNetPipeline"),
+    "controlnet_img2img": ("base", "StableDiffusionControlNetImg2ImgPipeline"),
 }
+CONTROLLED = ("controlnet", "controlnet_img2img")  # kinds that want ControlNets
 
 
 def control_names(lane: str | None = None) -> tuple[str, ...]:
@@ -207,10 +209,11 @@ def check_controls(kind: str, controls: list[str], given: bool) -> None:
     unknown = [name for name in controls if name not in known]
     if unknown:
         raise ValueError(f"control={unknown[0]!r} is no control; use one of {_names(known)}.")
-    if kind == "controlnet" and not controls and not given:
-        raise ValueError(f"kind='controlnet' needs control=, one or a list of {_names(known)}.")
-    if kind != "controlnet" and controls:
-        raise ValueError(f"control={controls[0]!r} goes with kind='controlnet', not with kind={kind!r}.")
+    if kind in CONTROLLED and not controls and not given:
+        raise ValueError(f"kind={kind!r} needs control=, one or a list of {_names(known)}.")
+    if kind not in CONTROLLED and controls:
+        wanted = " or ".join(map(repr, CONTROLLED))
+        raise ValueError(f"control={controls[0]!r} goes with kind={wanted}, not with kind={kind!r}.")
 
 
 def _names(names) -> str:

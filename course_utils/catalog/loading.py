@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .. import env
 from .carried import PARTS, carried, state_of
-from .checkpoints import Checkpoint, check_controls, checkpoint, class_of
+from .checkpoints import CONTROLLED, Checkpoint, check_controls, checkpoint, class_of
 from .compat import dtype_keyword, old_names, quiet, without_warning
 from .files import check_model, shown
 from .hub import fetch
@@ -42,9 +42,9 @@ def load(
     Args:
         kind: a key of `KINDS`, such as "text2img".
         lane: "clay" or "sd15"; None asks `env.choose_lane`.
-        control: for "controlnet": one of `CONTROLS`, or a list of them for several at once.
-        folder: a folder of your own in place of the one in the table: the ControlNet for "controlnet",
-            else the whole pipeline. It is read anew each time.
+        control: for the kinds of `CONTROLLED`: one of `CONTROLS`, or a list of them for several at once.
+        folder: a folder of your own in place of the one in the table: the ControlNet for
+            "controlnet" and "controlnet_img2img", else the whole pipeline. It is read anew each time.
 
     Returns:
         The pipeline on the right device, in the right dtype, without a progress bar.
@@ -57,8 +57,8 @@ def load(
     use, name = class_of(kind)
     controls = [control] if isinstance(control, str) else list(control or ())
     check_controls(kind, controls, given=folder is not None)
-    own = None if folder is None else _own(Path(folder), "config.json" if kind == "controlnet" else "model_index.json")
-    if kind != "controlnet":
+    own = None if folder is None else _own(Path(folder), "config.json" if kind in CONTROLLED else "model_index.json")
+    if kind not in CONTROLLED:
         base = _read(_base_class(use), own, lane, **_lent(own, lane)) if own else _base(use, lane)
         return _place(_pipeline(name, base, {}), lane)
     folders = [source(f"control {name}", lane) for name in controls]

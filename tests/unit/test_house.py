@@ -15,8 +15,8 @@ MODULES = sorted((ROOT / "course_utils").rglob("*.py"))
 # A room imports from itself and from what stands before it. A new room takes its place in this list.
 FLOORS = [
     "env", "validation", "clay", "training", "objectives", "metrics", "catalog", "doctor", "pictures", "judge",
-    "adherence", "controls", "pose", "editing", "attention", "excite", "controlnet", "personalize", "plots", "results",
-    "checks", "widgets", "recipe",
+    "adherence", "controls", "pose", "editing", "attention", "excite", "controlnet", "personalize", "video", "plots",
+    "results", "checks", "widgets", "recipe",
 ]  # fmt: skip
 MAX_MODULE, MAX_FUNCTION, MAX_KERNEL = 300, 40, 70  # lines; a compiled kernel is one piece, its docstring not counted
 FORBIDDEN = {
