@@ -10,6 +10,7 @@ from .doll import Doll
 from .doll_panel import DollSettings, doll_panel
 from .exciter import ExciterPanel, ExciterSettings, exciter_panel
 from .explorer import Explorer, explorer_panel
+from .film import ClipSource, FilmPanel, FilmSettings, film_panel
 from .img2img import Depth2ImgSettings, Img2ImgSettings, depth2img_panel, img2img_panel
 from .lora import LoraPanel, LoraSettings, lora_panel
 from .panel import Panel, text2img_panel

@@ -79,6 +79,7 @@ class Upload(anywidget.AnyWidget):
     name = traitlets.Unicode().tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
     longest = traitlets.Int(LONGEST).tag(sync=True)
+    accept = traitlets.Unicode("image/*").tag(sync=True)  # videos and GIFs travel as they are, up to 9 MB
 
     def take(self) -> bytes:
         """Return what came and forget it, so that the same file is news when it is chosen again."""

@@ -2,6 +2,7 @@
 // more than about 1 MB may cost the connection on Colab, and JupyterLab's ends at 10 MB.
 
 const SENT_AS_IT_IS = 700_000; // bytes; small files travel untouched, so a map keeps its exact colours
+const MOST = 9_000_000; // bytes of a video
 
 async function reduced(file, longest) {
   const image = await createImageBitmap(file); // turned as its EXIF says
@@ -25,7 +26,7 @@ function render({ model, el }) {
   button.className = "jupyter-button widget-button";
   button.textContent = "Choose …";
   button.title = "Take a picture from this computer";
-  const input = Object.assign(document.createElement("input"), { type: "file", accept: "image/*", hidden: true });
+  const input = Object.assign(document.createElement("input"), { type: "file", accept: model.get("accept"), hidden: true });
   const name = Object.assign(document.createElement("span"), { className: "course-upload-name" });
   const show = () => { name.textContent = model.get("name") || "no picture yet"; };
   button.addEventListener("click", () => input.click());
@@ -37,10 +38,13 @@ function render({ model, el }) {
     model.save_changes(); // or the same problem would be no news
     try {
       if (!file.size) throw new Error("empty");
-      const data = file.size > SENT_AS_IT_IS ? await reduced(file, model.get("longest")) : file;
+      const moves = model.get("accept").includes("video");
+      if (moves && file.size > MOST) throw new Error("large");
+      const data = file.size > SENT_AS_IT_IS && !moves ? await reduced(file, model.get("longest")) : file;
       model.set({ data: new DataView(await data.arrayBuffer()), name: file.name, problem: "" });
-    } catch {
-      model.set("problem", `${file.name} is not a picture that this browser can read.`);
+    } catch (error) {
+      const large = `${file.name} is larger than ${MOST / 1e6} MB: put it beside the notebook and write its name here.`;
+      model.set("problem", error.message === "large" ? large : `${file.name} is not a picture that this browser can read.`);
     }
     model.save_changes();
   });
