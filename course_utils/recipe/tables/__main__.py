@@ -26,6 +26,7 @@ MODULES: dict[str, str] = {
     "excite_parts": "audit",
     "personal": "personal",
     "interference": "interference",
+    "film": "film",
 }
 
 
