@@ -230,34 +230,15 @@ plots.described(paint("a black cat on the beach"), "A black cat on the beach, in
 # MB with LoRA.
 
 # %%
-from matplotlib.figure import Figure
-
-from course_utils.plots.style import FAMILY, GREY, HUES
-
-roads = {
-    "pictures": ["02 image to image", "03 depth", "04 ControlNet", "05 several at once", "10 pose, hands", "11 video"],
-    "words": ["06 attention maps", "07 Attend-and-Excite"],
-    "retraining": ["08 LoRA", "09 train a ControlNet"],
-}
-figure = Figure(figsize=(9.4, 2.3), layout="constrained")
-axes = figure.add_subplot(xlim=(-1.9, 6.8), ylim=(-2.6, 0.6))
-axes.axis("off")
-stops = [(-1.3, -1, "01 the lottery", GREY), (6.2, -1, "12 the studio", GREY)]
-for row, (road, lessons) in enumerate(roads.items()):
-    axes.plot([-1.3, 0, 5.2, 6.2], [-1, -row, -row, -1], color=HUES[row], linewidth=1.5, zorder=0)
-    axes.text(0.25, 0.35 - row, road, color=HUES[row], fontfamily=FAMILY, fontsize=9, style="italic", ha="center")
-    stops += [(0.25 + step, -row, name, HUES[row]) for step, name in enumerate(lessons)]
-for x, y, name, hue in stops:
-    label = name.replace(" ", "\n", 1)
-    box = {"boxstyle": "round,pad=0.4", "facecolor": hue, "edgecolor": "white"}
-    axes.text(x, y, label, color="white", fontfamily=FAMILY, fontsize=7, ha="center", va="center", bbox=box)
-plots.described(
-    figure,
-    "Map of the course. From 01, the lottery, three roads lead to 12, the studio: pictures (02 to 05, 10, 11), words "
-    "(06, 07) and retraining (08, 09).",
-)
+plots.diagram("map", here="00")
 
 # %% [markdown]
+# This is the map of the course. It shows how Stable Diffusion makes a picture: words pass the text encoder, a seed
+# gives noise, and the UNet and the scheduler take that noise away in a loop, until the decoder makes a picture of
+# what is left. You need not understand it yet. The numbers are the lessons, each where it acts: **01** and **02** on
+# the loop, **03**, **04**, **05**, **10** and **11** with pictures, **06** and **07** on the words, **08** and **09**
+# by retraining. Every lesson shows the map again, with its own place lit.
+#
 # All three end in **12**: one panel in a notebook with every control in it. The preprocessor and the model come in
 # pairs, a hand is asked for its fingers, a doll is posed, a clip is painted frame by frame without flicker: each is a
 # lesson on the way. Lessons that are not in your folder yet are still being written.

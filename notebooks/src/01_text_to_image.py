@@ -29,6 +29,13 @@ from course_utils import catalog, checks, clay, env, judge, metrics, plots, widg
 runtime = env.start(seed=0)
 
 # %% [markdown]
+# This map shows the whole of Stable Diffusion and, as numbers, where each lesson acts on it. You will see it again in
+# every lesson, with the place of that lesson lit. Today it is the **loop** in the middle, from noise to a picture.
+
+# %%
+plots.diagram("map", here="01")
+
+# %% [markdown]
 # ## One call
 #
 # In plain diffusers these lines make a picture. `catalog.load` does the same, and knows the folder, the number format
@@ -68,6 +75,16 @@ plots.described(paint(prompt, seed=0), "What the model made of 'a red clock and 
 # $\varepsilon$. Run it backwards, from pure noise, and there is a picture that nobody has painted.
 
 # %%
+plots.diagram("pipeline", lane=runtime.lane)
+
+# %% [markdown]
+# The upper row is the words. The tokenizer cuts them into tokens, and the text encoder makes a vector of numbers of
+# each. The lower row is the picture. It begins with noise from a seed. In each step the UNet receives the words and
+# guesses the noise, and the scheduler takes a part of that noise away. After the last step the decoder of the
+# autoencoder turns the latents into pixels. (The autoencoder of Stable Diffusion is a variational one, a **VAE**;
+# that is its name in all programs.) The sizes are those of the model that you have loaded.
+
+# %%
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import retrieve_latents
 from PIL import Image
 
@@ -91,7 +108,7 @@ made = clay.render(clay.scene(seed=7, index=2), settings["height"], settings["wi
 clean, levels = encode(Image.fromarray(made.image)), torch.tensor([0, 200, 400, 600, 800, 999])
 noised = [pipe.scheduler.add_noise(clean, noise(0), level[None]) for level in levels]
 plots.described(
-    plots.strip([decode(latents) for latents in noised], [f"t = {t}" for t in levels.tolist()], size=(150, 150)),
+    plots.strip([decode(latents) for latents in noised], [f"t = {t}" for t in levels.tolist()], size=(135, 135)),
     "A green turtle with a crown drowns in noise from left to right, until at t = 999 nothing of it is left.",
 )
 

@@ -29,6 +29,13 @@ from course_utils.judge import look
 runtime = env.start(seed=0)
 
 # %% [markdown]
+# On the map of the course: today the loop begins elsewhere. A picture passes the encoder, and the latents that it
+# gives are what the noise is added to.
+
+# %%
+plots.diagram("map", here="02")
+
+# %% [markdown]
 # ## One call
 #
 # Words alone are a lottery. So show the model a picture. In plain diffusers:

@@ -31,6 +31,12 @@ from course_utils import (
 runtime = env.start(seed=0)
 
 # %% [markdown]
+# On the map of the course: today something new is laid beside the latents, a map of **depth**.
+
+# %%
+plots.diagram("map", here="03")
+
+# %% [markdown]
 # ## Where we stood
 #
 # Lesson 02 ended with a grey picture, a wish, and one knob too few. The same picture, the same wish, four seeds, and
@@ -94,6 +100,13 @@ plots.described(sheet, "Four seeds: above image to image, a beach and any pose; 
 # so it paints what fits the depth.
 #
 # Nothing of the colour passes through that channel. So strength can be 1: the shape does not need it any more.
+
+# %%
+plots.diagram("depth", lane=runtime.lane)
+
+# %% [markdown]
+# Count the channels of what goes into the UNet: those of the latents, and one more. What comes out has as many as the
+# latents, for it is a guess of their noise. Now step by step. First the network that estimates the depth:
 
 # %%
 @torch.no_grad()

@@ -32,6 +32,13 @@ from course_utils import results, widgets
 runtime = env.start(seed=0)
 
 # %% [markdown]
+# On the map of the course: today a second network stands below the UNet and speaks to it, the **ControlNet**. It reads
+# a map.
+
+# %%
+plots.diagram("map", here="04")
+
+# %% [markdown]
 # ## The idea
 #
 # Words are a lottery. A picture drags its colours along. Depth let the colours go, but for depth a whole model had to
@@ -49,7 +56,7 @@ prompt = "a man in a blue shirt and a red chair on the street"
 made = clay.render(clay.scene(seed=0, words=prompt), *size)
 picture, maps = Image.fromarray(made.image), {kind: controls.from_truth(made, kind) for kind in catalog.CONTROLS}
 plots.described(
-    plots.grid([picture, *maps.values()], ["the scene", *maps], columns=4, size=(150, 150)),
+    plots.grid([picture, *maps.values()], ["the scene", *maps], columns=4, size=(140, 140)),
     "A man who waves beside a chair, rendered, and seven maps of it: edges, straight lines, a scribble, a skeleton, "
     "flat colours for classes, depth in grey, and normals in pastel colours.",
 )
@@ -122,6 +129,18 @@ checks.claim(runtime.lane, 0 <= floor < min(reached, ceiling) <= 1, "the map is 
 #    encoder of its own, and it alone is trained.
 # 3. **Join** the two by **zero convolutions**: layers of size 1 x 1 whose weights start at zero. What they let through
 #    is *added* to what the locked half hands on.
+
+# %%
+plots.diagram("controlnet", lane=runtime.lane)
+
+# %% [markdown]
+# In the paper ([Zhang, Rao and Agrawala, 2023](https://arxiv.org/abs/2302.05543), equation 2) the same is one line:
+#
+# $$y_c = F(x; \Theta) + Z\big(F(x + Z(c; \Theta_{z1}); \Theta_c); \Theta_{z2}\big)$$
+#
+# $x$ goes in, $c$ is the map, and $y_c$ comes out. $F$ is a part of the network: once with the locked weights
+# $\Theta$, once with those of the copy, $\Theta_c$. $Z$ is a zero convolution; its weights are $\Theta_{z1}$ before
+# the copy and $\Theta_{z2}$ behind it. As long as these are zero, $y_c = F(x; \Theta)$: the model as it was.
 #
 # Believe nothing; look. Which weights does the net share its names with the UNet for, and which are new?
 
@@ -448,7 +467,7 @@ tries = {
     for name, (words, scale) in prompts.items()
 }
 plots.described(
-    plots.sweep([[there, *images] for images in tries.values()], [*tries], ["map", *range(4)], size=(100, 100)),
+    plots.sweep([[there, *images] for images in tries.values()], [*tries], ["map", *range(4)], size=(88, 88)),
     "One edge map of a clock and a bench, four seeds a row: red clock and blue bench, the colours swapped, any "
     "colours; a white cat and a red suitcase, which the edges spoil at full scale and only place at scale 0.3.",
 )

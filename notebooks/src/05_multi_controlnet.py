@@ -32,6 +32,12 @@ from course_utils.clay.control_maps import draw_pose
 runtime = env.start(seed=0)
 
 # %% [markdown]
+# On the map of the course: we are where lesson 04 was. Today there are two copies.
+
+# %%
+plots.diagram("map", here="05")
+
+# %% [markdown]
 # ## The idea
 #
 # Everybody knows the hands of generated pictures. Too many fingers, or too few. A skeleton of the body ends at the

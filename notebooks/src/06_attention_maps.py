@@ -27,6 +27,13 @@ from course_utils import attention, catalog, checks, clay, env, judge, metrics, 
 runtime = env.start(seed=13)
 
 # %% [markdown]
+# On the map of the course: today nothing is changed. We look into the UNet, at the layers in which words and picture
+# meet.
+
+# %%
+plots.diagram("map", here="06")
+
+# %% [markdown]
 # ## A lion with a crown
 #
 # The picture of this lesson. On it we want to know: which places belong to "lion", which to "crown"? (Of the first
@@ -52,7 +59,15 @@ plots.described(picture, "What the model made of 'a lion with a crown in the gar
 #
 # $A$ is a table of shares. A **row** belongs to a place: its shares of all tokens add up to 1. A **column** belongs to
 # a token: laid out as a picture it shows who listens to it. That is an attention map. The places then take in $AV$,
-# the mixture.
+# the mixture. Here it is with four places and three tokens, all numbers worked out:
+
+# %%
+plots.diagram("attention")
+
+# %% [markdown]
+# Follow one field with a pencil: the second place, which shows the crown, and the token "crown". The query of the one
+# times the key of the other is 4; divided by $\sqrt d = 2$ it is a score of 2. Softmax turns the scores of a row into
+# shares. And the sky, a place that no word concerns, gives nearly all to the start token.
 
 # %% [markdown]
 # ## By hand: one layer
@@ -77,6 +92,12 @@ class Listener:
         self.maps.append(shares[len(shares) // 2 :].mean(0))  # [place, token], the mean over the heads
         mixed = attn.batch_to_head_dim(shares.to(value.dtype) @ value)
         return attn.to_out[1](attn.to_out[0](mixed))  # a linear layer, then dropout, which does nothing here
+
+# %% [markdown]
+# Where does it go? This is the UNet. Each A is a layer of attention.
+
+# %%
+plots.diagram("unet", lane=runtime.lane)
 
 # %% [markdown]
 # It goes into one layer, the last of those that see the picture as 16 x 16 places. Whatever happens, the old

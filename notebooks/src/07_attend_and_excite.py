@@ -32,6 +32,13 @@ from course_utils.clay.vocabulary import THINGS
 runtime = env.start(seed=0)
 
 # %% [markdown]
+# On the map of the course: the maps of lesson 06 become a number, and that number moves the latents (the dashed
+# arrow).
+
+# %%
+plots.diagram("map", here="07")
+
+# %% [markdown]
 # ## The patients
 #
 # Two old, small prompts of two things each: *a lion with a crown* and *a cat and a dog*. Eight seeds, nothing else.
@@ -87,6 +94,15 @@ print(f"the patient: {prompt}, seed {patient}")
 # Chefer and others (2023) turn that into a number: how much does the weakest word lack? The number depends on the
 # latents, so it has a gradient, and the latents can be moved downhill. The weights stay as they are. No training, no
 # other model, only a push before each of the first steps. They call it **Attend-and-Excite**.
+
+# %%
+plots.diagram("excite")
+
+# %% [markdown]
+# Read it from the left: the maps of two words; the same, shared out anew and smoothed; the strongest place of each;
+# and the loss, which listens to the weaker word. The thick arrow is the gradient, all the way back to the latents.
+# (The two maps at the left were made up for the drawing. The rest is computed from them, with the formulas of this
+# lesson and clay's settings.) Now on a real picture. These are the maps of the patient:
 
 # %%
 with attention.capture(pipe) as maps:

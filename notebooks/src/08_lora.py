@@ -36,6 +36,12 @@ from course_utils.results import personal
 runtime = env.start(seed=0)
 
 # %% [markdown]
+# On the map of the course: two thin matrices join the weights of the UNet, and they alone are trained.
+
+# %%
+plots.diagram("map", here="08")
+
+# %% [markdown]
 # ## A thing without a word
 #
 # Here are five renders of one orange robot. Nothing that paints on the clay lane has met a robot. (The judge has: it
@@ -74,7 +80,14 @@ plots.described(
 # $$W' = W + \tfrac{\alpha}{r}\,B A, \qquad A: r \times \text{in}, \quad B: \text{out} \times r$$
 #
 # $r$ is the **rank**, 4 here. $\alpha$ is a scale; ours is $r$, so the fraction is 1. $A$ starts at random and $B$ at
-# zero, so at first nothing is changed at all. By hand, on one layer:
+# zero, so at first nothing is changed at all.
+
+# %%
+plots.diagram("lora", lane=runtime.lane)
+
+# %% [markdown]
+# The sizes are those of one layer of the UNet that you have loaded: keys of cross-attention, as in the next cell. By
+# hand:
 
 # %% tags=["check"]
 w = pipe.unet.up_blocks[-1].attentions[0].transformer_blocks[0].attn2.to_k.weight.detach().float().cpu()

@@ -1,12 +1,15 @@
 """Diagrams: what ships is what the code draws, letters fit, numbers are the models', the map lights one place."""
 
+import itertools
 import re
+from types import SimpleNamespace
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
 
 from course_utils import env, plots
+from tools import build
 from tools.diagrams import __main__ as diagrams
 from tools.diagrams import attention, course, shapes
 from tools.diagrams.canvas import Canvas
@@ -64,7 +67,8 @@ def test_sizes_are_those_of_the_models(lane):
 
 
 def test_the_worked_table_is_right():
-    torch = pytest.importorskip("torch")
+    import torch
+
     q, k = (torch.tensor(rows, dtype=torch.float64) for rows in (attention.QUERIES, attention.KEYS))
     shares = torch.tensor([attention.shares(row) for row in attention.scores()], dtype=torch.float64)
     assert torch.allclose(shares, (q @ k.T / 4**0.5).softmax(-1))
@@ -93,6 +97,17 @@ def test_the_map_lights_one_place(here):
         "display='none'" not in lit.svg and lit.svg.count("<circle") == plots.diagram("map").svg.count("<circle") + 1
     )
     ElementTree.fromstring(lit.svg)
+
+
+def test_lessons_show_diagrams_that_exist_and_light_their_own_place():
+    lit = {}
+    for source in build.sources():
+        calls = re.findall(r"^plots\.diagram\((.*)\)$", source.read_text(), re.M)
+        for call, lane in itertools.product(calls, env.LANES):
+            eval(f"plots.diagram({call})", {"plots": plots, "runtime": SimpleNamespace(lane=lane)})
+        lit[source.stem[:2]] = re.findall(r'"map", here="(\d\d)"', "\n".join(calls))
+    assert all(places in ([], [number]) for number, places in lit.items()), lit
+    assert all(lit[f"{number:02}"] for number in range(9)), "lessons 00-08 show the map"
 
 
 def test_a_notebook_shows_it_with_its_text():
