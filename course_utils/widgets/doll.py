@@ -149,8 +149,9 @@ class Doll(anywidget.AnyWidget):
 
     def _take(self, state: Mapping[str, Any]) -> None:
         """Pose the doll; what cannot be raises, and nothing changes."""
-        self._look(state)
-        self.state = dict(state)
+        with self.hold_sync():  # in one message: what is seen belongs to what is posed
+            self._look(state)
+            self.state = dict(state)
 
     def _look(self, state: Mapping[str, Any]) -> None:
         """Render a state, and keep what the renderer sees."""
@@ -166,11 +167,15 @@ class Doll(anywidget.AnyWidget):
         self.seen = {"number": self.seen.get("number", 0) + 1, "people": found}
 
     def _moved(self, change: Any) -> None:
-        self._try(lambda: self._look(change["new"]))
+        if change["new"] != self.posed or self.problem:  # else it was posed from here, and looked at
+            self._try(lambda: self._look(change["new"]))
 
     def _opened(self, change: Any) -> None:
+        def open_it() -> None:
+            self.problem = " ".join(self.load(change["new"]["text"]))  # what had to be guessed is said too
+
         if change["new"]:
-            self._try(lambda: self.load(change["new"]["text"]))
+            self._try(open_it)
 
     def _try(self, act: Any) -> None:
         """Act; what is wrong stands below the doll."""

@@ -209,6 +209,10 @@ def test_a_page_of_its_own_without_python(page, tmp_path):
     )
     expect(stage.button("Undo")).to_be_enabled()
     assert stage.saved()["people"] == saved["people"] and not problems
+    floor = [[0.43 * math.sin(turn), 0, 0.43 * math.cos(turn)] for turn in (0.0, 0.4, 0.8)]
+    floor = Doll(stage.saved()["doll"]).render().view.project(np.array(floor), SIDE, SIDE)
+    touch(page, [stage.at(*place[:2]) for place in floor])  # the ring on the floor turns the whole figure
+    assert stage.saved()["doll"]["figures"][0]["yaw"] == pytest.approx(0.8, abs=0.15)
     strange = {"name": "other.json", "mimeType": "application/json", "buffer": b'{"people": []}'}
     stage.panel.locator("input[type=file]").set_input_files(strange)
     expect(stage.panel.locator(".course-doll-problem")).to_contain_text(re.compile("other.json holds no doll"))

@@ -110,6 +110,15 @@ def test_a_file_of_points_becomes_a_doll(doll):
     assert curl[1] < 0.4 and curl[2] < 0.4 and min(curl[3:]) > 0.5, "victory"
 
 
+def test_what_had_to_be_guessed_of_a_file_is_said(doll):
+    (person,) = json.loads(pose.write(doll.people, 256, 256))["people"]
+    body = person["pose_keypoints_2d"]
+    more = body[:24] + [0, 0, 0] + body[24:] + [0] * 18  # 25 points: the hips' middle and the feet
+    number = doll.seen["number"]
+    assert "25 points were read as 18" in opened(doll, json.dumps({"people": [{"pose_keypoints_2d": more}]}))
+    assert doll.seen["number"] == number + 1 and doll.state["figures"][0]["hidden"] == []
+
+
 def test_who_is_seen_from_behind_is_turned_round(doll):
     back = widgets.Doll(pose.state_of([PERSON | {"yaw": math.pi}], yaw=0.0, pitch=0.0))
     assert not opened(doll, pose.write(back.people, 256, 256))

@@ -297,7 +297,7 @@ function render({ model, el }) {
     const [was, old] = [figures, view];
     try {
       if (!(given.figures.length in [0, 1, 2]) || !given.figures.length) throw Error();
-      [figures, view, who, chosen, truth] = [given.figures.map(whole), { yaw: 0.3, pitch: 0.12, ...given.view }, 0, "", []];
+      [figures, view, who, chosen] = [given.figures.map(whole), { yaw: 0.3, pitch: 0.12, ...given.view }, 0, ""];
       settle();
       if (!isFinite(people.flatMap(({ body }) => body).flat().reduce((sum, v) => sum + v))) throw Error();
     } catch (wrong) {
@@ -618,7 +618,7 @@ function render({ model, el }) {
     if (short(state) === sent) return; // what came from here
     if (sent) past.push(short(JSON.parse(sent).figures));
     take(state);
-    sent = short({ figures, view });
+    [sent, truth] = [short({ figures, view }), model.get("seen").people ?? []];
     refresh();
   }
   model.on("change:state", listen);
