@@ -20,6 +20,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from .fill import ask, fill
 from .template import ROOT, address, drafts, expand, readme
 from .tidy import problems, tidy
 
@@ -82,7 +83,7 @@ def execute(source: Path, photograph: bool = False) -> NotebookNode:
         source: the lesson's.
         photograph: let `panel.picture()` be a photograph of the panel in JupyterLab; needs Chromium.
     """
-    nb = jupytext.reads(written(source), fmt="py:percent")
+    nb = ask(jupytext.reads(written(source), fmt="py:percent"))
     total, began = len(nb.cells), time.monotonic()
 
     def progress(cell: NotebookNode, cell_index: int) -> None:
@@ -106,7 +107,7 @@ def execute(source: Path, photograph: bool = False) -> NotebookNode:
             client.execute(env=os.environ | own)
     finally:
         sys.stderr.write("\n")
-    return tidy(nb, source.parents[2])
+    return tidy(fill(nb), source.parents[2])
 
 
 def build(source: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from course_utils import __version__
-from tools import assets, build, lesson, template, tidy
+from tools import assets, build, fill, lesson, template, tidy
 
 WHERE = template.Address("https://github.com/someone/clay", f"v{__version__}")
 LESSON = """\
@@ -52,6 +52,18 @@ def course(tmp_path):
     return tmp_path
 
 
+MEASURED = """
+# %%
+rate = sum([True, True, False, True]) / 4
+
+# %% [markdown]
+# It comes in {{rate:.0%}} of {{len("abcd")}}.
+
+# %%
+rate = None
+"""
+
+
 @pytest.fixture
 def source(course):
     return course / "notebooks/src/07_tiny.py"
@@ -78,6 +90,26 @@ def test_builds_tidy_and_only_once(course, source, capsys):
     nbval = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", str(build.product(source))]
     done = subprocess.run(nbval, cwd=course, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_number_in_the_text_is_what_the_cells_before_it_measured(source):
+    source.write_text(LESSON + MEASURED)
+    nb = build.execute(source)
+    texts = [cell.source for cell in nb.cells if cell.cell_type == "markdown"]
+    assert texts[-1] == "It comes in 75% of 4."
+    assert len(nb.cells) == 7 and not any("json" in cell.source for cell in nb.cells), "no trace is left"
+
+
+def test_a_text_is_its_source_with_the_places_filled():
+    assert fill.fits("It comes in 75% of 4.", "It comes in {{rate:.0%}} of {{n}}.") and fill.fits("a (b)", "a (b)")
+    assert not fill.fits("It goes in 75% of 4.", "It comes in {{rate:.0%}} of {{n}}.")
+    assert not fill.fits("It comes in of 4.", "It comes in {{rate:.0%}} of {{n}}.")
+
+
+@pytest.mark.parametrize(("place", "complaint"), [("rate.b", "no attribute"), ("float('nan')", "measured nothing")])
+def test_a_number_that_nobody_measured_is_no_text(source, place, complaint, capsys):
+    source.write_text(LESSON + MEASURED.replace("rate:.0%", place))
+    assert build.main(["07"], root=source.parents[2]) == 1 and complaint in capsys.readouterr().err
 
 
 def test_a_draft_is_built_only_when_it_is_asked_for(course, source):

@@ -9,7 +9,7 @@ import jupytext
 import nbformat
 import pytest
 
-from tools import build, template, tidy
+from tools import build, fill, template, tidy
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES, PUBLISHED = build.sources(ROOT), build.published(ROOT)
@@ -111,8 +111,12 @@ def test_nothing_forbidden(source):
 def test_notebook_was_built_from_this_source(source):
     changed = build.stale(source)
     assert not changed, f"{' and '.join(changed)} changed since {source.stem} was built: run `make notebooks`."
-    built = [(cell.cell_type, cell.source) for cell in kept(source).cells]
-    assert built == [(cell.cell_type, cell.source) for cell in cells(source)], "the notebook was edited by hand"
+    built, sources = kept(source).cells, cells(source)
+    assert [cell.cell_type for cell in built] == [cell.cell_type for cell in sources], (
+        "the notebook was edited by hand"
+    )
+    for cell, source_cell in zip(built, sources, strict=True):
+        assert fill.fits(cell.source, source_cell.source), f"edited by hand: {cell.source[:60]!r}"
 
 
 @BUILT

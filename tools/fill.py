@@ -1,0 +1,54 @@
+"""Numbers in a lesson's prose that the lesson itself measures: `{{rate.value:.0%}}` in a text cell of the source.
+
+While the notebook is built a short cell before such a text reads the values as they stand there; afterwards the text
+holds them and the short cell is gone. So no sentence tells a number that its notebook did not measure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+PLACE = re.compile(r"\{\{([^{}]+)\}\}")
+ASKS = "fill"  # the short cells' tag
+
+
+def ask(nb: NotebookNode) -> NotebookNode:
+    """Put a cell before each text with places to fill, in place: it prints their values as JSON."""
+    cells = []
+    for cell in nb.cells:
+        if cell.cell_type == "markdown" and (places := PLACE.findall(cell.source)):
+            values = ", ".join(f"f'''{{{place}}}'''" for place in places)
+            cells.append(new_code_cell(f"print(__import__('json').dumps([{values}]))", metadata={"tags": [ASKS]}))
+        cells.append(cell)
+    nb.cells = cells
+    return nb
+
+
+def fits(text: str, source: str) -> bool:
+    """Tell whether a text is its source with every place filled."""
+    parts = PLACE.split(source)[::2]
+    return re.fullmatch("(.+)".join(map(re.escape, parts)), text) is not None
+
+
+def fill(nb: NotebookNode) -> NotebookNode:
+    """Write what the cells of `ask` printed into the texts after them, and drop those cells, in place.
+
+    Raises:
+        ValueError: a value is empty or not a number; names its place.
+    """
+    values: list[str] = []
+    for cell in nb.cells:
+        if ASKS in cell.metadata.get("tags", ()):
+            values = json.loads("".join(output.text for output in cell.outputs if output.output_type == "stream"))
+        elif cell.cell_type == "markdown" and values:
+            for place, value in zip(PLACE.findall(cell.source), values, strict=True):
+                if not value.strip() or re.search(r"\b(nan|inf|None)\b", value):
+                    raise ValueError(f"{{{{{place}}}}} is {value!r}: the lesson has measured nothing there.")
+                cell.source = cell.source.replace(f"{{{{{place}}}}}", value, 1)
+            values = []
+    nb.cells = [cell for cell in nb.cells if ASKS not in cell.metadata.get("tags", ())]
+    return nb
