@@ -51,4 +51,10 @@ def fill(nb: NotebookNode) -> NotebookNode:
                 cell.source = cell.source.replace(f"{{{{{place}}}}}", value, 1)
             values = []
     nb.cells = [cell for cell in nb.cells if ASKS not in cell.metadata.get("tags", ())]
+    ran = [cell for cell in nb.cells if cell.cell_type == "code" and cell.execution_count]
+    for count, cell in enumerate(ran, start=1):
+        cell.execution_count = count
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
     return nb
