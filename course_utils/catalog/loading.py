@@ -15,6 +15,7 @@ from .checkpoints import CONTROLLED, Checkpoint, check_controls, checkpoint, cla
 from .compat import dtype_keyword, old_names, quiet, without_warning
 from .files import check_model, shown
 from .hub import fetch
+from .samplers import afresh
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, DiffusionPipeline
@@ -185,12 +186,12 @@ def _pipeline(name: str, base: DiffusionPipeline, extra: dict) -> DiffusionPipel
     import diffusers
 
     parts = base.components | extra
-    parts["scheduler"] = base.scheduler.from_config(base.scheduler.config)
     if "requires_safety_checker" in base.config:
         parts["requires_safety_checker"] = base.config.requires_safety_checker
     for part in PARTS:
         state_of(parts[part])  # as it was read
     pipe = getattr(diffusers, name)(**parts)
+    afresh(pipe)
     pipe.set_progress_bar_config(disable=True)
     if "depth_estimator" in parts:
         pipe.prepare_depth_map = without_warning(pipe.prepare_depth_map)

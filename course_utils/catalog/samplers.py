@@ -1,8 +1,8 @@
 """The samplers to choose from: each of them walks from noise to picture with the same UNet.
 
 Not every walk suits every technique. What changes latents between two steps (Attend-and-Excite, a masked edit) needs
-a scheduler that goes on from the latents that it is given. `benchmarks/samplers.py` measures each pair; what it shows
-not to work is refused, by the names in `Sampler.refused`.
+a scheduler that goes on from the latents that it is given. `benchmarks/samplers.py` measures each pair. What it shows
+not to work stands in `Sampler.refused`: panels do not offer it, and the call is refused.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
+from .checkpoints import KINDS
 from .files import NOISE
 
 if TYPE_CHECKING:
+    import torch
     from diffusers import DiffusionPipeline, SchedulerMixin
 
 TECHNIQUES = ("text2img", "img2img", "depth2img", "controlnet", "guess mode", "excite", "capture", "masked edit")
@@ -33,11 +36,8 @@ class Sampler:
 
 SAMPLERS = {
     "ddim": Sampler("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}),
-    "pndm": Sampler(  # one UNet call more: its second step repeats the first
-        "PNDMScheduler",
-        {"skip_prk_steps": True, "set_alpha_to_one": False},
-        refused={"img2img": "begun in the middle it loses a step, and some noise stays in the picture"},
-    ),
+    # From pure noise one UNet call more: its second step repeats the first. See `_set_up`.
+    "pndm": Sampler("PNDMScheduler", {"skip_prk_steps": True, "set_alpha_to_one": False}),
     "euler": Sampler("EulerDiscreteScheduler"),
     "euler a": Sampler("EulerAncestralDiscreteScheduler", adds_noise=True),
     "heun": Sampler("HeunDiscreteScheduler"),  # asks the UNet twice a step
@@ -82,12 +82,18 @@ def check_sampler(pipe: DiffusionPipeline, technique: str) -> None:
     Raises:
         ValueError: names the scheduler, what was measured, and the samplers that work.
     """
-    works, kind = samplers_for(technique), type(pipe.scheduler).__name__
-    why = [sampler.refused.get(technique) for sampler in SAMPLERS.values() if sampler.scheduler == kind]
-    if any(why):
+    kind = type(pipe.scheduler).__name__
+    for sampler in SAMPLERS.values():
+        if sampler.scheduler == kind:
+            _check(f"scheduler={kind}", sampler, technique)
+
+
+def _check(shown: str, sampler: Sampler, technique: str) -> None:
+    if technique in sampler.refused:
+        works = ", ".join(map(repr, samplers_for(technique)))
         raise ValueError(
-            f"scheduler={kind} does not work with {technique}: {why[0]}. Use catalog.with_scheduler(pipe, name) with "
-            f"one of {', '.join(map(repr, works))}."
+            f"{shown} does not work with {technique}: {sampler.refused[technique]}. Use catalog.with_scheduler(pipe, "
+            f"name) with one of {works}."
         )
 
 
@@ -102,15 +108,52 @@ def with_scheduler(pipe: DiffusionPipeline, name: str) -> DiffusionPipeline:
         The same pipeline.
 
     Raises:
-        ValueError: no such scheduler.
+        ValueError: no such scheduler, or one that does not work with this kind of pipeline.
     """
     if name in SAMPLERS:
-        pipe.scheduler = _configured(name, pipe.scheduler)
+        for kind in (kind for kind, (_, made) in KINDS.items() if made == type(pipe).__name__):
+            _check(f"name={name!r}", SAMPLERS[name], kind)
+        pipe.scheduler = _set_up(pipe, _configured(name, pipe.scheduler))
     elif name == type(pipe.scheduler).__name__:
-        pipe.scheduler = pipe.scheduler.from_config(pipe.scheduler.config)
+        afresh(pipe)
     else:
         raise ValueError(f"name={name!r} is no scheduler; use one of {', '.join(map(repr, SAMPLERS))}.")
     return pipe
+
+
+def afresh(pipe: DiffusionPipeline) -> None:
+    """Give a pipeline a scheduler like the one it has, but its own, that has made no step."""
+    pipe.scheduler = _set_up(pipe, pipe.scheduler.from_config(pipe.scheduler.config))
+
+
+def _set_up(pipe: DiffusionPipeline, scheduler: SchedulerMixin) -> SchedulerMixin:
+    """Let PNDM begin in the middle of its timesteps where a pipeline starts from a picture.
+
+    diffusers' class has its second timestep twice and repeats the first step there. Begun later it started from too
+    much noise, and took its second step for that repetition: it fell behind, and noise stayed in the picture. Here it
+    repeats nothing, as all others.
+    """
+    if (
+        type(scheduler).__name__ == "PNDMScheduler"
+        and scheduler.config.skip_prk_steps
+        and hasattr(pipe, "get_timesteps")
+    ):
+        scheduler.set_timesteps = MethodType(_set_timesteps, scheduler)
+        scheduler.step_plms = MethodType(_step_plms, scheduler)
+    return scheduler
+
+
+def _set_timesteps(scheduler: SchedulerMixin, num_inference_steps: int, device: Any = None) -> None:
+    import torch
+
+    type(scheduler).set_timesteps(scheduler, num_inference_steps, device)
+    scheduler.timesteps = torch.cat([scheduler.timesteps[:1], scheduler.timesteps[2:]])
+
+
+def _step_plms(scheduler: SchedulerMixin, model_output: torch.Tensor, *args: Any, **more: Any) -> Any:
+    out = type(scheduler).step_plms(scheduler, model_output, *args, **more)
+    scheduler.counter = max(scheduler.counter, 2)
+    return out
 
 
 def _configured(name: str, before: SchedulerMixin) -> SchedulerMixin:

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from benchmarks import samplers
-from course_utils import catalog
+from course_utils import catalog, editing
 
 STEPS = 8
 WALKS = ["ddim", "euler", "dpm++ 2m", "unipc"]  # those that eight steps are enough for
@@ -30,13 +30,29 @@ def test_a_walk_without_noise_ends_near_ddims(compositions, name):
     assert np.abs(compositions[name] - compositions["ddim"]).mean() < 0.5 * far
 
 
-@pytest.mark.parametrize("name", ["euler", "dpm++ 2m"])
+def changed(name, **more):
+    """The scene of the benchmark, changed a little from seed 0."""
+    pipe = catalog.with_scheduler(catalog.load("img2img", "clay"), name)
+    call = {"strength": 0.4, "num_inference_steps": 2 * STEPS, "guidance_scale": 4.0} | more
+    image = Image.fromarray(samplers.given().image)
+    return pipe(samplers.PROMPT, image=image, generator=torch.Generator().manual_seed(0), **call).images[0]
+
+
+@pytest.mark.parametrize("name", [name for name, each in catalog.SAMPLERS.items() if not each.adds_noise][1:])
 def test_a_little_strength_leaves_the_picture_as_near(name):
-    made, near = samplers.given(), {}
-    call = {"strength": 0.3, "num_inference_steps": 2 * STEPS, "guidance_scale": 4.0}
-    for each in ("ddim", name):
-        pipe = catalog.with_scheduler(catalog.load("img2img", "clay"), each)
-        generator = torch.Generator().manual_seed(0)
-        image = pipe(samplers.PROMPT, image=Image.fromarray(made.image), generator=generator, **call).images[0]
-        near[each] = samplers.near(made, image)
-    assert 0.5 < near[name] / near["ddim"] < 1.5
+    made, plain, image = samplers.given(), changed("ddim"), changed(name)
+    assert 0.7 < samplers.near(made, image) / samplers.near(made, plain) < 1.4
+    far = np.abs(samplers.small(plain) - samplers.small(Image.fromarray(made.image))).mean()
+    assert np.abs(samplers.small(image) - samplers.small(plain)).mean() < 0.5 * far
+
+
+@pytest.mark.parametrize("name", ["pndm", "dpm++ 2m", "unipc"])
+def test_many_steps_remembered_follow_latents_that_a_mask_changed(name):
+    made = Image.fromarray(samplers.given().image)
+    mask = Image.new("L", made.size)
+    mask.paste(255, (0, 0, made.width // 2, made.height))
+    plain, image = (
+        changed(each, strength=0.8, callback_on_step_end=editing.keep_outside(mask, made)) for each in ("ddim", name)
+    )
+    far = np.abs(samplers.small(plain) - samplers.small(made)).mean()
+    assert np.abs(samplers.small(image) - samplers.small(plain)).mean() < 0.5 * far
