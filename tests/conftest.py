@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -12,6 +13,10 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFOR
 os.environ.setdefault("COURSE_LANE", "clay")
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+
+# Generated inputs are the same each time, on every machine, and nothing is kept of them.
+settings.register_profile("course", derandomize=True, database=None, deadline=None)
+settings.load_profile("course")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from functools import cache
-from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from .. import env
+from ..validation import Range, Share, check_value, short
 
 if TYPE_CHECKING:
     import torch
@@ -19,14 +19,17 @@ DEFAULTS = {
     "sd15": {"num_inference_steps": 30, "guidance_scale": 7.5, "height": 512, "width": 512},
 }
 SIZES = {"clay": (16, 64, 1024), "sd15": (8, 64, 1536)}  # lane: pixels a latent covers, smallest and largest side
-LIMITS = {  # argument: (type, smallest, largest)
-    "num_inference_steps": (Integral, 1, 1000),
-    "guidance_scale": (Real, 0, 100),
-    "strength": (Real, 0, 1),
-    "controlnet_conditioning_scale": (Real, 0, 10),
-    "control_guidance_start": (Real, 0, 1),
-    "control_guidance_end": (Real, 0, 1),
-    "seed": (Integral, 0, 2**63 - 1),
+Steps = Annotated[int, Range(1, 1000)]
+Guidance = Annotated[float, Range(0, 100)]
+Weight = Annotated[float, Range(0, 10)]  # of a control
+LIMITS = {
+    "num_inference_steps": Steps,
+    "guidance_scale": Guidance,
+    "strength": Share,
+    "controlnet_conditioning_scale": Weight,
+    "control_guidance_start": Share,
+    "control_guidance_end": Share,
+    "seed": Annotated[int, Range(0, 2**63 - 1)],
 }
 # What captions say beside the words of the vocabulary; held against the captions by a test.
 CAPTION_WORDS = """
@@ -61,11 +64,9 @@ def check_call(lane: str | None = None, **arguments) -> None:
     for name in ("prompt", "negative_prompt"):
         if arguments.get(name) is not None or (name == "prompt" and name in arguments):
             _check_prompt(name, arguments[name])
-    for name, (kind, least, most) in LIMITS.items():
-        if name in arguments:
-            many = name.startswith("control") and isinstance(arguments[name], list | tuple)
-            for value in arguments[name] if many else [arguments[name]]:
-                _check_number(name, value, kind, least, most)
+    for name in (name for name in LIMITS if name in arguments):
+        many = name.startswith("control") and isinstance(arguments[name], list | tuple)
+        check_value(name, arguments[name], tuple[LIMITS[name], ...] if many else LIMITS[name])
     if arguments.get("depth_map") is not None:
         _check_depth(arguments["depth_map"])
     if arguments.keys() >= {"strength", "num_inference_steps"}:
@@ -91,7 +92,7 @@ def check_size(height: int | None = None, width: int | None = None, lane: str | 
     for name, side in (("height", height), ("width", width)):
         if side is None:
             continue
-        _check_number(name, side, Integral, least, most)
+        check_value(name, side, Annotated[int, Range(least, most)])
         if side % step:
             low = side // step * step
             raise ValueError(f"{name}={side} is not a multiple of {step} ({lane} lane); use {low} or {low + step}.")
@@ -145,7 +146,7 @@ def prompt_notes(
         TypeError: the prompt is no text.
     """
     if not isinstance(prompt, str):
-        raise TypeError(f"prompt={_short(prompt)} is {_a(prompt)}; use a text such as 'a cat on the beach'.")
+        raise TypeError(f"prompt={short(prompt)} is {_a(prompt)}; use a text such as 'a cat on the beach'.")
     notes = _text_notes(prompt, lane, pipe, taught)
     if not prompt.strip():
         notes = ["The prompt is empty: the picture is the model's own choice."]
@@ -190,15 +191,7 @@ def _check_prompt(name: str, prompt: object) -> None:
     texts = prompt if isinstance(prompt, list | tuple) and prompt else [prompt]
     wrong = [text for text in texts if not isinstance(text, str)]
     if wrong:
-        raise TypeError(f"{name}={_short(prompt)} is refused: use a text or a list of texts, not {_a(wrong[0])}.")
-
-
-def _check_number(name: str, value: object, kind: type, least: float, most: float) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        wanted = "a whole number" if kind is Integral else "a number"
-        raise TypeError(f"{name}={_short(value)} is {_a(value)}; use {wanted} from {least} to {most}.")
-    if not least <= value <= most or math.isnan(value):
-        raise ValueError(f"{name}={value} is out of range; use {least} to {most}.")
+        raise TypeError(f"{name}={short(prompt)} is refused: use a text or a list of texts, not {_a(wrong[0])}.")
 
 
 def _check_steps_run(steps: int, strength: float) -> None:
@@ -208,10 +201,6 @@ def _check_steps_run(steps: int, strength: float) -> None:
             f"strength={strength} of num_inference_steps={steps} leaves no step to run; use more steps, or a strength "
             f"of at least {math.ceil(100 / steps) / 100}."
         )
-
-
-def _short(value: object) -> str:
-    return repr(value)[:60]
 
 
 def _a(value: object) -> str:

@@ -17,12 +17,10 @@ import torch
 import torch.nn.functional as F
 
 from .. import attention
-from ..validation import Range, check_config
+from ..validation import Range, Share, check_config
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
-
-Share = Annotated[float, Range(0, 1)]
 
 
 @dataclass(frozen=True)
@@ -40,11 +38,11 @@ class AttendExciteConfig:
     # alpha_t of the first step: how far the latents move for a unit of gradient
     scale_factor: Annotated[float, Range(0)] = 20.0
     # alpha_t fades with the root of this, from first to last step
-    scale_range: tuple[Annotated[float, Range(0)], ...] = (1.0, 0.5)
+    scale_range: tuple[Annotated[float, Range(0)], Annotated[float, Range(0)]] = (1.0, 0.5)
     # the share of the steps that are pushed: the first ones, where the layout is decided
     alter_share: Share = 0.5
     # (share of the steps, peak): there the step is repeated until the weakest word's peak is as high
-    thresholds: tuple[tuple[Share, ...], ...] = ((0.0, 0.05), (0.2, 0.5), (0.4, 0.8))
+    thresholds: tuple[tuple[Share, Share], ...] = ((0.0, 0.05), (0.2, 0.5), (0.4, 0.8))
     # how often at most it is repeated
     max_refinement_steps: Annotated[int, Range(0, 1000)] = 20
     # of the layers whose maps are read; see `attention.capture`
@@ -56,8 +54,6 @@ class AttendExciteConfig:
 
     def __post_init__(self) -> None:
         check_config(self)
-        if len(self.scale_range) != 2:
-            raise ValueError(f"scale_range={self.scale_range!r} must have two values, such as (1.0, 0.5).")
         for share, _ in self.thresholds:
             if share >= self.alter_share:
                 raise ValueError(

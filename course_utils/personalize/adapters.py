@@ -207,7 +207,7 @@ def attached(
         ValueError: no LoRA, one for another base, weights that do not pair up or are not finite, a pipeline that
             carries one already; inside, `pipe.fuse_lora`, which would outlast the block.
     """
-    weights = [weights] * len(loras) if isinstance(weights, int | float) else list(weights)
+    weights = list(weights) if isinstance(weights, list | tuple) else [weights] * len(loras)
     if not loras or len(weights) != len(loras):
         raise ValueError(
             f"weights has {len(weights)} numbers for {len(loras)} LoRAs; give at least one, and a number for each."

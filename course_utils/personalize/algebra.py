@@ -47,6 +47,8 @@ def merge(pipe: DiffusionPipeline, lora: Lora, weight: float = 1.0) -> Merged:
             were changed by something else.
     """
     check_value("weight", weight, float)
+    if weight == 0:
+        raise ValueError(f"weight={weight!r} would change nothing; use another number.")
     models = _changed(pipe, lora)
     check_base(lora.about, pipe)
     check_untouched(pipe.unet, pipe.text_encoder, merged=True)
@@ -131,8 +133,7 @@ def add(first: Lora, second: Lora, weights: Sequence[float] = (1.0, 1.0)) -> Lor
     Raises:
         ValueError: they are for different bases.
     """
-    for number, weight in enumerate(weights):
-        check_value(f"weights[{number}]", weight, float)
+    check_value("weights", weights, tuple[float, float])
     if first.about.base.hash != second.about.base.hash:
         names = [f"{lora.about.trigger!r} on {lora.about.base.name}" for lora in (first, second)]
         raise ValueError(f"first and second were learned on different bases: {names[0]}, {names[1]}.")

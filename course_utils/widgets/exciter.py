@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ipywidgets import HTML, Checkbox, HBox, Label, Layout, Textarea, ToggleButton, VBox, Widget
 from ipywidgets import Image as ImageWidget
@@ -16,6 +16,7 @@ from ipywidgets import Image as ImageWidget
 from .. import attention, env, excite
 from ..clay.vocabulary import THINGS
 from ..excite import AttendExciteConfig
+from ..validation import Range, Share
 from . import parts
 from .browser import jpeg
 from .curve import WIDTH, Line, draw_curves
@@ -103,8 +104,8 @@ class ExciterSettings(Settings):
     renamed: ClassVar[dict[str, str]] = {**Settings.renamed, "scale": "scale_factor"}
 
     words: Chosen
-    scale_factor: float
-    alter_share: float  # of the steps, 0-1
+    scale_factor: Annotated[float, Range(0)]
+    alter_share: Share  # of the steps
     smooth: bool
     refine: bool
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import torch
 from ipywidgets import ToggleButtons
@@ -13,6 +13,7 @@ from PIL import Image
 
 from .. import editing, env
 from ..clay.control_maps import depth_map, draw_depth
+from ..validation import Choice, Share
 from . import parts
 from .panel import Panel
 from .picture_knob import PictureKnob
@@ -35,7 +36,7 @@ class Img2ImgSettings(Settings):
     nested: ClassVar[dict[str, Any]] = {"image": PictureSource.of}
 
     image: PictureSource  # with what is drawn on it, and marks where alone it may change
-    strength: float  # 0-1
+    strength: Share
 
     def call(self) -> list[Argument]:
         """Return what the pipeline is called with, the generator excepted."""
@@ -60,7 +61,8 @@ class Depth2ImgSettings(Img2ImgSettings):
     kind: ClassVar[str] = "depth2img"
     pipeline: ClassVar[str] = "depth2img"
 
-    depth: str  # ESTIMATED from the picture by the pipeline's network, or the TRUE one of a clay scene
+    # ESTIMATED from the picture by the pipeline's network, or the TRUE one of a clay scene
+    depth: Annotated[str, Choice((ESTIMATED, TRUE))]
 
     def call(self) -> list[Argument]:
         """Return what the pipeline is called with, the generator excepted."""

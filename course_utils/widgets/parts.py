@@ -6,7 +6,7 @@ import html
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ipywidgets import (
     HTML,
@@ -27,7 +27,9 @@ from PIL import Image, ImageDraw
 
 from .. import catalog, env
 from ..plots import style
+from ..validation import Range, check_value
 from .browser import Download, jpeg
+from .record import LARGEST_SEED, Seed
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -41,7 +43,6 @@ THUMBNAIL = 144  # pixels, shown at half that: sharp on fine screens
 STAGE = (256, 400)  # smallest and largest width of the picture on the screen, pixels
 LABELS = {"description_width": "92px"}
 SEEDS = 10_000  # the dice throw small numbers: easy to read out and to write down
-LARGEST_SEED = 2**32 - 1
 
 
 def first_call(
@@ -77,7 +78,7 @@ def sampling(pipe: DiffusionPipeline, start: dict[str, Any], technique: str = "t
     """
     steps, seed, own = start["num_inference_steps"], start["seed"], catalog.sampler_of(pipe)
     works = [*catalog.samplers_for(technique), *({own} - set(catalog.SAMPLERS))]
-    _check_range("seed", seed, 0, LARGEST_SEED)
+    check_value("seed", seed, Seed)
     scheduler = Dropdown(options=works, description="Scheduler", style=LABELS, layout=Layout(width="auto"))
     scheduler.value = own if own in works else scheduler.value
     refused = [
@@ -96,18 +97,13 @@ def slider(argument: str, label: str, value: float, least: float, most: float, s
     """Return a labelled slider as wide as its column.
 
     Raises:
-        ValueError: the slider cannot stand at this value; a widget would take the nearest in silence.
+        TypeError, ValueError: the slider cannot stand at this value; a widget would take the nearest in silence.
     """
-    _check_range(argument, value, least, most)
+    check_value(argument, value, Annotated[type(step), Range(least, most)])
     how = {"min": least, "max": most, "step": step, "description": label, "style": LABELS}
     if isinstance(step, int):
         return IntSlider(value, **how, layout=Layout(width="auto"))
     return FloatSlider(value, **how, readout_format=".2f" if step < 0.1 else ".1f", layout=Layout(width="auto"))
-
-
-def _check_range(argument: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise ValueError(f"{argument}={value!r} is not on the panel; use {least} to {most}.")
 
 
 def rows(knobs: dict[str, Widget]) -> list[Widget]:

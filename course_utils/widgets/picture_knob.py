@@ -13,8 +13,9 @@ from PIL import Image
 
 from .. import controls, editing
 from .browser import Pad, Upload, jpeg
-from .parts import LABELS, LARGEST_SEED, Message, classed, dice, indented, reason, row
+from .parts import LABELS, Message, classed, dice, indented, reason, row
 from .pictures import INPUTS, KINDS, PictureSource, frozen, keep
+from .record import LARGEST_SEED
 from .running import Outbox
 
 SMALL = 296  # pixels of a small picture's width as it is sent; it is shown at half that
@@ -128,8 +129,6 @@ class PictureKnob(VBox):
 
     @value.setter
     def value(self, source: PictureSource) -> None:
-        if not 0 <= source.seed <= LARGEST_SEED:
-            raise ValueError(f"picture has seed={source.seed}, which is not on the panel; use 0 to {LARGEST_SEED}.")
         self._settling = True  # showing it once, at the end, is enough
         if source.kind == "scene":
             self.words.value, self.seed.value = source.words, source.seed

@@ -11,12 +11,13 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from PIL import Image
 
 from .. import clay, controls, editing
-from .record import slug, write
+from ..validation import Choice, check_config
+from .record import Seed, slug, write
 
 if TYPE_CHECKING:
     from ..clay import Render
@@ -29,11 +30,14 @@ INPUTS = "inputs"  # the folder in the panel's folder where uploaded pictures ar
 class PictureSource:
     """A picture by how it is had, and what was drawn on it."""
 
-    kind: str  # a clay scene, a file, or black paper to draw on: one of KINDS
+    kind: Annotated[str, Choice(KINDS)]  # a clay scene, a file, or black paper to draw on
     words: str = ""  # of the scene; without words the seed chooses all
-    seed: int = 0  # of the scene
+    seed: Seed = 0  # of the scene
     file: str = ""
     strokes: tuple = ()  # as editing.paint takes them
+
+    def __post_init__(self) -> None:
+        check_config(self)
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> PictureSource:

@@ -12,11 +12,17 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from .. import env
+from ..catalog.calls import Guidance, Steps
+from ..validation import Choice, Range, check_config
+
+LARGEST_SEED = 2**32 - 1
+Seed = Annotated[int, Range(0, LARGEST_SEED)]
 KEY = "course_utils"  # of the settings among a PNG's texts
 ROOMS = ("catalog", "clay", "controls", "editing", "excite", "personalize", "pose")  # that a shown call may use
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -40,7 +46,11 @@ class Argument(NamedTuple):
 
 @dataclass(frozen=True)
 class Settings:
-    """The knobs of one call. A panel with more knobs adds fields and extends `call`, all else is read from it."""
+    """The knobs of one call. A panel with more knobs adds fields and extends `call`, all else is read from it.
+
+    Raises:
+        TypeError, ValueError: a field that cannot be; names it and its value.
+    """
 
     kind: ClassVar[str] = "text2img"  # of panel
     pipeline: ClassVar[str] = "text2img"  # of catalog.load
@@ -55,13 +65,16 @@ class Settings:
 
     prompt: str
     negative_prompt: str
-    seed: int
-    num_inference_steps: int
-    guidance_scale: float
+    seed: Seed
+    num_inference_steps: Steps
+    guidance_scale: Guidance
     scheduler: str  # a name of catalog.schedulers()
-    height: int  # pixels
-    width: int
-    lane: str
+    height: Annotated[int, Range(1)]  # pixels
+    width: Annotated[int, Range(1)]
+    lane: Annotated[str, Choice(env.LANES)]
+
+    def __post_init__(self) -> None:
+        check_config(self)
 
     def common(self) -> list[Argument]:
         """Return the arguments that every pipeline takes."""
@@ -149,7 +162,7 @@ def from_png(source: str | Path | io.BufferedIOBase, settings: type[Settings] = 
         settings: the class of the panel's settings.
 
     Raises:
-        ValueError: the picture holds none, or those of another panel.
+        TypeError, ValueError: the picture holds none, those of another panel, or some that cannot be.
     """
 
     def rename(found: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ipywidgets import Button, Dropdown, FloatRangeSlider, HBox, Layout, ToggleButtons, VBox
 
 from .. import catalog, controls
+from ..catalog.calls import Weight
+from ..validation import Share, check_config
 from .parts import LABELS, Message, classed, slider
 from .picture_knob import PictureKnob
 from .pictures import PictureSource
@@ -33,9 +35,12 @@ class Unit:
     picture: PictureSource
     preprocessor: str  # a key of controls.KINDS, NOTHING or TRUTH
     control: str  # of catalog.control_names: the model
-    scale: float = 1.0
-    start: float = 0.0  # share of the steps, 0-1
-    end: float = 1.0
+    scale: Weight = 1.0
+    start: Share = 0.0  # of the steps
+    end: Share = 1.0
+
+    def __post_init__(self) -> None:
+        check_config(self)
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> Unit:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -152,8 +153,21 @@ def test_weights_must_be_numbers(pipe, weight):
         personalize.merge(pipe, lora, weight)
     with pytest.raises((TypeError, ValueError), match=r"weights\[1\]"):
         personalize.add(lora, drawn(pipe, 1), (1.0, weight))
-    with (
-        pytest.raises((TypeError, ValueError), match=r"weights\[0\]"),
-        personalize.attached(pipe, lora, weights=[weight]),
-    ):
+    for weights in (weight, [weight]):
+        with (
+            pytest.raises((TypeError, ValueError), match=r"weights\[0\]"),
+            personalize.attached(pipe, lora, weights=weights),
+        ):
+            pass
+
+
+def test_weights_that_do_nothing_or_do_not_pair_up_are_refused(pipe):
+    lora, before = drawn(pipe, 0), state(pipe.unet)
+    with pytest.raises(ValueError, match="weight=0.0 would change nothing"):
+        personalize.merge(pipe, lora, 0.0)
+    for weights in ((1.0,), (1.0, 1.0, 1.0)):
+        with pytest.raises(ValueError, match=r"weights=.* has \d values; use 2"):
+            personalize.add(lora, drawn(pipe, 1), weights)
+    with personalize.attached(pipe, lora, weights=np.float32(0.5)):  # numpy's numbers are numbers
         pass
+    assert same(state(pipe.unet), before)

@@ -207,7 +207,7 @@ def test_prior_needs_a_class(pipe, tmp_path):
         ({"target_modules": ("to_z",)}, "target_modules='to_z' names no layer of UNet2DConditionModel"),
         ({"target_modules": ("conv1",)}, "conv1 is a Conv2d"),
         ({"max_train_steps": 0}, "max_train_steps=0 is out of range; use 1 or more"),
-        ({"learning_rate": 0.0}, "learning_rate=0.0 is out of range; use a number above 0"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0 is out of range; use more than 0"),
         ({"width": 100}, "width=100 is no multiple of 16"),
     ],
 )
@@ -237,11 +237,23 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     assert (lora.about.steps, lora.about.rank) == (1, 3) and f"{lora.bytes:,} bytes" in capsys.readouterr().out
 
 
-def test_a_rate_that_is_far_too_high_ends_with_a_reason(pipe, tmp_path):
-    config = replace(LORA, learning_rate=1e30, lr_warmup_steps=0, max_train_steps=8)
+@pytest.mark.parametrize("train", [personalize.lora, personalize.dreambooth])
+def test_a_rate_that_is_far_too_high_ends_with_a_reason(pipe, train, tmp_path):
+    config = replace(LORA if train is personalize.lora else DREAMBOOTH, prior_loss_weight=0.0)
+    config, before = replace(config, learning_rate=1e30, lr_warmup_steps=0, max_train_steps=8), state(pipe.unet)
     with pytest.raises(FloatingPointError, match=r"loss is .* at step \d.*learning rate 1e\+30 is too high"):
-        personalize.lora(pipe, pictures(), TRIGGER, config, folder=tmp_path)
-    assert not hasattr(pipe.unet, "peft_config")
+        train(pipe, pictures(), TRIGGER, config, folder=tmp_path)
+    assert not hasattr(pipe.unet, "peft_config") and same(state(pipe.unet), before)
+
+
+@pytest.mark.parametrize("out", ["robot.pt", "robot", "file/robot.safetensors"])
+def test_the_command_line_looks_at_its_output_before_anything_is_read(tmp_path, monkeypatch, out):
+    from course_utils.personalize.__main__ import main
+
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(catalog, "load", lambda *_, **__: pytest.fail("a model was read"))
+    with pytest.raises((ValueError, OSError), match="out"):
+        main(["lora", str(tmp_path), TRIGGER, str(tmp_path / out)])
 
 
 @pytest.mark.parametrize("train", [personalize.lora, personalize.dreambooth])

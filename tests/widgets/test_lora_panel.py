@@ -148,6 +148,14 @@ def test_an_error_is_said_beside_the_button(panel, knob, value, said):
     assert panel.problem is not None and "Nothing new" in panel.teacher.status.value
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"rank": 0}, {"rank": 100}, {"rank": 2.5}, {"steps": -5}, {"steps": 0}, {"subject": "cat"}]
+)
+def test_what_the_panel_cannot_stand_at_is_refused_by_name(pipe, wrong):
+    with pytest.raises((TypeError, ValueError), match=f"{next(iter(wrong))}="):
+        widgets.lora_panel(pipe, **SMALL | wrong)
+
+
 def test_what_cannot_be_written_is_not_lost(panel):
     panel.folder.mkdir(exist_ok=True)
     (panel.folder / "loras").write_text("a file in the folder's place")

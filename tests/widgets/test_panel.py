@@ -257,6 +257,41 @@ def test_what_no_slider_can_stand_at_is_refused(pipe, argument, value):
         widgets.text2img_panel(pipe, runtime, **({} if runtime else {argument: value}))
 
 
+@pytest.mark.parametrize(
+    ("value", "says"), [("high", "must be a number"), (None, "must be a number"), (float("nan"), "not finite")]
+)
+def test_what_is_no_number_is_refused_by_the_same_words(pipe, value, says):
+    with pytest.raises((TypeError, ValueError), match=f"guidance_scale={value!r}.*{says}"):
+        widgets.text2img_panel(pipe, guidance_scale=value)
+
+
+def test_every_slider_reaches_both_ends(pipe):
+    """By the arithmetic of the sliders of ipywidgets 7 too."""
+    from ipywidgets import FloatSlider, IntSlider
+
+    def within(widget):
+        yield widget
+        for child in getattr(widget, "children", ()):
+            yield from within(child)
+
+    panels = [make_panel(pipe) for make_panel in (widgets.text2img_panel, widgets.exciter_panel, widgets.lora_panel)]
+    panels.append(widgets.img2img_panel(pipe))
+    sliders = [each for panel in panels for each in within(panel) if isinstance(each, FloatSlider | IntSlider)]
+    assert len(sliders) > 12
+    for slider in sliders:
+        top = round((slider.max - slider.min) / slider.step) * slider.step + slider.min
+        assert slider.max >= top > slider.max - slider.step / 2, slider.description
+
+
+@pytest.mark.parametrize(("scheduler", "calls"), [("heun", 5), ("pndm", 4), ("ddim", 3), ("euler a", 3)])
+def test_progress_counts_by_ones_and_ends_full(panel, scheduler, calls):
+    seen, bar = [], panel.stage.progress
+    bar.observe(lambda change: seen.append((change.new, bar.max)), "value")
+    make(panel, scheduler=scheduler)
+    *steps, (last, _) = seen  # the last is the finished picture's: 1 of 1
+    assert steps == [(number, calls) for number in range(1, calls + 1)] and last == 1 == bar.value == bar.max
+
+
 def test_a_handler_that_fails_says_so_beside_the_button(panel, monkeypatch):
     monkeypatch.setattr(catalog, "prompt_notes", lambda *_, **__: 1 / 0)
     panel.generate.click()
