@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from . import metrics
+from .pictures import as_picture
 
 TOLERANCE = 2.0  # pixels by which an edge may be off: one is the detector's, one the autoencoder's
 REACH = 0.1  # the 0.1 of PCK@0.1
@@ -129,17 +130,15 @@ def beach(image) -> float:
     place, so only the outer quarters are looked at. Of a photograph this says little: skies can be overcast.
 
     Args:
-        image: PIL picture or uint8 array [height, width, 3], RGB.
+        image: whatever `as_picture` takes.
 
     Returns:
         The share of blue in the upper third or that of sand and sea in the lower third, whichever is smaller: 0-1.
 
     Raises:
-        ValueError: if the picture is no RGB picture.
+        TypeError, ValueError: no picture, or one of less than 16 pixels a side.
     """
-    pixels = np.asarray(image)
-    if pixels.dtype != np.uint8 or pixels.shape[2:] != (3,) or min(pixels.shape[:2]) < 16:
-        raise ValueError(f"image is {pixels.dtype} {list(pixels.shape)}; give RGB, uint8 [height, width, 3].")
+    pixels = np.asarray(as_picture(image, largest=None))
     third, quarter = len(pixels) // 3, pixels.shape[1] // 4
     sides = np.concatenate([pixels[:, :quarter], pixels[:, -quarter:]], axis=1)
     return min(_painted(sides[:third], SKY), _painted(sides[-third:], SEA, SAND))

@@ -111,11 +111,21 @@ def keep_outside(mask: Image.Image, picture: Image.Image, seed: int = 0) -> Call
     return blend
 
 
-def encode(pipe: DiffusionPipeline, picture: Image.Image) -> torch.Tensor:
-    """Return the latents [batch, channel, latent_h, latent_w] of a picture, as the pipeline's UNet knows them."""
+def encode(pipe: DiffusionPipeline, picture: Image.Image, name: str = "picture") -> torch.Tensor:
+    """Return the latents [batch, channel, latent_h, latent_w] of a picture, as the pipeline's UNet knows them.
+
+    Args:
+        pipe: whose autoencoder encodes.
+        picture: whatever `as_picture` takes; sides that are no whole number of latents are rounded down.
+        name: what errors call it.
+
+    Raises:
+        TypeError, ValueError: no picture, or one that is smaller than a latent.
+    """
     import torch
 
-    pixels = pipe.image_processor.preprocess(as_picture(picture, "picture", smallest=1, largest=None))
+    picture = as_picture(picture, name, smallest=pipe.vae_scale_factor, largest=None)
+    pixels = pipe.image_processor.preprocess(picture)
     with torch.no_grad():
         encoded = pipe.vae.encode(pixels.to(pipe.vae.device, pipe.vae.dtype))
     latents = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
@@ -140,7 +150,7 @@ def _draw(paper: Image.Image, strokes: Sequence[Stroke]) -> Image.Image:
             right, bottom = left + coverage.width, top + coverage.height
             below = paper.crop((left, top, right, bottom)) if ink == ERASE else ink
             canvas.paste(below, (left, top, right, bottom), coverage)
-        except (TypeError, ValueError) as problem:
+        except (TypeError, ValueError, OverflowError) as problem:
             raise ValueError(
                 f"strokes hold {repr(stroke)[:60]}; a stroke is (ink, width, [x, y, x, y, ...]), its ink a colour "
                 f"such as '#ff0000', '{MARK}' or '{ERASE}'."

@@ -116,10 +116,10 @@ def _load(picture: Image.Image, shown: str, largest: int | None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            orientation = picture.getexif().get(ORIENTATION, 1)
             if largest:
                 picture.draft("RGB", (width * largest // max(width, height), height * largest // max(width, height)))
-            picture.load()
+            picture.load()  # PIL turns a TIFF here, and takes the tag out
+            orientation = picture.getexif().get(ORIENTATION, 1)
     except Exception as error:  # as above
         raise ValueError(f"{shown} is broken ({error}); save or download it anew.") from None
     return orientation

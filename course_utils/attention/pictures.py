@@ -62,7 +62,7 @@ def of_picture(
         raise ValueError(f"timesteps={tuple(timesteps)!r} must be whole numbers from 0 to {len(alphas) - 1}.")
     if wanted != latent:
         raise ValueError(f"pipe has a UNet for {wanted} channels, its latents have {latent}; use a text2img pipeline.")
-    encoded = [editing.encode(pipe, picture) for picture in images]
+    encoded = [editing.encode(pipe, picture, "image") for picture in images]
     if len(sizes := {part.shape[2:] for part in encoded}) > 1:
         raise ValueError(f"image holds pictures of {len(sizes)} sizes; bring them to one.")
     latents = torch.cat(encoded).to(pipe._execution_device, pipe.unet.dtype)

@@ -15,6 +15,7 @@ import torch
 
 from .. import env
 from ..clay import vocabulary as words
+from ..pictures import as_picture
 from . import network
 from .network import COLOURS, LABELLED, RAISED_HAND, Judge, label_of, prepare
 
@@ -101,13 +102,13 @@ def look(image, judge: Trained | None = None) -> Detections:
     """Say what a picture shows.
 
     Args:
-        image: PIL picture or uint8 array [height, width, 3], RGB; any size, made for 256 x 256.
+        image: whatever `as_picture` takes; any size, made for 256 x 256.
         judge: None takes the one that ships.
 
     Raises:
-        ValueError: if the picture is no RGB picture.
+        TypeError, ValueError: no picture, or one of less than 16 pixels a side.
     """
-    judge, pixels = judge or load(), _pixels(image)
+    judge, pixels = judge or load(), np.asarray(as_picture(image, largest=None))
     cells = classify(judge.model, network.shrink(pixels))
     there = [thing for thing in candidates(cells) if judge.thresholds[thing.word].passes(thing)]
     there.sort(key=lambda thing: -thing.share)
@@ -131,15 +132,6 @@ def classify(model: Judge, pixels: np.ndarray) -> Cells:
     label_logits, colour_logits, _ = model(prepare(pixels[None]))
     probability, label = label_logits[0].softmax(0).max(0)
     return Cells(label.numpy(), probability.numpy(), colour_logits[0].softmax(0).numpy())
-
-
-def _pixels(image) -> np.ndarray:
-    pixels = np.asarray(image.convert("RGB") if hasattr(image, "convert") else image)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < 16:
-        raise ValueError(
-            f"image is {pixels.dtype} {list(pixels.shape)}; give RGB, uint8 [height, width, 3], each >= 16."
-        )
-    return pixels
 
 
 def candidates(cells: Cells) -> list[Detection]:

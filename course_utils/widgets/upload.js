@@ -12,8 +12,6 @@ async function reduced(file, longest) {
   canvas.height = Math.max(1, Math.round(image.height * scale));
   const pen = canvas.getContext("2d");
   pen.imageSmoothingQuality = "high";
-  pen.fillStyle = "#fff"; // a JPEG knows no transparency, and Python lays small pictures on white too
-  pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.drawImage(image, 0, 0, canvas.width, canvas.height);
   const opaque = pen.getImageData(0, 0, canvas.width, canvas.height).data.every((value, i) => i % 4 < 3 || value === 255);
   return new Promise((done) => canvas.toBlob(done, opaque ? "image/jpeg" : "image/webp", 0.95)); // JPEG has no alpha

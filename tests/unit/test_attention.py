@@ -1,12 +1,14 @@
 """Capturing cross-attention: it changes nothing, leaves nothing behind, and tells the truth."""
 
 import copy
+import io
 
 import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline
 from diffusers.models.attention_processor import AttnProcessor
+from PIL import Image
 
 from course_utils import attention, catalog
 from tests.tiny import models
@@ -369,6 +371,41 @@ def test_several_pictures_with_a_prompt_each(pipe):
     single = attention.of_picture(pipe, pixels[0], PROMPT, (400,))
     assert maps.word("lion", picture=1).shape == (4, 6)
     assert maps.heat(layer="down").allclose(single.heat(layer="down"), atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "array", "floats", "alpha", "file"])
+def test_a_picture_of_any_kind_is_looked_at(pipe, mode):
+    grey = Image.linear_gradient("L").resize((96, 64))
+    plain = grey.convert("RGB")
+    pixels, deep = np.asarray(plain), np.asarray(grey).astype(np.uint16) * 257
+    given = {
+        "I;16": lambda: Image.fromarray(deep),
+        "array": lambda: np.asarray(grey),
+        "floats": lambda: pixels / 255,
+        "alpha": lambda: np.dstack([pixels, np.full((64, 96), 255, np.uint8)]),
+        "file": lambda: saved(plain),
+    }
+    given = given.get(mode, lambda: plain.convert(mode))()  # fmt: skip
+    maps = attention.of_picture(pipe, given, PROMPT, (400,))
+    wanted = attention.of_picture(pipe, plain.convert("1") if mode == "1" else plain, PROMPT, (400,))
+    assert maps.heat().allclose(wanted.heat(), atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [(b"torn", "image is no picture"), (None, "image is of"), (np.zeros((64, 64, 5)), "image has shape"),
+     (np.full((64, 64), np.nan), "image holds floats"), (Image.new("RGB", (8, 64)), "image has 64 x 8 pixels.*16"),
+     ([np.zeros((64, 64, 3)), np.zeros((64, 96, 3))], "image holds pictures of 2 sizes")],
+)  # fmt: skip
+def test_what_is_no_picture_is_refused_by_name(pipe, wrong, says):
+    with pytest.raises((TypeError, ValueError), match=says):
+        attention.of_picture(pipe, wrong, ["a cat", "a lion"] if isinstance(wrong, list) else "a cat", (400,))
+
+
+def saved(picture):
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def test_of_picture_refuses_what_cannot_be(pipe):

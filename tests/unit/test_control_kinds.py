@@ -98,6 +98,25 @@ def test_a_kind_may_be_on_one_lane_only_and_lack_truth_and_measure(monkeypatch, 
         catalog.load("controlnet", lane="clay", control="softedge")
 
 
+@pytest.mark.parametrize("shape", [(16, 16), (16, 1024), (1024, 16), (17, 23), (31, 500), (250, 250)])
+def test_every_preprocessor_takes_pictures_of_odd_and_very_long_shapes(shape):
+    pixels = np.random.default_rng(0).integers(0, 255, (*shape, 3), np.uint8)
+    for control in catalog.CONTROLS:
+        assert controls.make(control, pixels, "clay").size == shape[::-1], control
+
+
+@pytest.mark.parametrize("control", ["canny", "mlsd", "scribble", "openpose"])
+@pytest.mark.parametrize("ground", ["RGB", "L", "RGBA", "P"])
+def test_an_empty_map_is_known_in_every_mode(control, ground):
+    empty = Image.new(ground, (64, 96))
+    assert any("the map is empty and steers nothing" in told for told in controls.problems(empty, control))
+
+
+@pytest.mark.parametrize(("control", "empty"), [("depth", "same everywhere"), ("seg", "no class")])
+def test_a_flat_map_is_known(control, empty):
+    assert any(empty in told for told in controls.problems(np.full((64, 64, 3), 7, np.uint8), control))
+
+
 @pytest.mark.parametrize("control", catalog.CONTROLS)
 def test_a_map_that_goes_through_its_own_preprocessor_is_said(made, control, monkeypatch):
     kind = controls.KINDS[control]

@@ -175,6 +175,19 @@ def test_a_configuration_that_cannot_be_is_refused_by_the_fields_name(pipe, pair
         controlnet.train(pipe, controlnet.copy_of(pipe), pairs, config)
 
 
+@pytest.mark.parametrize("broken", ["rate", "picture"])
+def test_a_loss_that_is_no_number_ends_the_training_with_a_reason(pipe, pairs, broken, tmp_path):
+    rate = 1e30 if broken == "rate" else 1e-3
+    config = controlnet.ControlNetTrainingConfig(
+        max_train_steps=6, train_batch_size=2, learning_rate=rate, lr_warmup_steps=0
+    )
+    if broken == "picture":
+        pairs = dataclasses.replace(pairs, latents=pairs.latents * float("nan"))
+    with pytest.raises(FloatingPointError, match=r"loss is .* at step \d.*learning rate .* too high.*or a picture"):
+        controlnet.train(pipe, controlnet.copy_of(pipe), pairs, config, folder=tmp_path)
+    assert all(p.isfinite().all() for p in pipe.unet.parameters())
+
+
 def test_it_learns_and_heeds_the_map(pipe, pairs):
     net, one = controlnet.copy_of(pipe), pairs[:1]
     config = controlnet.ControlNetTrainingConfig(

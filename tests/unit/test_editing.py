@@ -70,7 +70,18 @@ def test_strokes_may_leave_the_picture():
     assert (pixels(editing.scribble(strokes, HEIGHT, WIDTH))[10] == 255).all()
 
 
-@pytest.mark.parametrize("stroke", [("no colour", 3, [1, 2]), ("#fff", 3, [1]), ("#fff", 3, []), ("#fff",), "#fff"])
+@pytest.mark.parametrize(
+    "stroke",
+    [
+        ("no colour", 3, [1, 2]),
+        ("#fff", math.inf, [1, 2]),
+        ("#fff", 3, [math.nan, 2]),
+        ("#fff", 3, [1]),
+        ("#fff", 3, []),
+        ("#fff",),
+        "#fff",
+    ],
+)
 def test_what_is_no_stroke_is_named(stroke):
     with pytest.raises(ValueError, match="strokes hold .*a stroke is"):
         editing.scribble([stroke], HEIGHT, WIDTH)

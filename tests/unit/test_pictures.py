@@ -1,12 +1,17 @@
 """The door for pictures: whatever a learner hands in becomes one RGB picture, or is refused by its name."""
 
 import io
+import warnings
+from collections import Counter
 
 import numpy as np
 import pytest
-from PIL import Image
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image, ImageOps
 
-from course_utils import controls, pictures
+from course_utils import adherence, controls, editing, personalize, pictures, plots
 
 
 def saved(picture, kind="PNG", **how):
@@ -178,80 +183,139 @@ def test_a_dark_picture_of_16_bits_stays_dark_in_every_band():
     assert found[:100].max() == 1 and found[-10:].min() > 200
 
 
-MODES = (
-    "1",
-    "L",
-    "LA",
-    "P",
-    "PA",
-    "RGB",
-    "RGBA",
-    "RGBa",
-    "La",
-    "CMYK",
-    "YCbCr",
-    "HSV",
-    "LAB",
-    "I",
-    "I;16",
-    "I;16B",
-    "F",
-)
-DTYPES = (
-    bool,
-    np.uint8,
-    np.uint16,
-    np.int8,
-    np.int64,
-    np.float16,
-    np.float32,
-    np.float64,
-    complex,
-    object,
-    "U1",
-    ">u2",
-)
+MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV", "LAB", "I", "I;16", "I;16B",
+         "F")  # fmt: skip
+KINDS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
 
 
-def handed_in(rng):
-    """Draw something that a learner might hand in: a picture, an array or a file, whole or not."""
-    height, width = rng.integers(1, 70, 2)
-    way = rng.integers(3)
-    if way == 0:
-        channels = int(rng.integers(-1, 6))  # -1: no height, 0: no channel
-        shape = (height, width, channels)[: 3 if channels > 0 else 2 + channels]
-        values = rng.random(shape) * rng.choice([1, 1, 1, 255, -1, np.nan])
-        with np.errstate(all="ignore"):
-            return values.astype(DTYPES[rng.integers(len(DTYPES))])
-    picture = Image.new(MODES[rng.integers(len(MODES))], (int(width), int(height)), int(rng.integers(255)))
-    if way == 1:
-        return picture
-    kind = str(rng.choice(["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM"]))
+@st.composite
+def arrays(draw):
+    """Arrays of any dtype and shape, mostly of shapes that pictures have."""
+    side = st.integers(1, 40)
+    like = st.tuples(side, side) | st.tuples(side, side, st.integers(1, 5))
+    shape = draw(like | hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5))
+    dtype = draw(st.sampled_from([bool, np.uint8, np.uint16, np.float32]) | hnp.scalar_dtypes())
+    elements = st.floats(0, 1, width=16) if np.dtype(dtype).kind == "f" and draw(st.booleans()) else None
+    pixels = draw(hnp.arrays(dtype, shape, elements=elements))
+    return pixels.astype(object) if draw(st.integers(0, 20)) == 7 else pixels
+
+
+@st.composite
+def opened(draw):
+    """PIL pictures of any mode and size; some with a transparent colour or turned, some with nonsense for either."""
+    mode, size = draw(st.sampled_from(MODES)), draw(st.tuples(st.integers(1, 50), st.integers(1, 50)))
     try:
-        data = saved(picture, kind)
-    except (OSError, ValueError, KeyError):
-        return b"such a file cannot be written"
-    damage = rng.integers(3)
-    if damage == 1:
-        return data[: rng.integers(len(data) + 1)]
-    if damage == 2:
-        data = bytearray(data)
-        for place in rng.integers(0, len(data), 1 + len(data) // 50):
-            data[place] = rng.integers(256)
-    return bytes(data)
+        picture = Image.linear_gradient("L").resize(size).convert(mode)
+    except ValueError:  # no way from grey to this mode
+        picture = Image.new(mode, size, draw(st.integers(0, 255)))
+    seen_through = st.integers(-1, 300) | st.binary(max_size=3) | st.tuples(*[st.integers(0, 255)] * 3)
+    if draw(st.booleans()):
+        picture.info["transparency"] = draw(seen_through)
+    if draw(st.booleans()):
+        picture.getexif()[pictures.ORIENTATION] = draw(st.integers(-1, 9) | st.text(max_size=2))
+    return picture
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_whatever_comes_is_a_picture_or_refused_by_name():
-    outcomes = {True: 0, False: 0}
-    for seed in range(1500):
-        source = handed_in(np.random.default_rng(seed))
-        for door in (pictures.as_picture, pictures.as_mask):
+@st.composite
+def files(draw):
+    """The bytes of a file, whole or damaged."""
+    try:
+        picture = draw(opened())
+        data = bytearray(saved(picture, draw(st.sampled_from(KINDS)), exif=picture.getexif()))
+    except Exception:  # such a file cannot be written
+        return draw(st.binary(max_size=30))
+    for place, value in draw(st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=9)):
+        data[place % len(data)] = value
+    return bytes(data[: draw(st.none() | st.integers(0, len(data)))])
+
+
+SOURCES = arrays() | opened() | files() | st.none() | st.integers() | st.text(max_size=3)
+
+
+def white(source):
+    """A white picture of the source's size."""
+    try:
+        return Image.new("L", pictures.as_picture(source, smallest=1, largest=None).size, 255)
+    except (TypeError, ValueError, FileNotFoundError):
+        return Image.new("L", (32, 32), 255)
+
+
+DOORS = {
+    "as_picture": lambda source: pictures.as_picture(source, "argument", smallest=1, largest=20),
+    "as_mask": lambda source: pictures.as_mask(source, "argument"),
+    "as_map": lambda source: controls.as_map(source, "scribble", 24, 40),
+    "problems": lambda source: controls.problems(source, "seg"),
+    "make": lambda source: controls.make("mlsd", source, "clay"),
+    "keep_outside": lambda source: editing.keep_outside(source, white(source)),
+    "keep_outside of": lambda source: editing.keep_outside(white(source), source),
+    "paint": lambda source: editing.paint(source, [("#ff0000", 3, (1, 1))]),
+    "gather": lambda source: personalize.gather([source], "sks robot", 24, 24),
+    "grid": lambda source: plots.grid([source]),
+    "beach": adherence.beach,
+}  # fmt: skip
+NAMES = ("argument", "mask", "picture", "map", "image")  # what the doors call it
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_whatever_comes_is_taken_or_refused_by_name(door):
+    taken = Counter()
+
+    @settings(max_examples=300 if door == "as_picture" else 40)
+    @given(SOURCES)
+    def knock(source):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy's, of numbers that are none
             try:
-                found = door(source, "argument")
-                assert found.mode in ("RGB", "L") and min(found.size) >= 1, seed
-                outcomes[True] += 1
-            except (ValueError, TypeError) as refusal:
-                assert str(refusal).startswith("argument"), (seed, refusal)
-                outcomes[False] += 1
-    assert min(outcomes.values()) > 500
+                found = DOORS[door](source)
+            except (TypeError, ValueError, FileNotFoundError) as refusal:
+                assert str(refusal).startswith(NAMES), (source, refusal)
+                taken[False] += 1
+            else:
+                assert not isinstance(found, Image.Image) or (found.mode in ("RGB", "L") and min(found.size) >= 1)
+                taken[True] += 1
+
+    knock()
+    assert min(taken[True], taken[False]) >= 5, taken
+
+
+@given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20).map(lambda side: (*side, 4))))
+def test_alpha_means_paper_of_a_photograph_and_nothing_of_a_mask_or_a_map(pixels):
+    colour, share = pixels[..., :3].astype(float), pixels[..., 3:] / 255
+    for ground, paper in (("white", 255), ("black", 0)):
+        found = np.asarray(pictures.as_picture(pixels, ground=ground, smallest=1)).astype(float)
+        assert np.abs(found - (colour * share + paper * (1 - share))).max() <= 1
+    assert not np.asarray(pictures.as_mask(pixels))[pixels[..., 3] == 0].any()
+
+
+@given(st.integers(1, 8), st.tuples(st.integers(1, 40), st.integers(1, 40)), st.sampled_from(["PNG", "TIFF", "WEBP"]))
+def test_every_way_to_hold_a_camera_is_turned_as_pil_turns_it(orientation, size, kind):
+    picture = Image.linear_gradient("L").resize(size).convert("RGB")
+    exif = Image.Exif()
+    exif[pictures.ORIENTATION] = orientation
+    data = saved(picture, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
+    wanted = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    found = pictures.as_picture(data, smallest=1)
+    assert found.size == wanted.size and np.array_equal(np.asarray(found), np.asarray(wanted))
+
+
+@given(hnp.arrays(np.uint16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20)))
+def test_deep_greys_are_scaled_and_never_clipped(values):
+    ways = [values, Image.fromarray(values), saved(Image.fromarray(values))]
+    for way in ways:
+        found = np.asarray(pictures.as_picture(way, smallest=1))[..., 0]
+        assert np.abs(found - values / 257).max() <= 0.51
+
+
+@given(
+    hnp.arrays(np.bool_, st.tuples(st.integers(16, 60), st.integers(16, 60)), elements=st.booleans()),
+    st.sampled_from(["canny", "seg"]), st.integers(16, 60), st.integers(16, 60),
+)  # fmt: skip
+def test_a_map_of_any_size_keeps_its_lines_and_classes(drawn, control, height, width):
+    palette = [[0, 0, 0], [255, 255, 255]] if control == "canny" else [[120, 120, 120], [4, 200, 3]]
+    colours = np.array(palette, np.uint8)
+    found = controls.as_map(colours[drawn.astype(int)], control, height, width)
+    assert found.size == (width, height)
+    seen = {tuple(colour) for colour in np.asarray(found).reshape(-1, 3).tolist()}
+    assert seen <= {tuple(colour) for colour in colours.tolist()}
+    if control == "canny" and drawn.all(1).any() and drawn.all(0).any():  # a whole row and a whole column
+        assert found.getbbox(), "lines survive"

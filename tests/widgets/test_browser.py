@@ -1,14 +1,17 @@
 """Panels in JupyterLab, driven as a learner drives them."""
 
+import io
 import os
 import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image, ImageColor
 
-from course_utils import editing
-from course_utils.widgets import ControlSettings, from_png
+from course_utils import editing, pictures
+from course_utils.widgets import ControlSettings, browser, from_png
 from tools.lab import ROOT
 
 expect = pytest.importorskip("playwright.sync_api").expect  # Colab has none
@@ -22,7 +25,6 @@ SHOW = """\
 panel = widgets.text2img_panel(pipe, runtime)
 panel"""
 SCRIBBLE = """\
-from pathlib import Path
 from course_utils import catalog, env, widgets
 env.ASSETS = Path({assets!r})
 runtime = env.start(seed=7, lane="clay")
@@ -66,6 +68,38 @@ def start(lab, page, folder, extra=""):
     panel = page.locator(".course-panel")
     panel.wait_for()
     return panel
+
+
+# The button's half in the browser, alone: it is given a file and hands on what it would send.
+ALONE = """async ([source, data]) => {
+    const url = URL.createObjectURL(new Blob([source], {type: "text/javascript"}));
+    const button = (await import(url)).default, state = {longest: 1536};
+    const set = (name, value) => Object.assign(state, typeof name === "object" ? name : {[name]: value});
+    const model = {get: (name) => state[name], set, save_changes() {}, on() {}};
+    const el = document.body.appendChild(document.createElement("div"));
+    button.render({model, el});
+    const files = new DataTransfer(), input = el.querySelector("input");
+    files.items.add(new File([Uint8Array.from(data)], "x.png", {type: "image/png"}));
+    input.files = files.files;
+    input.dispatchEvent(new Event("change"));
+    while (!state.data) await new Promise((go) => setTimeout(go, 50));
+    return [...new Uint8Array(state.data.buffer)];
+}"""
+
+
+@pytest.mark.parametrize("side", [200, 800])
+@pytest.mark.parametrize("ground", ["white", "black"])
+def test_what_is_transparent_stays_so_in_small_and_large_files(page, side, ground):
+    """A large file is reduced in the browser; after it a photograph lies on white and a map on black, as before."""
+    pixels = np.zeros((side, side, 4), np.uint8)
+    pixels[:, side // 2 :] = np.random.default_rng(0).integers(0, 255, (side, side - side // 2, 4))
+    pixels[:, side // 2 :, 3] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    page.goto("about:blank")
+    sent = bytes(page.evaluate(ALONE, [(browser.HERE / "upload.js").read_text(), list(buffer.getvalue())]))
+    found = pictures.as_picture(sent, ground=ground).getpixel((5, side // 2))
+    assert all(abs(level - wanted) < 12 for level, wanted in zip(found, ImageColor.getrgb(ground), strict=True))
 
 
 def source(panel):
