@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
 from PIL import Image
 
+from ..catalog.calls import Guidance, Steps, Weight
+from ..catalog.samplers import afresh
+from ..validation import Range, Share, check_config
 from .measures import encode
 from .noise import carried_noise, smeared_noise, white_noise
 from .steady import blend, cross_frame, median, pull
@@ -25,17 +28,25 @@ Frames = Iterator[Image.Image]
 
 @dataclass(frozen=True)
 class FilmConfig:
-    """How a clip is painted; ``num_inference_steps`` and ``guidance_scale`` as in every call."""
+    """How a clip is painted; ``num_inference_steps`` and ``guidance_scale`` as in every call.
 
-    num_inference_steps: int = 20
-    guidance_scale: float = 4.0
-    controlnet_conditioning_scale: float = 1.0
+    Raises:
+        TypeError, ValueError: a field that cannot be; names it and its value.
+    """
+
+    num_inference_steps: Steps = 20
+    guidance_scale: Guidance = 4.0
+    controlnet_conditioning_scale: Weight = 1.0
     negative_prompt: str = ""
-    seed: int = 0
-    chunk: int = 8  # frames that are painted at once where they must know each other: bounds the memory
-    strength: float = 0.6  # of img2img: how much of a frame that was carried over is painted anew
-    blended: float = 0.3  # share of the steps after which latents are carried over
-    radius: int = 2  # frames before and after that a median over time counts
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    # frames that are painted at once where they must know each other: bounds the memory
+    chunk: Annotated[int, Range(1)] = 8
+    strength: Share = 0.6  # of img2img: how much of a frame that was carried over is painted anew
+    blended: Share = 0.3  # share of the steps after which latents are carried over
+    radius: Annotated[int, Range(0)] = 2  # frames before and after that a median over time counts
+
+    def __post_init__(self) -> None:
+        check_config(self)
 
 
 def paint(
@@ -100,9 +111,10 @@ class _Run:
         import diffusers
 
         # As they are: `from_pipe` would drop an AutoencoderTiny.
-        parts = self.pipe.components | {"scheduler": self.pipe.scheduler.from_config(self.pipe.scheduler.config)}
+        parts = self.pipe.components
         checker = {"requires_safety_checker": False} if parts.get("safety_checker") is None else {}
         pipe = diffusers.StableDiffusionControlNetImg2ImgPipeline(**parts, **checker)
+        afresh(pipe)
         pipe.set_progress_bar_config(disable=True)
         return pipe
 

@@ -7,13 +7,14 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ipywidgets import BoundedIntText, Dropdown, Layout, Text, ToggleButtons, VBox
 from PIL import Image
 
 from .. import catalog, env, video
 from ..clay.motion import MOTIONS
+from ..validation import Choice, Range, check_config
 from . import parts
 from .browser import Download, Upload
 from .panel import Panel
@@ -34,10 +35,13 @@ class ClipSource:
     """Where a clip comes from: a moving clay scene (``words``, ``motion``), or the reader's ``own`` ``file``."""
 
     words: str = "a man in the garden"
-    motion: str = "walk"
+    motion: Annotated[str, Choice(tuple(MOTIONS))] = "walk"
     file: str = ""
-    frames: int = 8
+    frames: Annotated[int, Range(1)] = 8
     own: bool = False
+
+    def __post_init__(self) -> None:
+        check_config(self)
 
     def code(self, height: int, width: int) -> str:
         """Return Python that makes the clip."""

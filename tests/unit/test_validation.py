@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from course_utils import controlnet, excite, personalize
+from course_utils import controlnet, excite, personalize, video
 from course_utils.validation import Choice, Range, Share, check_config
 from tests.tiny.anything import ANYTHING, refused_by_name
 
 CONFIGS = [
     personalize.preset(method, lane) for method in ("lora", "dreambooth", "few_step") for lane in ("clay", "sd15")
-] + [controlnet.ControlNetTrainingConfig(), excite.AttendExciteConfig()]
+] + [controlnet.ControlNetTrainingConfig(), excite.AttendExciteConfig(), video.FilmConfig()]
 
 
 @dataclass(frozen=True)

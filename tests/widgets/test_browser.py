@@ -73,7 +73,7 @@ def start(lab, page, folder, extra=""):
 # The button's half in the browser, alone: it is given a file and hands on what it would send.
 ALONE = """async ([source, data]) => {
     const url = URL.createObjectURL(new Blob([source], {type: "text/javascript"}));
-    const button = (await import(url)).default, state = {longest: 1536};
+    const button = (await import(url)).default, state = {longest: 1536, accept: "image/*"};
     const set = (name, value) => Object.assign(state, typeof name === "object" ? name : {[name]: value});
     const model = {get: (name) => state[name], set, save_changes() {}, on() {}};
     const el = document.body.appendChild(document.createElement("div"));

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given, settings
 
 from course_utils.widgets import (
+    ClipSource,
     ControlSettings,
     Depth2ImgSettings,
+    DollSettings,
     ExciterSettings,
+    FilmSettings,
     Img2ImgSettings,
     LoraSettings,
     PictureSource,
@@ -26,6 +29,8 @@ RECORDS = [
     SOURCE, UNIT, Settings(**CALL), ControlSettings(**CALL, units=(UNIT,), guess_mode=False),
     Img2ImgSettings(**CALL, image=SOURCE, strength=0.5),
     Depth2ImgSettings(**CALL, image=SOURCE, strength=0.5, depth="true"), LoraSettings(**CALL, loras=(("a", 1.0),)),
+    ClipSource("a man", frames=2), FilmSettings(**CALL, clip=ClipSource(), control="canny", rung="plain"),
+    DollSettings(**CALL, doll="{}", weights=(("openpose", 1.0),)),
     ExciterSettings(**CALL, words=("cat", 2), scale_factor=2.5, alter_share=0.5, smooth=True, refine=False),
 ]  # fmt: skip
 
@@ -56,8 +61,8 @@ def test_what_a_picture_holds_comes_back(record):
         (RECORDS[5], {"depth": "guessed"}, "depth='guessed' is unknown; use one of 'estimated', 'true'"),
         (RECORDS[6], {"loras": (("a", math.nan),)}, r"loras\[0\]\[1\]=nan is not finite"),
         (RECORDS[6], {"loras": (("a",),)}, r"loras\[0\]=\('a',\) has 1 values; use 2"),
-        (RECORDS[7], {"words": (1.5,)}, r"words\[0\]=1.5 must be text or a whole number"),
-        (RECORDS[7], {"smooth": 1}, "smooth=1 must be True or False"),
+        (RECORDS[-1], {"words": (1.5,)}, r"words\[0\]=1.5 must be text or a whole number"),
+        (RECORDS[-1], {"smooth": 1}, "smooth=1 must be True or False"),
         (SOURCE, {"kind": "camera"}, "kind='camera' is unknown"),
     ],
 )  # fmt: skip
