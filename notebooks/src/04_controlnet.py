@@ -141,6 +141,7 @@ plots.diagram("controlnet", lane=runtime.lane)
 # $x$ goes in, $c$ is the map, and $y_c$ comes out. $F$ is a part of the network: once with the locked weights
 # $\Theta$, once with those of the copy, $\Theta_c$. $Z$ is a zero convolution; its weights are $\Theta_{z1}$ before
 # the copy and $\Theta_{z2}$ behind it. As long as these are zero, $y_c = F(x; \Theta)$: the model as it was.
+# (In the code each half has its own first convolution, and the map joins right behind that of the copy.)
 #
 # Believe nothing; look. Which weights does the net share its names with the UNet for, and which are new?
 
