@@ -109,8 +109,9 @@ def controlnet(shapes: Shapes) -> Canvas:
     _middle(canvas, top + step * count, [level.skips for level in shapes.levels])
     y = top + step * (count + 1) + 10
     _zero(canvas, 39, y)
-    canvas.text((62, y), "zero convolution, one for each addition: its weights start at 0. Both halves also hear the step "
-                "and the words.", 12, anchor="start", room=WIDTH - 70)  # fmt: skip
+    key = "zero convolution, one for each addition: its weights start at 0."
+    key += " Both halves also hear the step and the words."
+    canvas.text((62, y), key, 12, anchor="start", room=WIDTH - 70)
     return canvas
 
 
