@@ -36,6 +36,27 @@ def quantiles(values):
     return np.quantile(values, [0.025, 0.975])
 
 
+def exchanged(body):
+    """Lesson 10: left and right joints in each other's place."""
+    return body[[0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16]]
+
+
+def hidden(body, *joints):
+    """Lesson 10: a copy with these joints, or nose and eyes, not seen."""
+    out = body.copy()
+    out[list(joints or (0, 14, 15)), 2] = 0
+    return out
+
+
+def reached(shoulder, wrist, upper, lower):
+    """Lesson 10: the foot of the elbow on the way to the wrist, and the elbow."""
+    way = wrist - shoulder
+    far = np.linalg.norm(way)
+    along = (far**2 + upper**2 - lower**2) / (2 * far)
+    foot = shoulder + way / far * along
+    return foot, foot + np.array([-way[1], way[0]]) / far * np.sqrt(upper**2 - along**2)
+
+
 # exercise: wrong answers, each with a word that its message must hold
 WRONG = {
     "00.1": {
@@ -277,7 +298,34 @@ WRONG = {
         lambda errors, share, weight: errors[:share].sum() + weight * errors[share:].sum(): "means",
         lambda errors, share, weight: errors[:share].mean(): "should give",
     },
-}
+    "10.1": {
+        lambda body: body: "came in",
+        lambda body: exchanged(body): "still seen",
+        lambda body: hidden(body): "old ones",
+        lambda body: hidden(exchanged(body), 0, 14, 15, 16, 17): "hide only",
+        lambda body: body[:5]: "shape",
+    },
+    "10.2": {
+        lambda points, height, width: points: "multiply",
+        lambda points, height, width: points * [width, height, 1]: "pixels already",
+        lambda points, height, width: points * [height, width, 1]: "Column times width",
+        lambda points, height, width: points * [width, height, width]: "third",
+    },
+    "10.3": {
+        lambda shoulder, wrist, upper, lower: (shoulder + wrist) / 2: "length 2.00",
+        lambda shoulder, wrist, upper, lower: 2 * reached(shoulder, wrist, upper, lower)[0] - reached(
+            shoulder, wrist, upper, lower)[1]: "other side",
+        lambda shoulder, wrist, upper, lower: reached(shoulder, wrist, upper, lower)[1] - shoulder: "add the shoulder",
+        lambda shoulder, wrist, upper, lower: reached(shoulder, wrist, upper, upper)[1]: "not above the middle",
+        lambda shoulder, wrist, upper, lower: 1.0: "two numbers",
+    },
+    "10.4": {
+        lambda first, second, a, b: (((first > second) == (a > b))[np.abs(a - b) > 0.1]).mean(): "crossed",
+        lambda first, second, a, b: ((first > second) == (a < b)).mean(): "hardly",
+        lambda first, second, a, b: (((first > second) == (a < b))[np.abs(a - b) > 0.1]).sum(): "count",
+        lambda first, second, a, b: 0.5: "should be",
+    },
+}  # fmt: skip
 
 
 def lesson_cells(kind):

@@ -1,0 +1,118 @@
+"""Exercises of lesson 10: seen from behind, shares or pixels, two bones that reach, and which limb is nearer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .asking import NotYet, ask, exercise, expect, expect_shape
+
+PAIRS = ((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13), (14, 15), (16, 17))  # right and left, in OpenPose's order
+AHEAD = [0, 14, 15]  # nose and eyes
+
+
+def _swapped(body: np.ndarray) -> np.ndarray:
+    out = body.copy()
+    for right, left in PAIRS:
+        out[[right, left]] = body[[left, right]]
+    return out
+
+
+def _seen(body: np.ndarray) -> np.ndarray:
+    """Forget where the joints lie that are not seen."""
+    return body * (body[:, 2:] != 0)
+
+
+@exercise("10.1")
+def seen_from_behind(from_behind: Any) -> str:
+    """`from_behind(body)` turns the skeleton [18, 3] of who faces us into that of who shows us their back."""
+    body = np.column_stack([np.arange(18) * 3.0 + 1, np.arange(18)[::-1] * 2.0, np.ones(18)])
+    body[3, 2] = 0
+    given = np.asarray(ask(from_behind, body), float)
+    expect_shape(given, (18, 3), "a row for each joint")
+    turned, names = _swapped(body), np.arange(18)
+    wanted, only, all_hidden, ears = (each.copy() for each in (turned, body, turned, turned))
+    wanted[AHEAD, 2] = only[AHEAD, 2] = ears[AHEAD, 2] = all_hidden[names > 13, 2] = all_hidden[0, 2] = 0
+    ears[[16, 17]] = body[[16, 17]]
+    slips = (
+        (body, "This is the skeleton that came in: nothing has changed."),
+        (turned, "Left and right are exchanged, but nose and eyes are still seen: whoever has a nose faces us."),
+        (only, "Nose and eyes are hidden, but the sides are the old ones: the colours still say that it faces us."),
+        (ears, "The ears have sides, too: exchange them as well."),
+        (all_hidden, "The ears are seen from behind as well: hide only nose and eyes."),
+    )
+    slips = tuple((_seen(slip), sentence) for slip, sentence in slips)
+    otherwise = "Each pair of left and right changes places, and nose and eyes have seen = 0."
+    expect(_seen(given), _seen(wanted), slips, otherwise)
+    return "The outline is the same. Two sides of colours and three points make the difference between face and back."
+
+
+@exercise("10.2")
+def shares_or_pixels(in_pixels: Any) -> str:
+    """`in_pixels(points, height, width)` brings points [n, 3] to pixels if they are shares of the canvas."""
+    height, width = 40, 100
+    pixels = np.array([[50.0, 10.0, 1], [25.0, 20.0, 1], [0.0, 0.0, 0], [99.0, 39.0, 1]])
+    shares = pixels / [width, height, 1]
+    for points, name in ((shares, "shares"), (pixels, "pixels")):
+        given = np.asarray(ask(in_pixels, points, height, width), float)
+        expect_shape(given, points.shape, "a row for each point")
+        scaled = points * [width, height, 1]
+        slips = (
+            (points, "These are all between 0 and 1, so they are shares: multiply them by the canvas."),
+            (points * [height, width, 1], "Column times width and row times height: a point is (column, row)."),
+            (points * [width, height, width], "The third number says whether a point is seen: leave it as it is."),
+            (scaled, "These are pixels already (some are above 1): leave them."),
+        )
+        expect(given, pixels, slips, f"The {name} should come out as pixels: the first point at (50, 10).")
+    return "It is a guess, and the file's reader in this course says so. A single point at (1, 1) would fool it."
+
+
+@exercise("10.3")
+def two_bones(elbow: Any) -> str:
+    """`elbow(shoulder, wrist, upper, lower)` places the joint between two bones, in the plane."""
+    for shoulder, wrist, upper, lower in (
+        ((0, 0), (4, 0), 3, 3),
+        ((1, 1), (1, 5), 3, 2.5),
+        ((0, 0), (-3, 2), 2.0, 4.0),
+    ):
+        given = ask(elbow, np.array(shoulder, float), np.array(wrist, float), upper, lower)
+        if np.shape(given) != (2,):
+            raise NotYet(f"Give two numbers, x and y, not {given!r:.60}.")
+        way = np.subtract(wrist, shoulder).astype(float)
+        far = np.linalg.norm(way)
+        along = (far**2 + upper**2 - lower**2) / (2 * far)
+        up, side = way / far, np.array([-way[1], way[0]]) / far
+        wanted, high = shoulder + up * along + side * np.sqrt(upper**2 - along**2), np.sqrt(upper**2 - along**2)
+        case = f"shoulder {shoulder}, wrist {wrist}, bones {upper} and {lower}"
+        slips = (
+            (shoulder + up * along - side * high, f"For {case} the elbow is on the other side: turn the way by +90°."),
+            (up * along + side * high, f"For {case} you start at the origin: add the shoulder."),
+            (shoulder + up * far / 2 + side * np.sqrt(max(upper**2 - far**2 / 4, 0)),
+             f"For {case} the bones differ, so the elbow is not above the middle."),
+        )  # fmt: skip
+        length = np.linalg.norm(np.asarray(given, float) - shoulder)
+        otherwise = (
+            f"For {case} your upper bone has length {length:.2f}; the elbow should be at {np.round(wanted, 2)}."
+        )
+        expect(np.asarray(given, float), wanted, slips, otherwise)
+    return "That is what happens when you drag the doll's hand: the shoulder stays, the elbow is computed."
+
+
+@exercise("10.4")
+def which_is_nearer(told_apart: Any) -> str:
+    """`told_apart(first, second, depth_first, depth_second)` gives the share of pixels whose order is right."""
+    rng = np.random.default_rng(0)
+    depths = rng.uniform(2, 4, (2, 6, 8))
+    depths[1, :2] = depths[0, :2] + rng.uniform(-0.05, 0.05, (2, 8))  # hardly a difference
+    near = 1 / depths + rng.normal(0, 0.08, depths.shape)
+    given = float(ask(told_apart, *near, *depths))
+    gap = depths[0] - depths[1]
+    where, right = np.abs(gap) > 0.1, (near[0] - near[1] < 0) == (gap > 0)
+    slips = (
+        (1 - right[where].mean(), "The signs are crossed: what is *near* has a *small* depth."),
+        (right.mean(), "Where the two scenes hardly differ there is no order: take pixels with more than 0.1 m."),
+        (right[where].sum(), "That is a count: divide by the number of pixels that differ."),
+    )
+    expect(given, right[where].mean(), slips, f"Here it should be {right[where].mean():.3f}, not {given:.3f}.")
+    return "One half is what a coin would get. A skeleton that is the same for both cannot do better."
