@@ -413,18 +413,19 @@ assert share["corrected"] > share["seen"]
 # %% [markdown]
 # ## The panel
 #
-# Two units, one for the skeleton and one for depth, of any scene that you name or any picture that you bring. Take
-# "the scene's truth" as preprocessor for both.
+# The doll beside its picture. Drag a hand or a foot, and the limb follows; turn a ring, and one joint turns. Give the
+# hands a gesture, hide a joint, undo, take a pose from the library, open and save JSON. Below stand the maps that the
+# renderer draws of the doll, and how strongly each steers.
 
 # %% tags=["widget", "nbval-ignore-output"]
 pipe = catalog.load("controlnet", lane=runtime.lane, control=["openpose", "depth"])
-panel = widgets.multi_controlnet_panel(pipe, runtime, ("openpose", "depth"), prompt=worlds[1], picture=worlds[1])
+panel = widgets.doll_panel(pipe, runtime, {"openpose": 1.0, "depth": 0.5}, prompt=worlds[1], people=[waving])
 panel.generate.click()
 panel.wait()
 panel
 
 # %% tags=["nbval-ignore-output"]
-plots.described(panel.picture(), "The panel: two units, for the skeleton and for depth, and a picture of both.")
+plots.described(panel.picture(), "The panel: a doll that waves, its maps and their weights, and the picture.")
 
 
 # %% [markdown]
