@@ -31,6 +31,12 @@ from course_utils import adherence, catalog, checks, clay, controls, env, judge,
 runtime = env.start(seed=0)
 
 # %% [markdown]
+# On the map of the course: still on the road of pictures. Now the map is one that you pose yourself.
+
+# %%
+plots.diagram("map", here="10")
+
+# %% [markdown]
 # ## The idea
 #
 # "A woman who waves with her left hand, the other on her hip." Words are a poor way to say where an elbow is. A
@@ -351,10 +357,10 @@ builds |= {f"head x {f}": {"head_size": f} for f in (1.5, 2.0)}
 tried = [library[name] | {"word": "man"} for name in ("stand", "cheer", "wave")]
 shaped = {name: [clay.render(pose.to_scene([who | build]), *size) for who in tried] for name, build in builds.items()}
 grown = {
-    name: [paint("a man in the garden", pose.draw(pose.skeletons(made), *size), seed=k) for k, made in enumerate(three)]
+    name: [paint("a man in the garden", pose.draw(pose.skeletons(one), *size), seed=k) for k, one in enumerate(three)]
     for name, three in shaped.items()
 }
-rows = [[made[1].image for made in shaped.values()], [images[1] for images in grown.values()]]
+rows = [[made[1].image for made in shaped.values()], [made[1] for made in grown.values()]]
 shown = plots.sweep(rows, ["doll", "painted"], [*builds], size=(110, 110))
 plots.described(shown, f"Dolls of other builds, and what was painted from their skeletons: {', '.join(builds)}.")
 
@@ -395,11 +401,11 @@ for joint in by_hand:  # here we look the place up, you would drag it
 print(f"{len(found)} found; {int(first.body[:, 2].sum())} joints of the best; set by hand: {', '.join(by_hand)}")
 stages = {"seen": first, "corrected": mended}
 skeletons = [pose.draw([one.scaled(size[1] / 256, size[0] / 256)], *size) for one in stages.values()]
-again = [paint("a woman in the snow", skeleton, seed=3) for skeleton in skeletons]
+again = [paint("a man in the snow", skeleton, seed=0) for skeleton in skeletons]
 shown = [source.image, *skeletons, *again]
 plots.described(
     plots.strip(shown, ["the picture", *stages, *(f"painted: {name}" for name in stages)], size=(150, 150)),
-    "A picture of a cheering man; the skeleton seen in it; the same corrected by hand; a woman painted from each.",
+    "A picture of a cheering man; the skeleton seen in it; the same corrected by hand; a man painted from each.",
 )
 
 # %% [markdown]
