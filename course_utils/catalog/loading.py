@@ -14,14 +14,20 @@ from .carried import PARTS, carried, state_of
 from .checkpoints import CONTROLLED, Checkpoint, check_controls, checkpoint, class_of
 from .compat import dtype_keyword, old_names, quiet, without_warning
 from .files import check_model, shown
+from .finite import refuse_black
 from .hub import fetch
 from .samplers import afresh
 
 if TYPE_CHECKING:
+    import torch
     from diffusers import ControlNetModel, DiffusionPipeline
 
 LENT = ("vae", "text_encoder", "tokenizer", "scheduler")  # what a folder without them borrows from the base
-WORKING_GB = 2.5  # what a call of an sd15 pipeline needs beside its weights, for one picture of 512 x 512
+# GiB on a card, computed (benchmarks/README.md); a sixth more for what allocators lose, 0.4 for what libraries keep.
+# Beside the weights of an sd15 pipeline: for four pictures of 512 x 512 at once, which is more than lessons need
+# otherwise; and for one. The UNet, the largest part, and a ControlNet, which are wanted at the same time.
+WORKING_GB, LEAST_GB = 2.5, 0.9
+UNET_GB, CONTROL_GB = 1.61, 0.67
 
 _kept: dict[str, DiffusionPipeline] = {}  # by the id of its checkpoint; at most one
 _nets: WeakValueDictionary[Path, ControlNetModel] = WeakValueDictionary()  # by folder, while a pipeline has them
@@ -53,11 +59,13 @@ def load(
     Raises:
         ValueError: an unknown name, or weights that are a pickle.
         OSError: files are missing or broken; FileNotFoundError also where the clay lane does not ship it yet.
+        MemoryError: the card has no room for it, even part by part; nothing was downloaded or read.
     """
     lane = env.choose_lane(lane)
     use, name = class_of(kind)
     controls = [control] if isinstance(control, str) else list(control or ())
     check_controls(kind, controls, given=folder is not None)
+    _check_room(kind, lane, len(set(controls)) or int(kind in CONTROLLED))
     own = None if folder is None else _own(Path(folder), "config.json" if kind in CONTROLLED else "model_index.json")
     if kind not in CONTROLLED:
         base = _read(_base_class(use), own, lane, **_lent(own, lane)) if own else _base(use, lane)
@@ -168,8 +176,9 @@ def _read(name: str, folder: Path, lane: str, **lent) -> DiffusionPipeline | Con
     how = {dtype_keyword(): env.choose_dtype(lane), "variant": _variant(folder), "use_safetensors": True}
     with quiet(), old_names(folder):
         model = getattr(diffusers, name).from_pretrained(str(folder), **how, **lent)
-    if hasattr(model, "vae"):
+    if hasattr(model, "vae") and model.vae not in _lanes:
         _lanes[model.vae] = lane
+        refuse_black(model.vae)
     return model
 
 
@@ -198,6 +207,23 @@ def _pipeline(name: str, base: DiffusionPipeline, extra: dict) -> DiffusionPipel
     return pipe
 
 
+def _check_room(kind: str, lane: str, controls: int) -> None:
+    """Raise unless the card can hold what a call needs at one time: the UNet, the ControlNets and their tensors."""
+    device = env.choose_device(lane)
+    if device != "cuda" or lane != "sd15":
+        return
+    mine = [*_kept.values(), *list(_nets.values())[:controls]]  # there already, or it goes for what comes
+    free_gb = env.free_memory(device) / env.GIB + sum(weights_gb(one) - weights_gb(one, device) for one in mine)
+    needed_gb = UNET_GB + CONTROL_GB * controls + LEAST_GB
+    if needed_gb > free_gb:
+        many, less = (f" with {controls} controls", " Use fewer controls at once.") if controls > 1 else ("", "")
+        raise MemoryError(
+            f"kind={kind!r}{many} needs {needed_gb:.1f} GB on the card even where its parts take turns, and "
+            f"{free_gb:.1f} GB are free. `del` the pipelines that you no longer need and run `env.release()`; close "
+            f"other notebooks that use the card.{less} Or work without it: COURSE_LANE=clay."
+        )
+
+
 def _place(pipe: DiffusionPipeline, lane: str) -> DiffusionPipeline:
     """Move a pipeline to where its lane runs: part by part while it works, if not all of it fits on the card."""
     device = env.choose_device(lane)
@@ -214,10 +240,11 @@ def _place(pipe: DiffusionPipeline, lane: str) -> DiffusionPipeline:
     return pipe.to(device)
 
 
-def weights_gb(pipe: DiffusionPipeline, elsewhere_than: str = "") -> float:
-    """Return how much memory the weights of a pipeline take, in GiB; of those on one device nothing is counted."""
+def weights_gb(pipe: DiffusionPipeline | torch.nn.Module, elsewhere_than: str = "") -> float:
+    """Return how much memory the weights of a pipeline or model take, in GiB; not counted are those on one device."""
     import torch
 
-    modules = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
+    parts = [pipe] if isinstance(pipe, torch.nn.Module) else pipe.components.values()
+    modules = [part for part in parts if isinstance(part, torch.nn.Module)]
     tensors = [tensor for module in modules for tensor in module.parameters() if tensor.device.type != elsewhere_than]
     return sum({tensor.data_ptr(): tensor.nbytes for tensor in tensors}.values()) / env.GIB

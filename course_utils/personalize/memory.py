@@ -18,14 +18,14 @@ def memory_gb(pipe: DiffusionPipeline, config: TrainingConfig) -> float:
     """Say how many GiB training takes beyond the loaded pipeline.
 
     Weights with their gradients, Adam's two means and the moving average are exact; activations are scaled from a
-    table. What a text encoder keeps for a step is small and not counted.
+    table. The whole UNet's copy in half precision goes, on the way back, as the gradients come: it adds nothing. What
+    a text encoder keeps for a step is small and not counted.
     """
     count = trained_parameters(pipe, config)
     trained = 4 * count * (4 + (config.ema_steps > 0))
-    autocast = 2 * count if isinstance(config, DreamBoothConfig) else 0  # a copy of the weights in half precision
     batch = config.train_batch_size * (2 if config.prior_loss_weight else 1)
     pixels, channels = batch * latent_pixels(config, pipe.vae_scale_factor), pipe.unet.config.block_out_channels[0]
-    return training.memory_gb(trained + autocast, pixels, channels, config.gradient_checkpointing)
+    return training.memory_gb(trained, pixels, channels, config.gradient_checkpointing)
 
 
 def trained_parameters(pipe: DiffusionPipeline, config: TrainingConfig) -> int:

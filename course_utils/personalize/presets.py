@@ -98,6 +98,11 @@ class FewStepConfig(TrainingConfig):
 _ANSWERS = {"train_batch_size": 2, "prior_loss_weight": 1.0, "prior_kind": "answers", "num_class_images": 192,
             "class_prompts": KNOWN}  # fmt: skip
 _LARGE = {"height": 512, "width": 512, "train_batch_size": 1, "gradient_checkpointing": True, "save_every_s": 120.0}
+# Computed (benchmarks/README.md), for a UNet of 860 million numbers.
+LORA_ONLY = (
+    "has no preset for Stable Diffusion 1.5: the whole UNet, its gradients and Adam's means take 13 GB beside the "
+    "pipeline, and a T4 has less. A DreamBoothConfig of your own is taken on a larger card"
+)
 PRESETS: dict[str, dict[str, TrainingConfig]] = {
     "clay": {
         "lora": LoraTrainingConfig(500, 2e-3, rank=8, target_modules=CROSS, **_ANSWERS),
@@ -106,7 +111,6 @@ PRESETS: dict[str, dict[str, TrainingConfig]] = {
     },
     "sd15": {
         "lora": LoraTrainingConfig(500, 2e-4, rank=8, **_LARGE),
-        "dreambooth": DreamBoothConfig(400, 2e-6, num_class_images=100, ema_steps=0, **_LARGE),
         "few_step": FewStepConfig(15, 1e-3, **_LARGE),
     },
 }
@@ -121,7 +125,7 @@ def preset(method: str, lane: str | None = None, **changes) -> TrainingConfig:
         changes: fields of the method's dataclass.
 
     Raises:
-        ValueError: no such method.
+        ValueError: no such method on this lane; DreamBooth of Stable Diffusion 1.5 does not fit on a T4.
         TypeError: no such field.
 
     Example:
@@ -130,7 +134,8 @@ def preset(method: str, lane: str | None = None, **changes) -> TrainingConfig:
     """
     presets = PRESETS[env.choose_lane(lane)]
     if method not in presets:
-        raise ValueError(f"method={method!r} is unknown; use one of {', '.join(map(repr, presets))}.")
+        why = LORA_ONLY if method in PRESETS["clay"] else "is unknown"
+        raise ValueError(f"method={method!r} {why}; use one of {', '.join(map(repr, presets))}.")
     return replace(presets[method], **changes)
 
 

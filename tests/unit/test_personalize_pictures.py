@@ -170,7 +170,7 @@ def test_a_rare_word_that_is_none_is_told():
 
 def test_presets_of_both_lanes():
     for lane, side in (("clay", 256), ("sd15", 512)):
-        for method in ("lora", "dreambooth", "few_step"):
+        for method in personalize.presets.PRESETS[lane]:
             config = personalize.preset(method, lane, seed=7)
             assert (config.height, config.seed) == (side, 7) and config.max_train_steps >= 1
         assert personalize.preset("few_step", lane).max_train_steps <= 15

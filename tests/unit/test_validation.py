@@ -13,7 +13,7 @@ from course_utils.validation import Choice, Range, Share, check_config
 from tests.tiny.anything import ANYTHING, refused_by_name
 
 CONFIGS = [
-    personalize.preset(method, lane) for method in ("lora", "dreambooth", "few_step") for lane in ("clay", "sd15")
+    personalize.preset(method, lane) for lane, methods in personalize.presets.PRESETS.items() for method in methods
 ] + [controlnet.ControlNetTrainingConfig(), excite.AttendExciteConfig(), video.FilmConfig()]
 
 
