@@ -24,7 +24,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
 
 
-.PHONY: help setup setup-colab lab test test-unit test-notebooks test-colab notebooks lesson models results bench
+.PHONY: help setup setup-colab lab test test-unit test-notebooks test-colab notebooks lesson models results bench gpu
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,3 +75,6 @@ results: setup ## the tables that take minutes
 
 bench: setup ## measure against the bare libraries
 	shopt -s nullglob; for file in benchmarks/[!_]*.py; do $(OFFLINE) $(PY) "$$file"; done
+
+gpu: ## the sd15 lane at true size, random weights: seconds, peaks, finite or not; no setup, no network (PY=python3)
+	HF_HUB_OFFLINE=1 COURSE_LANE=sd15 TRANSFORMERS_VERBOSITY=error $(PY) -m tools.true_size
