@@ -14,7 +14,8 @@
 # - see the whole road, and how exercises and checks work.
 #
 # **You need** nothing but this notebook. On a computer with two cores it runs in about half a minute and takes
-# 1.2 GB of memory. On a Colab T4 add a few minutes if you go on to the large model, which is downloaded once.
+# 1.2 GB of memory. If you go on to the large model on a Colab T4, it is downloaded once, and a picture takes 2.9 GB of
+# the card (computed, not yet measured).
 
 # %% tags=["setup"]
 # {{setup}}
@@ -176,7 +177,7 @@ assert judge.look(first).has("cat", "black")
 # | lane | model | picture | where | truth |
 # |---|---|---|---|---|
 # | `clay` | the course's own, in the folder `assets` | 256 x 256, about a second | everywhere | known |
-# | `sd15` | Stable Diffusion 1.5 | 512 x 512, some seconds on a GPU | a GPU, such as Colab's T4 | not known |
+# | `sd15` | Stable Diffusion 1.5 | 512 x 512, not yet timed on a GPU | a GPU, such as Colab's T4 | not known |
 #
 # The cells are the same on both. What is *measured* is measured on clay; where a number cannot be known on `sd15`,
 # the lesson says so. If you have a GPU, `sd15` is what you get from here on, and this is what it downloads, once:
@@ -226,8 +227,8 @@ plots.described(paint("a black cat on the beach"), "A black cat on the beach, in
 # **Words.** A list of things is a lottery: the lion forgets its crown, the cat and the dog become a cat-dog, the
 # clock and the bench swap their colours. Look at what each word does inside the model, then make it keep its promise.
 #
-# **Retraining.** Teach the model your own toy or your own style: an hour and 2 GB with DreamBooth, minutes and a few
-# MB with LoRA.
+# **Retraining.** Teach the model your own toy or your own style: in a file of 1.7 GB with DreamBooth, of a few MB with
+# LoRA.
 
 # %%
 plots.diagram("map", here="00")

@@ -13,7 +13,8 @@
 # - count with the judge how often "a red clock and a blue bench" comes true, and say how sure you are;
 # - see why nothing in a prompt ties a colour to a thing.
 #
-# **You need** lesson 00. About a minute on two cores and 1.2 GB of memory; on a Colab T4 we guess five minutes.
+# **You need** lesson 00. About a minute on two cores and 1.2 GB of memory; on a Colab T4
+# 2.9 GB of the card (computed, not yet measured).
 
 # %% tags=["setup"]
 # {{setup}}

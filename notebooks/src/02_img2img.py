@@ -13,8 +13,8 @@
 # - ask a grey picture for a beach, and measure that no strength gives both the pose and the beach;
 # - change one spot of a picture and keep the rest, in ten lines and without another model.
 #
-# **You need** lessons 00 and 01. About a minute and a half on two cores and 1.2 GB of memory; about five minutes on a
-# Colab T4.
+# **You need** lessons 00 and 01. About a minute and a half on two cores and 1.2 GB of memory; on a Colab T4
+# 2.9 GB of the card (computed, not yet measured).
 
 # %% tags=["setup"]
 # {{setup}}

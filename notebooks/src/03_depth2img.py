@@ -13,8 +13,8 @@
 # - turn strength and depth, one at a time;
 # - measure depth to image against image to image where both reach the beach.
 #
-# **You need** lessons 01 and 02. About a minute and a half on two cores and 2 GB of memory; about six minutes on a
-# Colab T4, most of it the download of another checkpoint.
+# **You need** lessons 01 and 02. About a minute and a half on two cores and 2 GB of memory; on a Colab T4
+# 5.6 GB of the card (computed, not yet measured), and the download of another checkpoint.
 
 # %% tags=["setup"]
 # {{setup}}

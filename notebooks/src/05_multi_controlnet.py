@@ -14,8 +14,8 @@
 # - count fingers, with and without control;
 # - see where a hand is too small to be controlled at all.
 #
-# **You need** lesson 04. About a minute and a half on two cores and 2 GB of memory; about eight minutes on a Colab T4,
-# with the three nets of lesson 04 (2.2 GB, if they are not there yet).
+# **You need** lesson 04. About a minute and a half on two cores and 2 GB of memory; on a Colab T4 5.0 GB of the
+# card (computed, not yet measured), and the three nets of lesson 04 (2.2 GB, if they are not there yet).
 
 # %% tags=["setup"]
 # {{setup}}

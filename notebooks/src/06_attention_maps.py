@@ -13,7 +13,8 @@
 # - look into pictures that the model did not make, and score the maps against true outlines;
 # - find out which pixels the word "cubist" owns, and why a map is neither a detector nor a cause.
 #
-# **You need** lesson 01. About a minute on two cores and 1.3 GB of memory; about three minutes on a Colab T4.
+# **You need** lesson 01. About a minute on two cores and 1.3 GB of memory; on a Colab T4 3.1 GB of the card
+# (computed, not yet measured).
 
 # %% tags=["setup"]
 # {{setup}}

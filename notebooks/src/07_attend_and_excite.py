@@ -15,8 +15,8 @@
 # - read an audit: missing, mixed, leaked, without and with, on the same prompts and seeds;
 # - see what it cannot mend, and how it breaks a picture.
 #
-# **You need** lesson 06. About two and a half minutes on two cores and 2 GB of memory; about twelve minutes and 8 GB
-# on a Colab T4.
+# **You need** lesson 06. About two and a half minutes on two cores and 2 GB of memory; on a Colab T4 2.9 GB of
+# the card (computed, not yet measured).
 
 # %% tags=["setup"]
 # {{setup}}

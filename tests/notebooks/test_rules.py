@@ -152,3 +152,31 @@ def test_quarantine_lists_every_skip():
     for source in SOURCES:
         if any("nbval-skip" in tags(cell) for cell in cells(source)):
             assert source.stem in quarantine
+
+
+@LESSONS
+def test_no_time_is_promised_for_a_card_that_nobody_has_timed(source):
+    """Then put its minutes into benchmarks/README.md, and quote them from there."""
+    prose = " ".join(source.read_text().replace("\n# ", " ").split())
+    promised = [
+        text for text in re.split(r"(?<=[.;|])\s", prose) if "T4" in text and re.search(r"minute|hour|guess", text)
+    ]
+    assert not promised
+
+
+def test_lessons_quote_the_peaks_that_were_computed():
+    rows = re.findall(
+        r"^\| (\w[^|]*?) \| (\d+\.\d+) \| (\d+\.\d+) \|", (ROOT / "benchmarks/README.md").read_text(), re.M
+    )
+    peak, weights = ({re.split(r"[,(]", row[0])[0].strip(): float(row[k]) for row in rows} for k in (1, 2))
+    base, net = weights["text to image"], weights["two ControlNets"] - weights["one ControlNet"]
+    expected = dict.fromkeys(("00", "01", "02", "07"), max(peak["text to image"], peak["Attend-and-Excite"]))
+    expected |= {"03": base + peak["depth to image"], "04": peak["two ControlNets"], "06": peak["all attention maps"]}
+    expected |= {"05": peak["two ControlNets"] + net, "08": max(peak["one ControlNet"], peak["LoRA"])}
+    table = re.findall(r"^\| (\d\d(?:, \d\d)*) \| (\d+\.\d) GB \|", (ROOT / "README.md").read_text(), re.M)
+    shown = {lesson: float(gb) for lessons, gb in table for lesson in lessons.split(", ")}
+    assert shown == {lesson: round(gb, 1) for lesson, gb in expected.items()}
+    for source in SOURCES:
+        if (number := source.stem[:2]) in shown:
+            prose = " ".join(source.read_text().replace("\n# ", " ").split())
+            assert re.search(r"T4\b.{0,60}? (\d+\.\d) GB of the card", prose)[1] == f"{shown[number]}", source.stem
