@@ -18,13 +18,14 @@ async function reduced(file, longest) {
 }
 
 function render({ model, el }) {
+  const accept = model.get("accept") || "image/*";
   el.classList.add("course-upload");
   const button = document.createElement("button");
   button.type = "button";
   button.className = "jupyter-button widget-button";
   button.textContent = "Choose …";
   button.title = "Take a picture from this computer";
-  const input = Object.assign(document.createElement("input"), { type: "file", accept: model.get("accept"), hidden: true });
+  const input = Object.assign(document.createElement("input"), { type: "file", accept, hidden: true });
   const name = Object.assign(document.createElement("span"), { className: "course-upload-name" });
   const show = () => { name.textContent = model.get("name") || "no picture yet"; };
   button.addEventListener("click", () => input.click());
@@ -36,7 +37,7 @@ function render({ model, el }) {
     model.save_changes(); // or the same problem would be no news
     try {
       if (!file.size) throw new Error("empty");
-      const moves = model.get("accept").includes("video");
+      const moves = accept.includes("video");
       if (moves && file.size > MOST) throw new Error("large");
       const data = file.size > SENT_AS_IT_IS && !moves ? await reduced(file, model.get("longest")) : file;
       model.set({ data: new DataView(await data.arrayBuffer()), name: file.name, problem: "" });
