@@ -16,4 +16,5 @@ from .lora import LoraPanel, LoraSettings, lora_panel
 from .panel import Panel, text2img_panel
 from .pictures import PictureSource
 from .record import Settings, from_png
+from .trainer import TrainerPanel, trainer_panel
 from .units import Unit

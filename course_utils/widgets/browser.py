@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import anywidget
 import traitlets
 from ipywidgets import Widget
+from ipywidgets.embed import dependency_state
 from PIL import Image
 
 from .. import editing
@@ -18,6 +23,7 @@ HERE = Path(__file__).parent
 INKS = {"scribble": editing.WHITE, "over": "#c8553d"}  # that a pad starts with
 BRUSHES = {"scribble": 3 / 256, "over": 8 / 256}  # shares of the picture's smaller side
 OPACITIES = {"scribble": 0.4, "over": 1.0}  # of the picture below
+SNAPSHOT = "COURSE_SNAPSHOT"  # names a command that makes a picture of a widget's state, see tools/snapshot.py
 LONGEST = 1536  # pixels of an uploaded picture's longer side: no lane makes larger ones
 
 
@@ -117,3 +123,12 @@ class Heartbeat(anywidget.AnyWidget):
     def __init__(self, on_beat: Callable[[], None]) -> None:
         super().__init__()
         self.observe(lambda change: on_beat(), "beats")
+
+
+def photograph(widget: Widget) -> Image.Image | None:
+    """Return a photograph of a widget's page while a lesson is built, by the command of `SNAPSHOT`; else None."""
+    if not (command := os.environ.get(SNAPSHOT)):
+        return None
+    view = {"model_id": widget.model_id, "state": {"state": dependency_state([widget], drop_defaults=False)}}
+    png = subprocess.check_output(shlex.split(command), input=json.dumps(view).encode())
+    return Image.open(io.BytesIO(png)).convert("RGB")

@@ -135,7 +135,7 @@ class LoraPanel(Panel):
         teacher, settings = self.teacher, self.settings
         trigger, knobs, stops = teacher.trigger.value, teacher.knobs, teacher.stops
         self.problem, self._learning = None, True
-        teacher.begin()
+        teacher.begin(teacher.steps.value, "Looking at the pictures ...")
 
         def job(stop: threading.Event) -> None:
             try:

@@ -6,10 +6,6 @@ A panel with other knobs gives `Panel` its own widgets, named as the fields of i
 from __future__ import annotations
 
 import io
-import json
-import os
-import shlex
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,20 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipywidgets import HTML, Button, HBox, Layout, VBox, Widget
-from ipywidgets.embed import dependency_state
 from PIL import Image
 
 from .. import catalog, env
 from . import parts
-from .browser import Heartbeat
+from .browser import Heartbeat, photograph
 from .parts import History, Message, Stage, classed, reason
 from .record import Settings, Shot, to_png, write
 from .running import Outbox, Preview, Runner, call, own_pipeline
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
-
-SNAPSHOT = "COURSE_SNAPSHOT"  # names a command that makes a picture of a widget's state, see tools/snapshot.py
 
 
 class Panel(VBox):
@@ -142,11 +135,7 @@ class Panel(VBox):
         While a lesson is built this is a photograph of the page: the builder names the command in COURSE_SNAPSHOT.
         Elsewhere it is what stands on the stage: whoever runs the notebook has the panel itself above.
         """
-        if command := os.environ.get(SNAPSHOT):
-            view = {"model_id": self.model_id, "state": {"state": dependency_state([self], drop_defaults=False)}}
-            png = subprocess.check_output(shlex.split(command), input=json.dumps(view).encode())
-            return Image.open(io.BytesIO(png)).convert("RGB")
-        return Image.open(io.BytesIO(self.stage.image.value)).convert("RGB")
+        return photograph(self) or Image.open(io.BytesIO(self.stage.image.value)).convert("RGB")
 
     def _start(self) -> None:
         if self._begin("Starting ..."):

@@ -298,6 +298,36 @@ WRONG = {
         lambda errors, share, weight: errors[:share].sum() + weight * errors[share:].sum(): "means",
         lambda errors, share, weight: errors[:share].mean(): "should give",
     },
+    "09.1": {
+        lambda weight, x, g: (x @ g.T, weight.T @ g): "shape",
+        lambda weight, x, g: (g @ x.T / x.shape[1], weight.T @ g): "mean",
+        lambda weight, x, g: (g @ x.T, torch.zeros_like(x)): "weight.T @ g",
+        lambda weight, x, g: (0 * weight, weight.T @ g): "what went in",
+        lambda weight, x, g: (g @ x.T, torch.ones(5, 3) @ g): "left out",
+        lambda weight, x, g: g @ x.T: "pair",
+    },
+    "09.2": {
+        lambda noisy, guess, alpha: noisy - (1 - alpha) ** 0.5 * guess: "dimmed",
+        lambda noisy, guess, alpha: (noisy - (1 - alpha) * guess) / alpha: "square root",
+        lambda noisy, guess, alpha: noisy - guess: "weakened",
+        lambda noisy, guess, alpha: noisy / alpha**0.5: "should be",
+    },
+    "09.3": {
+        lambda share, uniform: (1000 * uniform).long(): "least step is 0",
+        lambda share, uniform: 500 * (1 - share) + uniform * 499: "whole numbers",
+        lambda share, uniform: (500 * (1 - share) + uniform * 1000).long(): "from 0 to 999",
+        lambda share, uniform: (500 * (1 - share) + uniform * 300).long(): "largest",
+        lambda share, uniform: torch.where(uniform < 0.5, 500 * (1 - share) + 0 * uniform, 999 + 0 * uniform).long(): (
+            "gaps"
+        ),
+        lambda share, uniform: torch.tensor([999]): "shape",
+    },
+    "09.4": {
+        lambda millions: millions * 4 / 1000: "weights alone",
+        lambda millions: millions * 12 / 1000: "Adam's means",
+        lambda millions: millions * 20: "megabytes",
+        lambda millions: millions: "should be",
+    },
     "10.1": {
         lambda body: body: "came in",
         lambda body: exchanged(body): "still seen",

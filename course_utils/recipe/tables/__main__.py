@@ -26,6 +26,12 @@ MODULES: dict[str, str] = {
     "excite_parts": "audit",
     "personal": "personal",
     "interference": "interference",
+    "learned": "learning",
+    "learned_noise": "learning",
+    "learned_start": "learning",
+    "learned_words": "learning",
+    "learned_pairs": "learning",
+    "learned_longer": "learning",
     "film": "film",
 }
 

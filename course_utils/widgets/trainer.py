@@ -1,0 +1,179 @@
+"""The panel of lesson 09: train a ControlNet on pairs, watch it, stop when it is good, and take it home."""
+
+from __future__ import annotations
+
+import copy
+import io
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ipywidgets import Button, HBox, Layout, VBox
+from PIL import Image
+
+from .. import catalog, controlnet, env
+from . import parts
+from .browser import Download, Heartbeat, photograph
+from .parts import classed, reason
+from .record import free
+from .running import Outbox, Runner, own_model
+from .training_view import TrainingView, stops_of
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+
+class TrainerPanel(TrainingView):
+    """Knobs, buttons, and what is to be seen while a ControlNet learns."""
+
+    def __init__(
+        self,
+        pipe: DiffusionPipeline,
+        pairs: controlnet.ControlPairs,
+        image: Image.Image,
+        prompt: str,
+        config: controlnet.ControlNetTrainingConfig,
+        folder: Path,
+    ) -> None:
+        super().__init__(Outbox(), config.max_train_steps, image.height, image.width)
+        self._pipe, self._pairs, self._config, self._folder = pipe, pairs, config, folder
+        self._image, self._prompt = image, prompt
+        self.run: controlnet.Run | None = None  # the last one
+        self.path: Path | None = None  # of its file
+        self.runner, self.problem = Runner(), None
+        self._heart = Heartbeat(self._beat) if self._outbox.hold else None
+        most = max(1000, config.max_train_steps)
+        self.steps = parts.slider("steps", "Steps", config.max_train_steps, 1, most, 1)
+        self.seed = parts.slider("seed", "Seed", config.seed, 0, 99, 1)
+        self.train = Button(description="Train", button_style="primary", layout=Layout(width="112px"))
+        self.stop = Button(description="Stop and keep", disabled=True, layout=Layout(width="128px"))
+        self.link = Download("Download the ControlNet")
+        actions = classed(HBox([self.train, self.stop, self.error]), "actions")
+        knobs = classed(VBox([self.steps, self.seed, actions, self.status, self.link]), "knobs")
+        side = classed(VBox([self.curve, self.strip]), "side")
+        heart = [self._heart] if self._heart else []
+        self.children = [parts.styles(), *heart, classed(HBox([knobs, side]), "columns")]
+        classed(self, "panel")
+        self.train.on_click(self._answer(self._start))
+        self.stop.on_click(self._answer(self._enough))
+
+    @property
+    def shot(self) -> Image.Image | None:
+        """Return the newest sample."""
+        return self.samples[max(self.samples)] if self.samples else None
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the training has ended and tell whether it has."""
+        ended = self.runner.wait(seconds)
+        self._outbox.flush()
+        return ended
+
+    def picture(self) -> Image.Image:
+        """Return the panel as it stands, for readers where widgets show nothing; see `Panel.picture`."""
+        return photograph(self) or Image.open(io.BytesIO(self.curve.value)).convert("RGB")
+
+    def _answer(self, act: Callable[[], None]) -> Callable[[Any], None]:
+        def handle(message: Any) -> None:
+            act()
+            self._outbox.flush()
+
+        return handle
+
+    def _start(self) -> None:
+        if self.runner.running:
+            return
+        config = controlnet.ControlNetTrainingConfig(
+            **vars(self._config) | {"max_train_steps": self.steps.value, "seed": self.seed.value}
+        )
+        stops, self.problem = stops_of(config.max_train_steps), None
+        self.begin(config.max_train_steps, "Copying the encoder ...")
+
+        def job(stop: threading.Event) -> None:
+            def watch(progress: controlnet.ControlNetProgress) -> None:
+                wanted = progress.step in stops
+                self.step(progress, progress.sample(self._prompt, image=self._image) if wanted else None)
+                if stop.is_set():
+                    progress.stop()
+
+            try:
+                own = self._own()
+                self.run = controlnet.train(own, controlnet.copy_of(own), self._pairs, config, watch)
+                self._keep()
+            except Exception as problem:  # whatever it is, the learner reads it beside the button
+                self.problem = problem
+                self.failed(reason(problem))
+            finally:
+                self._busy(False)
+
+        self._busy(True)
+        self.runner.start(job)
+
+    def _own(self) -> DiffusionPipeline:
+        """Return a pipeline with the same weights, which may be locked: other cells go on undisturbed."""
+        own = copy.copy(self._pipe)
+        own.unet, own.tokenizer = own_model(own.unet), copy.deepcopy(own.tokenizer)
+        return own
+
+    def _keep(self) -> None:
+        """Write what was learned as plain diffusers reads it, in one file to be taken home."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.path = free(self._folder / "controlnet.zip")
+        with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(self.path, "w") as file:
+            self.run.net.save_pretrained(folder)
+            for part in sorted(Path(folder).iterdir()):
+                file.write(part, f"controlnet/{part.name}")
+        size = self.path.stat().st_size
+        self.say(f"{len(self.losses)} steps here; {size / 1e6:,.0f} MB in {self.path.parent.name}/{self.path.name}.")
+        if env.place() != "colab":  # there large messages may cost the connection: personalize.send takes it home
+            self._outbox(self.link, data=self.path.read_bytes(), name=self.path.name)
+
+    def _enough(self) -> None:
+        if self.runner.running:
+            self._outbox(self.stop, disabled=True)
+            self.runner.stop()
+
+    def _busy(self, running: bool) -> None:
+        self._outbox(self.train, disabled=running)
+        self._outbox(self.stop, disabled=not running)
+        if self._heart and running:
+            self._outbox(self._heart, beating=True)
+
+    def _beat(self) -> None:
+        ended = not self.runner.running
+        self._outbox.flush()
+        if ended:
+            self._heart.beating = False
+
+
+def trainer_panel(
+    pipe: DiffusionPipeline,
+    pairs: controlnet.ControlPairs,
+    image: Image.Image,
+    prompt: str = "",
+    steps: int | None = None,
+    folder: str | Path = "pictures",
+) -> TrainerPanel:
+    """Return a panel that trains a ControlNet on pairs.
+
+    Args:
+        pipe: from `catalog.load("text2img")`; its weights are used, nothing of it is changed.
+        pairs: what is learned from.
+        image: a map that samples are painted from on the way, of the pairs' size.
+        prompt: of the samples.
+        steps: at first; None is the lane's.
+        folder: where "controlnet.zip" is written.
+
+    Raises:
+        ValueError: the map has another size than those of the pairs, or steps cannot be.
+    """
+    size = tuple(pairs.hints.shape[2:])
+    if (image.height, image.width) != size:
+        raise ValueError(
+            f"image has {image.height} x {image.width} pixels, the pairs' maps have {size[0]} x {size[1]}."
+        )
+    changes = {} if steps is None else {"max_train_steps": steps}
+    config = controlnet.ControlNetTrainingConfig.for_lane(catalog.lane_of(pipe), **changes)
+    return TrainerPanel(pipe, pairs, image, prompt, config, Path(folder))
