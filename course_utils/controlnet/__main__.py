@@ -42,7 +42,7 @@ def main(line: list[str] | None = None) -> None:
 
     run = controlnet.train(pipe, controlnet.copy_of(pipe), pairs, config, watch)
     if first:
-        run.net.to(pipe.unet.dtype).save_pretrained(given.out)
+        run.net.type(pipe.unet.dtype).save_pretrained(given.out)
         env.say(f"{given.out}: a ControlNet after {config.max_train_steps} steps")
 
 
