@@ -61,6 +61,7 @@ def same(first, second):
     return all(torch.equal(value, second.state_dict()[name]) for name, value in first.state_dict().items())
 
 
+@pytest.mark.slow
 def test_a_killed_run_comes_to_the_same_net_to_the_last_bit(pipe, pairs, cache):
     whole = train(pipe, pairs)
     assert not list(cache.glob("*")), "a finished run leaves nothing"
@@ -76,6 +77,7 @@ def test_a_killed_run_comes_to_the_same_net_to_the_last_bit(pipe, pairs, cache):
     assert same(whole.net, again.net) and again.finished and seen in ([3, 4, 5], [4, 5])
 
 
+@pytest.mark.slow
 def test_stop_keeps_what_it_has_and_the_same_call_goes_on(pipe, pairs, cache):
     run = train(pipe, pairs, lambda progress: progress.stop() if progress.step == 2 else None)
     assert not run.finished and len(list(cache.glob("*/checkpoint.pt"))) == 1 and not run.net.training
@@ -83,16 +85,19 @@ def test_stop_keeps_what_it_has_and_the_same_call_goes_on(pipe, pairs, cache):
     assert same(train(pipe, pairs).net, train(pipe, pairs).net)
 
 
+@pytest.mark.slow
 def test_other_pairs_do_not_go_on_from_these(pipe, pairs, tmp_path):
     train(pipe, pairs, folder=tmp_path / "run", minutes=0)
     with pytest.raises(ValueError, match="holds a run with other pictures"):
         train(pipe, pairs[:2], folder=tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_net(pipe, pairs):
     assert not same(train(pipe, pairs).net, train(pipe, pairs, changes={"seed": 1}).net)
 
 
+@pytest.mark.slow
 def test_the_watcher_can_paint_and_nothing_changes(pipe, pairs, maps):
     painted, how = [], {"num_inference_steps": 2, "guidance_scale": 1.0}
     quiet = train(pipe, pairs)
@@ -109,6 +114,7 @@ def test_the_watcher_can_paint_and_nothing_changes(pipe, pairs, maps):
     assert np.array_equal(painted[-1], np.asarray(last.images[0]))
 
 
+@pytest.mark.slow
 def test_noise_steps_may_be_drawn_otherwise(pipe, pairs):
     asked = []
 
@@ -120,6 +126,7 @@ def test_noise_steps_may_be_drawn_otherwise(pipe, pairs):
     assert asked == [(step, 2) for step in range(5)]
 
 
+@pytest.mark.slow
 def test_a_batch_may_come_in_parts(pipe, pairs):
     drawn = []
 
@@ -142,6 +149,7 @@ def test_parts_add_up_to_the_whole(pipe, pairs):
     assert torch.allclose(apart, torch.autograd.grad(sum(halves), weight)[0], rtol=1e-2, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_checkpointing_changes_nothing_and_is_taken_back(pipe, pairs):
     config = {"gradient_checkpointing": True, "optimizer": "adamw", "ema_steps": 0}
     saves, plain = (train(pipe, pairs, changes=config | {"gradient_checkpointing": on}) for on in (True, False))
@@ -222,6 +230,7 @@ def test_a_folder_without_pairs_says_what_is_missing(tmp_path, lines, error, mes
         controlnet.read_pairs(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_trains_and_the_net_loads_in_plain_diffusers(folder, pictures, maps, tmp_path):
     from diffusers import ControlNetModel
 
