@@ -50,7 +50,7 @@ class ControlNetTrainingConfig:
         """Give a lane's settings, with some fields changed.
 
         Args:
-            lane: "clay": two minutes on a CPU; "sd15": hours on a Colab T4 (the README of diffusers' script, with
+            lane: "clay": two minutes on a CPU; "sd15": for a card of 16 GB (the README of diffusers' script, with
                 the 4,000 to 6,000 steps after which lllyasviel/ControlNet#215 expects control to appear); None asks
                 `env.choose_lane`.
             changes: fields of this class.

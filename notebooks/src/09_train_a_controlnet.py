@@ -14,8 +14,8 @@
 # - find the noise steps at which a map is obeyed at all;
 # - build a smaller one yourself, and take yours home.
 #
-# **You need** lessons 04 and 08. About four minutes on two cores and 2 GB of memory. On a Colab T4 the lesson shows a
-# few steps only: there a real training takes hours, as the end says.
+# **You need** lessons 04 and 08. About four minutes on two cores and 2 GB of memory. On the sd15 lane the lesson shows
+# a few steps only: there a real training takes thousands, as the end says.
 
 # %% tags=["setup"]
 # {{setup}}
