@@ -114,7 +114,7 @@ class Maps:
             self._check("head", head, self._heads, len(shares))
         shares = shares.mean(0) if head is None else shares[head]
         latents = [side // self._pixels for side in self.size]
-        return shares.T.unflatten(1, grid(latents, self._factors[name])).cpu()
+        return shares.T.unflatten(1, grid(latents, self._factors[name]))
 
     def _named(self, layer: str | None) -> list[str]:
         names = [name for name in self.layers if name.startswith(layer or "")]
@@ -138,15 +138,15 @@ class Maps:
         self._call, self.timesteps, self._kept = call, [], {}
 
     def _add(self, latents: tuple[int, int], timestep: int, shares: dict[str, torch.Tensor]) -> None:
-        """Take in one pass: by layer float32 [picture, head, latent_h * latent_w, token]."""
+        """Take in one pass: by layer float32 [picture, head, latent_h * latent_w, token]; the GPU keeps nothing."""
         self.size = (latents[0] * self._pixels, latents[1] * self._pixels)
         self.timesteps.append(timestep)
         for name, heat in shares.items():
             kept = self._kept.setdefault(name, [])
             if self._steps or not kept:
-                kept.append(heat)
+                kept.append(heat.cpu())
             else:
-                kept[0] += heat
+                kept[0] += heat.cpu()
 
 
 def _enlarged(heat: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

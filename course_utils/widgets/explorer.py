@@ -17,6 +17,7 @@ from . import parts
 from .browser import HERE, jpeg
 from .panel import Panel
 from .record import Settings, Shot
+from .running import own_model
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -117,18 +118,13 @@ class ExplorerPanel(Panel):
 
     @contextmanager
     def _around(self, pipe: DiffusionPipeline, settings: Settings) -> Iterator[None]:
-        """Capture all layers that are not too fine, heads and steps apart."""
+        """Capture all layers that are not too fine, heads and steps apart, on a UNet that no other call passes."""
         self.outbox(self.explorer, **self.explorer.nothing())
+        pipe.unet = own_model(pipe.unet)
         sides = {attention.native_side(pipe.unet) // factor for factor in attention.cross_layers(pipe.unet).values()}
         fine = sorted(side for side in sides if side <= FINEST)
         with attention.capture(pipe, fine, heads=True, steps=True) as self._newest:
             yield
-        self._expected = pipe.num_timesteps
-
-    def _finish(self, settings: Settings, output: Any, began: float) -> None:
-        if output is not None and len(self._newest.timesteps) != self._expected:
-            raise RuntimeError("another cell used the model at the same time. Press Generate again.")
-        super()._finish(settings, output, began)
 
     def _show(self, shot: Shot, text: str) -> None:
         self._maps.setdefault(shot, self._newest)

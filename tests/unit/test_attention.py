@@ -245,6 +245,18 @@ def test_single_parts_are_kept_only_if_asked(pipe):
         maps.word("dog")
 
 
+@pytest.mark.parametrize("steps", [False, True])
+def test_nothing_stays_on_the_gpu(steps):
+    """With a pretended card: what comes from there is kept on the CPU, pass by pass."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode():
+        maps = attention.Maps({"mid": 1}, heads=True, steps=steps, pixels=8)
+        for timestep in (2, 1):
+            maps._add((4, 6), timestep, {"mid": torch.zeros(1, 8, 24, 77, device="cuda")})
+    assert [heat.device.type for heat in maps._kept["mid"]] == ["cpu"] * (2 if steps else 1)
+
+
 @pytest.mark.parametrize(("height", "width", "fine", "rough"), [(64, 96, (4, 6), (2, 3)), (80, 112, (5, 7), (3, 4))])
 def test_any_size(pipe, height, width, fine, rough):
     with attention.capture(pipe, (16, 8)) as maps:
