@@ -26,4 +26,4 @@ from .memory import memory_gb
 from .presets import ATTENTION, DreamBoothConfig, FewStepConfig, LoraTrainingConfig, preset
 from .runs import Progress
 from .subjects import Subject, scene, shapes, style_examples, subject
-from .weights import About, Base, Lora, Tuned, base_of, check_base, read, send
+from .weights import About, Base, Lora, Tuned, base_of, check_base, drive, read, send

@@ -23,7 +23,7 @@ from ..catalog.files import PICKLES
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, UNet2DConditionModel
 
-DRIVE = Path("/content/drive")
+DRIVE = Path("/content/drive")  # where Colab mounts it
 HEADER = "course_utils"  # the key of our entry in a file's metadata
 
 
@@ -254,10 +254,20 @@ def send(path: str | Path, to: str | Path = "download") -> Path:
 
         files.download(str(path))
         return path
-    if to == "drive":
-        from google.colab import drive
-
-        drive.mount(str(DRIVE))
-        to = DRIVE / "MyDrive" / "course_utils"
-    Path(to).mkdir(parents=True, exist_ok=True)
+    to = drive() if to == "drive" else Path(to)
+    to.mkdir(parents=True, exist_ok=True)
     return Path(shutil.copy2(path, to))
+
+
+def drive() -> Path:
+    """Return the folder course_utils of the learner's Google Drive, which outlives the session; asks for leave.
+
+    Raises:
+        ValueError: this is not Colab.
+    """
+    if env.place() != "colab":
+        raise ValueError("Google Drive is at hand on Colab only; here your files outlive the session where they are.")
+    from google.colab import drive
+
+    drive.mount(str(DRIVE))
+    return DRIVE / "MyDrive" / "course_utils"

@@ -13,7 +13,7 @@ from .. import controls, env, personalize
 from ..clay.vocabulary import COLOURS
 from ..personalize import pretrained
 from .browser import Download, Upload
-from .parts import LABELS, Message, classed, indented, slider
+from .parts import LABELS, Message, classed, colab_button, indented, slider
 from .picture_knob import Thumbnails, received
 from .running import Outbox
 from .training_view import SLOTS, TrainingView, stops_of
@@ -126,12 +126,8 @@ class Teacher(TrainingView):
         self.notes = Message("notes")
         self.link = Download("Download the LoRA")
         self.save = Button(description="Save", disabled=True, tooltip="Write the file again")
-        self.download, self.drive = Button(description="Download"), Button(description="To Drive")
-        for button in (self.save, self.download, self.drive):
-            button.layout = Layout(width="92px")
-        self.ways = {self.download: "download", self.drive: "drive"}  # of `personalize.send`
-        for button in self.ways:
-            button.disabled, button.layout.display = True, None if env.place() == "colab" else "none"
+        self.save.layout.width = "92px"
+        self.download, self.drive = colab_button("Download"), colab_button("To Drive")
         self.children = [self._arranged()]
         self.pictures.word.observe(self._name, "value")
 
@@ -163,7 +159,7 @@ class Teacher(TrainingView):
         where = f", in {path.parent.name}/{path.name}" if saved else ""
         self.say(f"{lora.about.steps} steps, {lora.bytes:,} bytes of tensors{where}.")
         self._outbox(self.save, disabled=saved)
-        for button in self.ways:
+        for button in (self.download, self.drive):
             self._outbox(button, disabled=not saved)
         if saved and env.place() != "colab":  # there large messages may cost the connection
             self._outbox(self.link, data=path.read_bytes(), name=path.name)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ipywidgets import HTML, Button, HBox, Layout, VBox, Widget
 from PIL import Image
 
-from .. import catalog, env
+from .. import catalog, env, personalize
 from . import parts
 from .browser import Heartbeat, photograph
 from .parts import History, Message, Stage, classed, reason
@@ -92,7 +92,11 @@ class Panel(VBox):
 
     def _listen(self) -> None:
         acts = {self.generate: self._start, self.preview: self._foresee, self.stop: self._halt}
-        for button, act in (acts | {self.stage.save: self._save}).items():
+        acts |= {
+            self.stage.save: lambda: self._save(self.folder),
+            self.stage.drive: lambda: self._save(personalize.drive()),
+        }
+        for button, act in acts.items():
             button.on_click(self._answer(act))
         for name in {"prompt", "negative_prompt", "guidance_scale"} & set(self.knobs):
             self.knobs[name].observe(self._answer(self._note), "value")
@@ -226,9 +230,9 @@ class Panel(VBox):
         self.stage.show(shot, text)
         self.outbox(self.code, value=parts.fold(shot.settings.code()))
 
-    def _save(self) -> None:
+    def _save(self, folder: Path) -> None:
         try:
-            self.stage.say(f"Saved as {write(self.shot.png, self.folder, self.shot.name)}.")
+            self.stage.say(f"Saved as {write(self.shot.png, folder, self.shot.name)}.")
             self._say_error("")
         except OSError as problem:
             self._say_error(f"{reason(problem)} Nothing is lost: the picture is still here, download it, or mend this "

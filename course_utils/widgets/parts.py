@@ -175,6 +175,13 @@ class Message(HTML):
         outbox(self.layout, display=None if text else "none")
 
 
+def colab_button(text: str, tooltip: str = "") -> Button:
+    """Return a button for what Colab alone can do; elsewhere it is not shown."""
+    button = Button(description=text, tooltip=tooltip, disabled=True)
+    button.layout = Layout(width="84px", display=None if env.place() == "colab" else "none")
+    return button
+
+
 class Stage(VBox):
     """The picture, how far it is, and what can be done with it.
 
@@ -197,7 +204,8 @@ class Stage(VBox):
         self.download = Download("Download PNG", of=self.image)
         self.save = Button(description="Save", disabled=True, tooltip="Write the picture into the folder")
         self.save.layout.width = "72px"
-        actions = classed(HBox([self.download, self.save]), "actions")
+        self.drive = colab_button("To Drive", "Save into the folder course_utils of your Google Drive")
+        actions = classed(HBox([self.download, self.save, self.drive]), "actions")
         super().__init__([self.image, self.progress, self.status, actions])
         classed(self, "stage")
 
@@ -213,16 +221,18 @@ class Stage(VBox):
             self._outbox(self.image, value=jpeg(preview), format="jpeg")
 
     def clear(self) -> None:
-        """Take the finished picture's link and button away: another one begins."""
+        """Take the finished picture's link and buttons away: another one begins."""
         self._outbox(self.progress, value=0)
         self._outbox(self.download, name="")
-        self._outbox(self.save, disabled=True)
+        for button in (self.save, self.drive):
+            self._outbox(button, disabled=True)
 
     def show(self, shot: Shot, text: str) -> None:
         """Show a finished picture, to be downloaded or saved."""
         self._outbox(self.image, value=shot.png, format="png")
         self._outbox(self.download, name=shot.name)
-        self._outbox(self.save, disabled=False)
+        for button in (self.save, self.drive):
+            self._outbox(button, disabled=False)
         self._outbox(self.progress, max=1, value=1)
         self.say(text)
 

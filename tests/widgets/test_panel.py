@@ -1,17 +1,22 @@
 """The text2img panel without a browser: knobs are set, buttons pressed, and what changed is looked at."""
 
+import base64
 import dataclasses
 import io
 import json
+import sys
 import threading
+import types
 
 import numpy as np
 import pytest
 import torch
+from ipywidgets import Widget
+from ipywidgets.embed import dependency_state
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from course_utils import catalog, env, widgets
+from course_utils import catalog, env, personalize, widgets
 from course_utils.widgets import record, running
 from tests.widgets.press import LONG, make
 
@@ -344,6 +349,48 @@ def test_on_colab_nothing_is_sent_before_a_heartbeat(pipe, monkeypatch):
     panel._heart.beats += 1
     assert panel.stage.image.value == panel.shot.png and not panel.generate.disabled
     assert panel._heart.beating is False
+
+
+MAKERS = [widgets.text2img_panel, widgets.explorer_panel, widgets.exciter_panel, widgets.lora_panel]
+
+
+@pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: maker.__name__)
+def test_to_drive_is_colabs_and_copies_as_save_does(pipe, maker, tmp_path, monkeypatch):
+    small = {"prompt": "a cat and a dog", "num_inference_steps": 1, "height": 64, "width": 64}
+    assert maker(pipe, **small).stage.drive.layout.display == "none"
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "a rehearsal")
+    asked = []
+    colab = types.SimpleNamespace(drive=types.SimpleNamespace(mount=asked.append))
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    panel = maker(pipe, folder=tmp_path / "pictures", **small)
+    stage = panel.stage
+    assert stage.drive.layout.display is None and stage.drive.disabled
+    make(panel)
+    assert not stage.drive.disabled
+    monkeypatch.setattr(personalize.weights, "DRIVE", tmp_path / "drive")
+    for _ in range(2):
+        stage.drive.click()
+    name = panel.shot.name
+    assert asked == [str(tmp_path / "drive")] * 2 and not panel.folder.exists()
+    kept = sorted((tmp_path / "drive/MyDrive/course_utils").iterdir())
+    assert [file.name for file in kept] == [name.replace(".png", "-2.png"), name]
+    assert kept[1].read_bytes() == panel.shot.png and "Saved as" in stage.status.value
+    colab.drive.mount = lambda folder: (_ for _ in ()).throw(ValueError("mount failed"))
+    stage.drive.click()
+    assert "mount failed" in panel.error.value
+
+
+@pytest.mark.parametrize("maker", MAKERS[:3], ids=lambda maker: maker.__name__)
+def test_a_picture_travels_once(pipe, maker, monkeypatch):
+    """Its PNG goes to the browser in one message, and stands once in what a notebook saves."""
+    sent = []
+    panel = maker(pipe, prompt="a cat and a dog", num_inference_steps=1, height=64, width=64)
+    monkeypatch.setattr(Widget, "_send", lambda self, message, buffers=None: sent.append((message, buffers or [])))
+    png = make(panel).png
+    assert sum(bytes(buffer) == png for _, buffers in sent for buffer in buffers) == 1
+    written = base64.b64encode(png).decode()
+    assert not [message for message, _ in sent if written in repr(message)]
+    assert json.dumps(dependency_state([panel], drop_defaults=False)).count(written) == 1
 
 
 def test_the_newest_letter_counts():
