@@ -56,7 +56,7 @@ _at_release: list[Callable[[], None]] = []
 class Runtime:
     """Where a lesson runs."""
 
-    place: str  # "colab" or "local"
+    place: str  # "colab", "kaggle" or "local"
     lane: str  # "clay" or "sd15"
     device: str  # "cuda", "mps" or "cpu"
     dtype: torch.dtype  # of the models; pictures and measurements stay float32
@@ -72,11 +72,12 @@ class Runtime:
         return torch.Generator("cpu").manual_seed(self.seed if seed is None else seed)
 
     def __str__(self) -> str:
-        place = "Colab" if self.place == "colab" else "this computer"
+        place = {"colab": "Colab", "kaggle": "Kaggle"}.get(self.place, "this computer")
         device = self.gpu or self.device.upper()
         versions = ", ".join(f"{name} {self.versions[name]}" for name in SHOWN if name in self.versions)
         dtype = str(self.dtype).removeprefix("torch.")
-        return f"{self.lane} lane on {place}: {device}, {self.memory_gb:.0f} GB, {dtype}; {versions}"
+        slow = ", so a picture takes minutes (see `doctor.report()`)" if (self.lane, device) == ("sd15", "CPU") else ""
+        return f"{self.lane} lane on {place}: {device}, {self.memory_gb:.0f} GB, {dtype}{slow}; {versions}"
 
 
 def start(seed: int = 0, lane: str | None = None) -> Runtime:
@@ -110,7 +111,9 @@ def start(seed: int = 0, lane: str | None = None) -> Runtime:
 
 
 def place() -> str:
-    """Return "colab" or "local"."""
+    """Return "colab", "kaggle" (asked first: its image is made from Colab's) or "local"."""
+    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+        return "kaggle"
     return "colab" if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ else "local"
 
 
@@ -143,16 +146,30 @@ def choose_device(lane: str) -> str:
 def choose_dtype(lane: str) -> torch.dtype:
     """Return the dtype that is safe and quick here.
 
-    The clay family is small: float32 everywhere. The sd15 checkpoints ship in float16, which every
-    card computes natively; a CPU has no quick float16, and bfloat16 only where it is native.
+    The clay family is small: float32 everywhere. The sd15 checkpoints ship in float16, which every card computes
+    natively, and a Mac's GPU as a rule; a CPU has no quick float16, and bfloat16 only where it is native.
     """
     import torch
 
     if lane == "clay":
         return torch.float32
-    if choose_device(lane) != "cpu":
-        return torch.float16
+    device = choose_device(lane)
+    if device != "cpu":
+        return torch.float16 if device == "cuda" or has_float16(device) else torch.float32
     return torch.bfloat16 if native_bfloat16() else torch.float32
+
+
+def has_float16(device: str) -> bool:
+    """Tell whether a device has in float16 what a UNet is made of; on a Mac older systems lack some of it."""
+    import torch
+    import torch.nn.functional as F
+
+    try:
+        x = torch.ones(8, 8, 8, 8, dtype=torch.float16, device=device)
+        x = F.silu(F.group_norm(F.conv2d(x, x, padding=4), 4))
+        return bool(F.interpolate(F.scaled_dot_product_attention(x, x, x), scale_factor=2.0).isfinite().all())
+    except (RuntimeError, TypeError):
+        return False
 
 
 def native_bfloat16() -> bool:

@@ -94,8 +94,8 @@ def close(given: Any, wanted: Any) -> bool:
     """Tell whether two tensors or numbers are the same up to rounding."""
     import torch
 
-    given, wanted = torch.as_tensor(given), torch.as_tensor(wanted)
-    return given.shape == wanted.shape and torch.allclose(given.double(), wanted.double(), rtol=1e-4, atol=1e-5)
+    given, wanted = (torch.as_tensor(each).cpu().double() for each in (given, wanted))  # on a GPU it may be missing
+    return given.shape == wanted.shape and torch.allclose(given, wanted, rtol=1e-4, atol=1e-5)
 
 
 def expect(given: Any, wanted: Any, slips: Iterable[tuple[Any, str]], otherwise: str) -> None:

@@ -128,7 +128,7 @@ def train(
     check_config(config)
     with ExitStack() as stack:
         where = _folder(folder, net, pairs, config) or Path(stack.enter_context(TemporaryDirectory()))
-        loop = Loop(where, {"net": net}, _plan(config), choose=optimizers(config))
+        loop = Loop(where, {"net": net}, _plan(config), catalog.lane_of(pipe), optimizers(config))
         stack.enter_context(locked(pipe, net, config.gradient_checkpointing))
         for part in (pipe.unet, pipe.text_encoder):
             part.to(loop.device)

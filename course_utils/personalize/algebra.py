@@ -61,7 +61,7 @@ def merge(pipe: DiffusionPipeline, lora: Lora, weight: float = 1.0) -> Merged:
     for name, change in changes(lora):
         w = _weight(pipe, name)
         kept[name] = w.detach().clone()
-        w.copy_(w.double() + weight * change.to(w.device))
+        w.copy_((w.cpu().double() + weight * change).to(w.dtype))  # a Mac's GPU has no float64
     merged = Merged(kept, lora)
     for model in models:
         state_of(model).merged.append(merged)
@@ -106,7 +106,7 @@ def _same(first: Lora, second: Lora) -> bool:
 def changes(lora: Lora) -> Iterator[tuple[str, torch.Tensor]]:
     """Give dW = B A of each layer in float64, by "unet.LAYER", one after the other."""
     for name, (a, b) in lora.pairs().items():
-        yield name, b.double() @ a.double()
+        yield name, b.cpu().double() @ a.cpu().double()
 
 
 @torch.no_grad()
@@ -116,7 +116,7 @@ def norm(pipe: DiffusionPipeline, lora: Lora) -> dict[str, float]:
     It answers "my LoRA does nothing": all zero is untrained, 0.001 is hardly seen, above 1 breaks pictures.
     """
     check_base(lora.about, pipe)
-    found = {name: float(change.norm() / _weight(pipe, name).double().norm()) for name, change in changes(lora)}
+    found = {name: float(change.norm() / _weight(pipe, name).cpu().double().norm()) for name, change in changes(lora)}
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 

@@ -14,7 +14,7 @@ import torch
 from accelerate import Accelerator
 
 from .. import catalog, env
-from ..training import Loop, Plan, Progress, own_folder, step_generator
+from ..training import Loop, Plan, Progress, device_for, own_folder, step_generator
 from . import adapters, batches
 from .datasets import Example, check_captions
 from .memory import advice, check_memory, file_bytes, small_latents
@@ -53,9 +53,9 @@ class TrainingRun:
         adapters.check_untouched(pipe.unet, pipe.text_encoder)
         if isinstance(config, LoraTrainingConfig):
             adapters.check_fit(pipe, config)
-        self.accelerator = Accelerator()
-        if pipe.unet.device.type != self.accelerator.device.type:
-            pipe.to(self.accelerator.device)
+        self.accelerator, self.lane = Accelerator(), catalog.lane_of(pipe)
+        if pipe.unet.device.type != (device := device_for(self.lane)).type:
+            pipe.to(device)
         check_memory(pipe, config)
         if out:
             check_out(out, file_bytes(pipe, config), "out")
@@ -120,7 +120,7 @@ class TrainingRun:
             loss_of: from the number of a step to its loss.
             choose: from modules and rate to optimizers; None is AdamW, clipped.
         """
-        loop = Loop(self.folder, modules, self._plan(math.inf if choose else 1.0), self.accelerator, choose or adamw)
+        loop = Loop(self.folder, modules, self._plan(math.inf if choose else 1.0), self.lane, choose or adamw)
         self.progress.step = loop.step
 
         def watch(loss: float) -> bool:
@@ -151,7 +151,7 @@ class TrainingRun:
 
     def _sample(self, prompt: str | None, seed: int, settings: dict) -> Image.Image:
         size = {"height": self.config.height, "width": self.config.width}
-        settings = catalog.defaults(catalog.lane_of(self.pipe)) | size | settings
+        settings = catalog.defaults(self.lane) | size | settings
         own, low = self.pipe.unet, self.pipe.text_encoder.dtype
         mixed = torch.autocast(own.device.type, low, enabled=self.unet.dtype != low)
         self.pipe.unet = self.unet

@@ -2,5 +2,5 @@
 
 from .loop import Loop, Plan
 from .memory import check_memory, memory_gb
-from .optimizers import Muon, autocast, low_precision, optimizers
+from .optimizers import Muon, autocast, device_for, low_precision, optimizers
 from .progress import Progress, own_folder, step_generator

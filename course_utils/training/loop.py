@@ -19,7 +19,7 @@ import torch
 from accelerate import Accelerator
 
 from .. import env
-from .optimizers import low_precision, optimizers
+from .optimizers import device_for, low_precision, optimizers
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,21 @@ def _still(module: torch.nn.Module) -> torch.nn.Module:
 
 
 class Loop:
-    """Runs a plan; keeps ``modules`` (by name), their moving average and the optimizers in one checkpoint file."""
+    """Runs a plan; keeps ``modules`` (by name), their moving average and the optimizers in one checkpoint file.
+
+    ``lane`` decides where it runs, see `device_for`.
+    """
 
     def __init__(
         self,
         folder: Path,
         modules: dict[str, torch.nn.Module],
         plan: Plan,
-        accelerator: Accelerator | None = None,
+        lane: str = "clay",
         choose: Callable[[list[torch.nn.Module], float], list[torch.optim.Optimizer]] = optimizers,
     ):
         self.folder, self.plan, self.modules = Path(folder), plan, modules
-        self.accelerator = accelerator or Accelerator()
+        self.accelerator, self.device = Accelerator(), device_for(lane)  # modules are there, batches belong there
         self.folder.mkdir(parents=True, exist_ok=True)
         for module in modules.values():
             module.to(self.device)
@@ -79,11 +82,6 @@ class Loop:
         self.average = {k: _still(m) for k, m in modules.items()} if plan.ema_steps else modules
         self.step = self.saved = 0  # steps done, and those in the checkpoint
         self.load()
-
-    @property
-    def device(self) -> torch.device:
-        """Where the modules are and their batches belong."""
-        return self.accelerator.device
 
     @property
     def path(self) -> Path:

@@ -1,10 +1,20 @@
-"""What trainers compute in, and the optimizers that they share."""
+"""Where trainers compute and in what, and the optimizers that they share."""
 
 from __future__ import annotations
 
 import torch
+from accelerate import Accelerator
 
 from .. import env
+
+
+def device_for(lane: str) -> torch.device:
+    """Give where this process trains: its own card if accelerate started several, else where the lane runs.
+
+    Left alone, accelerate would take a Mac's GPU for the clay family too.
+    """
+    accelerator = Accelerator()
+    return accelerator.device if accelerator.num_processes > 1 else torch.device(env.choose_device(lane))
 
 
 def low_precision(device: torch.device) -> torch.dtype | None:
@@ -12,8 +22,8 @@ def low_precision(device: torch.device) -> torch.dtype | None:
 
     Weights and their updates stay float32.
     """
-    if device.type == "cuda" and not env.native_bfloat16():
-        return torch.float16  # a T4
+    if device.type in ("cuda", "mps") and not env.native_bfloat16():
+        return torch.float16  # a T4, a Mac
     return torch.bfloat16 if env.native_bfloat16() else None
 
 
