@@ -20,6 +20,9 @@ from .catalog.files import manifest, unlike
 PYTHON = (3, 11)
 NEEDS_GB = {"clay": (1.5, 0.5), "sd15": (6.0, 10.0)}  # lane: free memory, free disk
 NEVER_MOVED = ("torch", "numpy", "pillow", "opencv-python-headless", "ipywidgets", "ipython")  # by the setup cell
+LACKS = {"kaggle": ("anywidget",)}  # what a place does not bring
+# What sd15's maps of photographs need beside; never mediapipe. Held against pyproject.toml by a test.
+DETECTORS = {"controlnet-aux": "==0.0.10", "einops": ">=0.8", "timm": ">=1.0"}
 OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")  # any of them gives cv2
 
 
@@ -76,7 +79,8 @@ def ranges() -> Iterator[Finding]:
     for name, wanted in env.SUPPORTED.items():
         _, found = _installed(name)
         if found is None:
-            yield Finding(name, False, f"not installed (wanted {wanted})", _install(f"{name}{wanted}"))
+            known = "; Kaggle does not bring it" if name in LACKS.get(env.place(), ()) else ""
+            yield Finding(name, False, f"not installed (wanted {wanted}){known}", _install(f"{name}{wanted}"))
         else:
             ok = SpecifierSet(wanted).contains(found, prereleases=True)
             yield Finding(name, ok, found if ok else f"{found} is outside {wanted}", _install(f"{name}{wanted}"))
@@ -86,12 +90,14 @@ def to_install() -> list[str]:
     """Return what pip has to bring before the course runs here, as Colab's setup cell asks; often nothing.
 
     What is missing or out of range comes; all else is pinned as it is, so that pip moves nothing. `NEVER_MOVED` stays
-    even out of range: those are loaded already, or everything around is built on them.
+    even out of range: those are loaded already, or everything around is built on them. On the sd15 lane `DETECTORS`
+    come too, for any panel may ask for them.
     """
     from packaging.specifiers import SpecifierSet
 
     wanted, pinned = [], []
-    for name, specifier in env.SUPPORTED.items():
+    table = env.SUPPORTED | (DETECTORS if env.choose_lane() == "sd15" else {})
+    for name, specifier in table.items():
         package, version = _installed(name)
         if version and (name in NEVER_MOVED or SpecifierSet(specifier).contains(version, prereleases=True)):
             pinned.append(f"{package}=={version}")

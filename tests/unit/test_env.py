@@ -40,6 +40,12 @@ def test_start_says_one_line(no_gpu, capsys):
     assert runtime.versions["torch"] == env.installed("torch")
 
 
+def test_sd15_without_a_gpu_says_how_slow_it_will_be(no_gpu, capsys):
+    slow, clay = (str(env.start(lane=lane)) for lane in ("sd15", "clay"))
+    assert "so a picture takes minutes (see `doctor.report()`)" in slow and "minutes" not in clay
+    assert capsys.readouterr().out.count("\n") == 2
+
+
 def test_generator_repeats_and_leaves_the_global_one_alone(no_gpu):
     runtime = env.start(seed=3, lane="clay")
     before = torch.get_rng_state()
@@ -86,27 +92,12 @@ def test_newer_cards_have_bfloat16(fake_cuda):
     assert env.native_bfloat16()
 
 
-def test_a_mac_computes_sd15_in_float16_and_clay_on_its_cpu(monkeypatch, no_gpu):
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert [(env.choose_device(lane), env.choose_dtype(lane)) for lane in env.LANES] == [
-        ("cpu", torch.float32),
-        ("mps", torch.float16),
-    ]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert env.choose_device("sd15") == env.choose_device("clay") == "cuda"
-
-
-@pytest.mark.parametrize(("native", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_cpu_takes_bfloat16_only_where_native(monkeypatch, no_gpu, native, dtype):
-    monkeypatch.setattr(env, "native_bfloat16", lambda: native)
-    assert env.choose_dtype("sd15") == dtype
-    assert env.choose_dtype("clay") == torch.float32
-
-
 def test_colab_is_recognised(monkeypatch):
     assert env.place() == "local"
     monkeypatch.setitem(sys.modules, "google.colab", object())
     assert env.place() == "colab"
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")  # its image is made from Colab's
+    assert env.place() == "kaggle"
 
 
 def test_release_calls_each_room_once(monkeypatch):
@@ -195,6 +186,15 @@ def test_the_setup_cell_installs_what_is_out_of_range_and_moves_nothing_else(mon
     assert moved == ["opencv-python-headless>=5.0"]  # it was not there at all
 
 
+def test_the_setup_cell_brings_the_detectors_on_sd15_only(monkeypatch):
+    pretend_installed(monkeypatch, controlnet_aux=None, timm="0.5")
+    assert doctor.to_install() == []
+    monkeypatch.setenv("COURSE_LANE", "sd15")
+    first, second, *pinned = doctor.to_install()
+    assert (first, second) == ("controlnet-aux==0.0.10", "timm>=1.0") and all("==" in pin for pin in pinned)
+    assert f"torch=={env.installed('torch')}" in pinned
+
+
 def test_doctor_names_colabs_menu_where_there_is_no_gpu(monkeypatch, no_gpu):
     assert only(doctor.gpu("clay")).ok and "T4" not in only(doctor.gpu("clay")).message
     without = only(doctor.gpu("sd15"))
@@ -206,7 +206,10 @@ def test_doctor_names_colabs_menu_where_there_is_no_gpu(monkeypatch, no_gpu):
 def test_doctor_says_that_anywidget_needs_a_restart(monkeypatch):
     pretend_installed(monkeypatch, anywidget=None)
     wrong = only(f for f in doctor.ranges() if not f.ok)
-    assert wrong.name == "anywidget" and "restart" in wrong.fix
+    assert wrong.name == "anywidget" and "then restart the kernel" in wrong.fix and "Kaggle" not in wrong.message
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    on_kaggle = only(f for f in doctor.ranges() if not f.ok)
+    assert "Kaggle does not bring it" in on_kaggle.message and on_kaggle.fix == wrong.fix
 
 
 def test_doctor_sees_hub_2_under_an_old_transformers(monkeypatch):

@@ -167,6 +167,13 @@ def test_doctor_and_pyproject_name_the_same_ranges():
     assert pyproject()["project"]["requires-python"] == ">=" + ".".join(map(str, doctor.PYTHON))
 
 
+def test_the_setup_cell_brings_what_pyproject_calls_annotators():
+    lines = pyproject()["project"]["optional-dependencies"]["annotators"]
+    extra = dict(re.match(r"([\w-]+)(.*)", line).groups() for line in lines)
+    assert extra.pop("torchvision"), "comes with torch, and is never moved"
+    assert extra == doctor.DETECTORS
+
+
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-cpu.lock", "requirements-colab.lock"])
 def test_ranges_admit_the_lock(lock):
     from packaging.requirements import Requirement
