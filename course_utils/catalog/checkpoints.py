@@ -1,6 +1,8 @@
 """The table of checkpoints, and how a kind of pipeline finds its own.
 
-`python -m tools.check_hub` asks the Hub, online and by hand, whether each line of it still lives.
+The ControlNets mlsd, scribble and seg are not pinned: the table was made where the Hub could not be asked for their
+commits, so they come from its branch main and may change. `python -m tools.check_hub`, online and by hand, prints the
+arguments that pin them, commit and SHA-256, and says of every line whether it still lives.
 """
 
 from __future__ import annotations
@@ -25,12 +27,13 @@ class Checkpoint:
     """One set of weights."""
 
     id: str  # OWNER/NAME on the Hub; a folder under assets/ for the clay family
-    revision: str | None  # the commit; None: to be pinned by tools/check_hub.py
+    revision: str | None  # the commit; None is the branch main, see above
     licence: str
     size_gb: float  # what is downloaded, or lies under assets/
     variant: str | None = None  # "fp16": the files NAME.fp16.safetensors
     fallback: str = ""  # what to use if it vanishes
     note: str = ""
+    hashes: tuple[tuple[str, str], ...] = ()  # file and SHA-256 of the weights, once known: any other is refused
     pickles: tuple[Pickle, ...] = ()  # where there is no safetensors; `fetch_pickles` brings them one by one
 
     @property
@@ -43,10 +46,10 @@ def _clay(name: str, size_gb: float, note: str = "") -> Checkpoint:
     return Checkpoint(f"models/{name}", None, CLAY, size_gb, note=note)
 
 
-def _control(name: str, revision: str | None, note: str = "") -> Checkpoint:
+def _control(name: str, revision: str | None, note: str = "", hashes: tuple = ()) -> Checkpoint:
     fallback = "lllyasviel/sd-controlnet-" + {"openpose": "openpose", "normalbae": "normal"}.get(name, name)
     identity = f"lllyasviel/control_v11{'f1' if name == 'depth' else ''}p_sd15_{name}"
-    return Checkpoint(identity, revision, "openrail", 0.72, "fp16", fallback, note)
+    return Checkpoint(identity, revision, "openrail", 0.72, "fp16", fallback, note, hashes)
 
 
 # The word after "control " is the argument `control` of `load`.

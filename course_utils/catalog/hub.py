@@ -21,7 +21,13 @@ def fetch(entry: Checkpoint) -> Path:
     if folder is None or missing(folder, entry.variant):
         env.say(announcement(entry))
         folder = _download(entry, patterns(entry))
-    check_model(folder, entry.variant, f"Delete {folder.parents[1]} and run this again: it is then downloaded anew.")
+    if missing(folder, entry.variant):  # offline, the Hub's library hands out what an earlier download left
+        restore = "Go online and run this again: what is here already is kept. Or work without it: COURSE_LANE=clay."
+    else:
+        restore = f"Delete {folder.parents[1]} and run this again: it is then downloaded anew."
+    check_model(folder, entry.variant, restore)
+    for name, digest in entry.hashes:
+        _check_hash(folder / name, digest, folder, "and it is not the model that the course was written for")
     return folder
 
 
@@ -43,13 +49,16 @@ def fetch_pickles(entry: Checkpoint, *names: str) -> Path:
                 f"{pickle.name} of {entry.id} is not on this computer and could not be downloaded. "
                 "Go online and run this again, or work without it: COURSE_LANE=clay."
             )
-        digest = sha256(path)
-        if digest != pickle.sha256:
-            raise OSError(
-                f"{path} is refused: SHA-256 {digest[:12]}... instead of {pickle.sha256[:12]}..., and a pickle can "
-                f"run any code when it is loaded. Delete {path.parents[2]} and run this again."
-            )
+        _check_hash(path, pickle.sha256, path.parent, "and a pickle can run any code when it is loaded")
     return found[0].parent
+
+
+def _check_hash(path: Path, wanted: str, folder: Path, because: str) -> None:
+    if (digest := sha256(path)) != wanted:
+        raise OSError(
+            f"{path} is refused: SHA-256 {digest[:12]}... instead of {wanted[:12]}..., {because}. "
+            f"Delete {folder.parents[1]} and run this again."
+        )
 
 
 def cached(entry: Checkpoint) -> Path | None:
@@ -82,8 +91,16 @@ def patterns(entry: Checkpoint) -> list[str]:
 
 def _download(entry: Checkpoint, wanted: list[str]) -> Path:
     import httpx
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.file_download import repo_folder_name
 
+    if not env.writable(cache := Path(constants.HF_HUB_CACHE)):
+        raise OSError(
+            f"{entry.id} is not on this computer, and nothing can be written into {cache}. Set HF_HOME to a folder of "
+            "your own before Python starts, or work without it: COURSE_LANE=clay."
+        )
+    if _locked(cache / ".locks" / repo_folder_name(repo_id=entry.id, repo_type="model")):
+        env.say("Another program is downloading it right now; this one waits until it is done.")
     try:
         return Path(snapshot_download(entry.id, revision=entry.revision, allow_patterns=wanted))
     except (OSError, httpx.HTTPError) as error:
@@ -93,3 +110,16 @@ def _download(entry: Checkpoint, wanted: list[str]) -> Path:
             f"{entry.id} at revision {entry.revision or 'main'} is not on this computer and could not be downloaded "
             f"({reason}). Go online and run this again, or work without it: COURSE_LANE=clay.{instead}"
         ) from error
+
+
+def _locked(folder: Path) -> bool:
+    """Tell whether another program holds one of the locks in a folder; the Hub's library would wait in silence."""
+    from filelock import FileLock, Timeout
+
+    for path in folder.glob("*.lock"):
+        try:
+            with FileLock(path, timeout=0):
+                pass
+        except Timeout:
+            return True
+    return False

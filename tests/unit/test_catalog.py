@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import json
 import logging
@@ -5,16 +6,18 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import diffusers
+import httpx
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from course_utils import catalog, env
-from course_utils.catalog import calls, files, hub, loading
+from course_utils.catalog import calls, checkpoints, files, hub, loading
 from tests.tiny import models
 from tools import assets as asset_list
 from tools import check_hub
@@ -343,7 +346,7 @@ def test_another_revision_does_not_do(own_sd15):
 
 def test_half_a_download_is_continued(own_sd15, capsys):
     (own_sd15 / "vae/diffusion_pytorch_model.fp16.safetensors").unlink()
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="vae.*is missing. Go online and run this again: what is here already is kept"):
         catalog.load(lane="sd15")
     assert capsys.readouterr().out.startswith("Downloading")
 
@@ -627,14 +630,116 @@ def test_online_script_is_content_with_what_the_hub_should_hold(sd15):
         "neither model_index.json nor config.json",
     ]
     fitting = {"unet/x.fp16.safetensors": int(entry.size_gb * 1e9), "unet/x.safetensors": 10**12}
-    assert check_hub.remarks(entry, fitting, entry.revision, "creativeml-openrail-m") == []
-    assert len(check_hub.remarks(entry, held, "f" * 40, "mit")) == 3
+    assert check_hub.remarks(entry, fitting, "creativeml-openrail-m") == []
+    assert len(check_hub.remarks(entry, held, "mit")) == 2
 
 
 def test_online_script_says_when_it_cannot_ask(capsys):
     assert check_hub.main() == 1
     said = capsys.readouterr().out
     assert "DEAD" not in said and said.count("not asked") == len(catalog.CHECKPOINTS["sd15"])
+
+
+@pytest.fixture
+def pretended_hub(monkeypatch, tmp_path):
+    """A Hub that answers for every line of the table, each repository with one file of weights; give its name."""
+    weights = "diffusion_pytorch_model.fp16.safetensors"
+
+    def model_info(api, repository, revision=None, files_metadata=False):
+        (entry,) = [entry for entry in catalog.CHECKPOINTS["sd15"].values() if entry.id == repository]
+        lfs = {pickle.name: pickle.sha256 for pickle in entry.pickles} or {
+            weights if entry.variant else "model.safetensors": "5" * 64
+        }
+        siblings = [types.SimpleNamespace(rfilename="config.json", size=1, lfs=None)]
+        for name, digest in lfs.items():
+            lfs_entry = types.SimpleNamespace(sha256=digest)
+            siblings.append(types.SimpleNamespace(rfilename=name, size=int(entry.size_gb * 1e9), lfs=lfs_entry))
+        card = types.SimpleNamespace(license=None)
+        commit = revision if revision and len(revision) == 40 else "c" * 40
+        return types.SimpleNamespace(siblings=siblings, sha=commit, card_data=card)
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", model_info)
+    return weights
+
+
+def test_online_script_prints_what_pins_the_rest(pretended_hub, capsys):
+    assert check_hub.main() == 0
+    printed = re.findall(r"^pin   (.+?)  +(.+)$", capsys.readouterr().out, re.M)
+    pins = {use: eval(f"dict({arguments})") for use, arguments in printed}
+    assert set(pins) == {"control mlsd", "control scribble", "control seg", "depth estimator"}
+    assert pins["control mlsd"] == {"revision": "c" * 40, "hashes": ((pretended_hub, "5" * 64),)}
+    for use, arguments in pins.items():
+        pinned = dataclasses.replace(catalog.checkpoint(use, "sd15"), **arguments)
+        assert check_hub.pin(pinned, check_hub.ask(pinned)) == "", "pasted into the table they are enough"
+
+
+def test_online_script_sees_another_file_under_a_known_name(pretended_hub, monkeypatch, capsys):
+    for use in ("control seg", "annotators"):
+        entry = catalog.checkpoint(use, "sd15")
+        spoilt = tuple(dataclasses.replace(pickle, sha256="0" * 64) for pickle in entry.pickles)
+        changed = {"pickles": spoilt} if spoilt else {"hashes": ((pretended_hub, "0" * 64),)}
+        monkeypatch.setitem(catalog.CHECKPOINTS["sd15"], use, dataclasses.replace(entry, **changed))
+    monkeypatch.setattr(
+        check_hub, "ask", lambda entry, ask=check_hub.ask: ask(entry)._replace(hashes={pretended_hub: "5" * 64})
+    )
+    assert check_hub.main() == 1
+    said = capsys.readouterr().out
+    assert re.search(rf"DEAD  control seg .*\n +-> {pretended_hub}: SHA-256 5+, the table says 0+$", said, re.M)
+
+
+def test_unpinned_checkpoints_are_those_that_the_table_names():
+    table = catalog.CHECKPOINTS["sd15"]
+    unpinned = [use for use, entry in table.items() if not (entry.revision or entry.pickles)]
+    named = re.search(r"The ControlNets (.*) are not pinned", checkpoints.__doc__)
+    assert named and unpinned == [f"control {name}" for name in re.split(", | and ", named[1])]
+
+
+def test_weights_whose_hash_is_known_must_be_those(own_sd15, monkeypatch):
+    entry = catalog.checkpoint("control canny", "sd15")
+    file = hub.cached(entry) / "diffusion_pytorch_model.fp16.safetensors"
+    known = dataclasses.replace(entry, hashes=((file.name, files.sha256(file)),))
+    assert hub.fetch(known) == file.parent
+    other = dataclasses.replace(entry, hashes=((file.name, "0" * 64),))
+    monkeypatch.setitem(catalog.CHECKPOINTS["sd15"], "control canny", other)
+    with pytest.raises(OSError, match=r"is refused: SHA-256 \w+\.\.\. instead of 0{12}\.\.\..*Delete .*canny"):
+        catalog.load("controlnet", lane="sd15", control="canny")
+
+
+def test_a_cache_that_cannot_be_written_is_said(sd15, monkeypatch):
+    monkeypatch.setattr(env, "writable", lambda folder: folder != sd15)
+    assert catalog.load(lane="sd15"), "what is there is read"
+    with pytest.raises(OSError, match=f"nothing can be written into {sd15}. Set HF_HOME .* COURSE_LANE=clay"):
+        catalog.load("inpaint", lane="sd15")
+
+
+def test_a_cache_that_another_program_holds_is_said(own_sd15, capsys):
+    from filelock import FileLock
+
+    entry = catalog.checkpoint("base", "sd15")
+    (own_sd15 / "vae/diffusion_pytorch_model.fp16.safetensors").unlink()
+    lock = own_sd15.parents[2] / ".locks" / own_sd15.parents[1].name / "etag.lock"
+    lock.parent.mkdir(parents=True)
+    for held in (True, False):
+        with (
+            FileLock(lock) if held else contextlib.nullcontext(),
+            pytest.raises(OSError, match="on this computer|part"),
+        ):
+            hub.fetch(entry)
+        assert ("Another program is downloading it" in capsys.readouterr().out) == held
+
+
+@pytest.mark.parametrize("problem", [httpx.ConnectError, httpx.ReadTimeout, ConnectionResetError])
+def test_offline_is_said(own_sd15, monkeypatch, problem):
+    """Without the network, or when it breaks off half-way."""
+
+    def fail(*_, **__):
+        raise problem("no route to the Hub")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    with pytest.raises(
+        OSError, match=r"could not be downloaded \(\w+: no route to the Hub\). Go online .*COURSE_LANE=clay"
+    ):
+        catalog.load("inpaint", lane="sd15")
 
 
 def test_every_asset_has_a_source():
