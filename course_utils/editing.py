@@ -85,6 +85,7 @@ def keep_outside(mask: Image.Image, picture: Image.Image, seed: int = 0) -> Call
         ValueError: a mask of another size, or one that holds nothing.
     """
     import torch
+    from diffusers.utils.torch_utils import randn_tensor  # as the pipelines draw it: half precision has its own
 
     picture, mask = as_picture(picture, "picture", smallest=1, largest=None), as_mask(mask)
     if mask.size != picture.size:
@@ -101,7 +102,7 @@ def keep_outside(mask: Image.Image, picture: Image.Image, seed: int = 0) -> Call
         if step == 0:
             check_sampler(pipe, "masked edit")
             clean = encode(pipe, picture).to(latents)
-            noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed)).to(latents)
+            noise = randn_tensor(clean.shape, torch.Generator().manual_seed(seed), clean.device, clean.dtype)
             inside = torch.nn.functional.adaptive_max_pool2d(free, latents.shape[-2:]).to(latents)
         left = pipe.num_timesteps - step - 1
         outside = pipe.scheduler.add_noise(clean, noise, pipe.scheduler.timesteps[-left:][:1]) if left else clean
