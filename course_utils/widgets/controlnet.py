@@ -100,7 +100,7 @@ def controlnet_panel(
 def multi_controlnet_panel(
     pipe: DiffusionPipeline,
     runtime: env.Runtime | None = None,
-    controls: Sequence[str] = ("openpose", "depth"),
+    controls: Sequence[str] = ("canny", "depth"),
     prompt: str = "a man and a red bench",
     negative_prompt: str = "",
     picture: PictureSource | Path | str = "a man and a bench",
