@@ -86,13 +86,7 @@ def build(cache: Path) -> dict[str, str]:
     estimator = _entry("depth estimator")
     annotators.build_depth_hub(cache, estimator.id, estimator.revision)
     segmenter = annotators.build_segmenter_hub(cache, _entry("segmenter").id)
-    detectors = annotators.build_annotators_hub(cache, _entry("annotators").id, _entry("annotators").revision)
-    return {
-        path.name: path.resolve().name
-        for at in (segmenter, detectors)
-        for path in at.iterdir()
-        if path.suffix in (".bin", ".pth", ".pt")
-    }
+    return {path.name: path.resolve().name for path in segmenter.glob("*.bin")}
 
 
 def _entry(use: str):
