@@ -283,6 +283,6 @@ def reason(problem: Exception) -> str:
     text = " ".join(str(problem).split())
     if "out of memory" in text.lower() or (isinstance(problem, MemoryError) and not text):
         return "The memory is full. Make the picture smaller, or restart the kernel and run only what you need."
-    if isinstance(problem, ValueError | TypeError | OSError | MemoryError) and text:
+    if isinstance(problem, ValueError | TypeError | OSError | MemoryError | FloatingPointError) and text:
         return text
     return f"{type(problem).__name__}: {text}" if text else type(problem).__name__

@@ -110,6 +110,14 @@ def test_full_memory_is_said_plainly(panel, pipe):
     assert panel.error.value.startswith("The memory is full.")
 
 
+def test_a_picture_that_would_be_black_is_an_error(panel, pipe):
+    """As float16 gives where a value outgrows it."""
+    with pipe.unet.register_forward_hook(lambda unet, arguments, output: (output[0] * float("nan"), *output[1:])):
+        assert make(panel) is None
+    assert "Step 1 gave values that are no numbers: the picture would be black" in panel.error.value
+    assert make(panel) and not panel.error.value
+
+
 def test_restore_turns_the_knobs_back(panel):
     first = make(panel, prompt="a cat", seed=1, num_inference_steps=2, guidance_scale=3.0, scheduler="euler")
     second = make(
