@@ -115,9 +115,13 @@ def own_pipeline(pipe: DiffusionPipeline, scheduler: str) -> DiffusionPipeline:
 
 
 def own_model(model: UNet2DConditionModel) -> UNet2DConditionModel:
-    """Return a model with the same weights, not copied, and hooks of its own: other calls go on undisturbed."""
-    weights = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
-    return copy.deepcopy(model, weights)
+    """Return a model with the same weights, not copied, and hooks of its own: other calls go on undisturbed.
+
+    What accelerate hooked on, so that parts take turns on the card, is shared: it leads to the other parts.
+    """
+    turns = [module._hf_hook for module in model.modules() if hasattr(module, "_hf_hook")]
+    shared = {id(each): each for each in (*model.parameters(), *model.buffers(), *turns)}
+    return copy.deepcopy(model, shared)
 
 
 class _Stopped(Exception):

@@ -8,6 +8,7 @@ import sys
 import threading
 import types
 
+import accelerate
 import numpy as np
 import pytest
 import torch
@@ -330,6 +331,22 @@ def test_a_run_shares_only_what_no_call_changes(pipe):
     assert own.unet is pipe.unet and own.vae is pipe.vae and own.text_encoder is pipe.text_encoder
     assert own.scheduler is not pipe.scheduler and own.tokenizer is not pipe.tokenizer
     assert pipe.config["scheduler"][1] == type(pipe.scheduler).__name__
+
+
+def test_a_view_of_a_model_takes_turns_with_the_other_parts(tiny_folder):
+    """On a small card; what accelerate hooks on must not be copied, for it leads to the other parts' weights."""
+    pipe = catalog.load("text2img", lane="clay", folder=tiny_folder)
+    _, before = accelerate.cpu_offload_with_hook(pipe.text_encoder, "cpu")
+    accelerate.cpu_offload_with_hook(pipe.unet, "cpu", prev_module_hook=before)
+    own = running.own_model(pipe.unet)
+    assert own._hf_hook is pipe.unet._hf_hook and own._hf_hook.prev_module_hook is before
+    passed = []
+    own.conv_in.register_forward_hook(lambda *_: passed.append("own"))
+    pipe.unet.conv_in.register_forward_hook(lambda *_: passed.append("shared"))
+    latents, words = torch.zeros(1, 12, 4, 4), torch.zeros(1, 32, pipe.unet.config.cross_attention_dim)
+    with torch.no_grad():
+        assert torch.equal(own(latents, 1, words).sample, pipe.unet(latents, 1, words).sample)
+    assert passed == ["own", "shared"]
 
 
 def test_two_panels_on_one_pipeline_do_not_disturb_each_other(pipe):
