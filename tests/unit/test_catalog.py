@@ -720,10 +720,7 @@ def test_a_cache_that_another_program_holds_is_said(own_sd15, capsys):
     lock = own_sd15.parents[2] / ".locks" / own_sd15.parents[1].name / "etag.lock"
     lock.parent.mkdir(parents=True)
     for held in (True, False):
-        with (
-            FileLock(lock) if held else contextlib.nullcontext(),
-            pytest.raises(OSError, match="on this computer|part"),
-        ):
+        with FileLock(lock) if held else contextlib.nullcontext(), pytest.raises(OSError, match="Go online"):
             hub.fetch(entry)
         assert ("Another program is downloading it" in capsys.readouterr().out) == held
 
