@@ -262,4 +262,5 @@ def lora_panel(
     panel = LoraPanel(pipe, knobs, start, teacher, folder)
     for path in map(Path, loras):
         panel.have(path, personalize.read(path, pipe), 0.0)
+    panel.outbox.flush()  # on Colab too what stands there from the beginning is seen before a run
     return panel

@@ -191,6 +191,7 @@ def test_on_colab_nothing_is_sent_before_a_heartbeat(pipe, tmp_path, monkeypatch
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLAB_RELEASE_TAG", "a rehearsal")
     panel = widgets.lora_panel(pipe, folder=tmp_path, rank=2, steps=2, **SMALL)
+    assert panel.teacher.curve.value, "the empty axes are there at once"
     panel.teacher.train.click()
     assert panel.runner.wait(LONG) and panel.teacher.download.layout.display is None
     slot = panel.knobs["loras"].children[0]
@@ -200,6 +201,8 @@ def test_on_colab_nothing_is_sent_before_a_heartbeat(pipe, tmp_path, monkeypatch
     assert not panel.teacher.link.data
     panel.teacher.download.click()
     assert panel.teacher.error.value, "there is no Colab here, and that is said"
+    other = widgets.lora_panel(pipe, loras=[panel.newest], **SMALL)
+    assert other.knobs["loras"].children[0].layout.display is None
 
 
 def test_sliders_are_shared_out():
