@@ -178,7 +178,7 @@ class Message(HTML):
 def colab_button(text: str, tooltip: str = "") -> Button:
     """Return a button for what Colab alone can do; elsewhere it is not shown."""
     button = Button(description=text, tooltip=tooltip, disabled=True)
-    button.layout = Layout(width="84px", display=None if env.place() == "colab" else "none")
+    button.layout = Layout(width="72px", display=None if env.place() == "colab" else "none")
     return button
 
 
@@ -203,7 +203,7 @@ class Stage(VBox):
         self.status = classed(HTML("Ready.", layout=layout), "status")
         self.download = Download("Download PNG", of=self.image)
         self.save = Button(description="Save", disabled=True, tooltip="Write the picture into the folder")
-        self.save.layout.width = "72px"
+        self.save.layout.width = "60px"  # all three are as wide as a small picture
         self.drive = colab_button("To Drive", "Save into the folder course_utils of your Google Drive")
         actions = classed(HBox([self.download, self.save, self.drive]), "actions")
         super().__init__([self.image, self.progress, self.status, actions])
