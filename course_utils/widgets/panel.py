@@ -92,12 +92,10 @@ class Panel(VBox):
 
     def _listen(self) -> None:
         acts = {self.generate: self._start, self.preview: self._foresee, self.stop: self._halt}
-        acts |= {
-            self.stage.save: lambda: self._save(self.folder),
-            self.stage.drive: lambda: self._save(personalize.drive()),
-        }
         for button, act in acts.items():
             button.on_click(self._answer(act))
+        for button, where in {self.stage.save: lambda: self.folder, self.stage.drive: personalize.drive}.items():
+            button.on_click(self._answer(lambda where=where: self._save(where())))
         for name in {"prompt", "negative_prompt", "guidance_scale"} & set(self.knobs):
             self.knobs[name].observe(self._answer(self._note), "value")
 
