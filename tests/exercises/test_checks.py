@@ -355,6 +355,32 @@ WRONG = {
         lambda first, second, a, b: (((first > second) == (a < b))[np.abs(a - b) > 0.1]).sum(): "count",
         lambda first, second, a, b: 0.5: "should be",
     },
+    "11.1": {
+        lambda a, pulled, visible: ((pulled - a) ** 2).mean(): "Hidden points",
+        lambda a, pulled, visible: (((pulled - a) ** 2) * visible[..., None]).mean(): "Divide by the visible",
+        lambda a, pulled, visible: np.abs(pulled - a)[visible].mean(): "Squares",
+        lambda a, pulled, visible: (
+            ((pulled - a)[visible] ** 2).sum() / max(1, 3 * visible.sum()) + (0 if visible.any() else 1)
+        ): "nothing is visible",
+    },
+    "11.2": {
+        lambda tokens, frames: torch.cat([tokens[[0] * 6], tokens[[0, 0, 1, 2, 3, 4]]], 1): "halves are mixed",
+        lambda tokens, frames: torch.cat([tokens[[0] * 6], tokens[[0, 0, 1, 3, 3, 4]]], 1): "halves apart",
+        lambda tokens, frames: torch.cat([tokens[[0, 0, 0, 3, 3, 3]], tokens[[2, 0, 1, 5, 3, 4]]], 1): "itself",
+        lambda tokens, frames: tokens: "2 * token",
+    },
+    "11.3": {
+        lambda values: sum(values) / len(values): "mean",
+        sum: "the sum",
+        lambda values: values[-1]: "last one wins",
+    },
+    "11.4": {
+        lambda rows: min(rows, key=lambda name: rows[name]["warping error"]): "sharpness",
+        lambda rows: min(
+            (n for n in rows if rows[n]["sharpness"] > 0.9), key=lambda n: rows[n]["warping error"]
+        ): "maps",
+        lambda rows: "median": "alone",
+    },
 }  # fmt: skip
 
 
