@@ -174,7 +174,7 @@ checks.claim(runtime.lane, table["alone"]["warping error"] > 5 * floor, "frames 
 show("alone", *cheats)
 for name in cheats:
     assert table[name]["warping error"] < table["alone"]["warping error"], f"{name} cheats the measure"
-assert table["blurred"]["sharpness"] < 0.7 * table["alone"]["sharpness"], "and sharpness tells on blur"
+assert table["blurred"]["sharpness"] < 0.8 * table["alone"]["sharpness"], "and sharpness tells on blur"
 checks.claim(runtime.lane, table["frozen"]["adherence"] < table["alone"]["adherence"], "adherence tells on freezing")
 plots.described(
     plots.sweep([*cheats.values()], [*cheats], numbers, size=(120, 120)),
@@ -289,7 +289,7 @@ plots.described(
 
 # %% tags=["check", "nbval-ignore-output"]
 def steadied(frames, number, radius=2):
-    stack = [np.asarray(frames[number], float)]
+    stack = [np.asarray(frames[number], np.float32)]
     for other in range(max(0, number - radius), min(len(frames), number + radius + 1)):
         if other != number:
             flow, visible = clip.flow(number, other)
@@ -336,7 +336,7 @@ video.Film(beside("alone", "same noise", "warped, then median"), alt, fps=6, kin
 
 # %%
 film = results.read("film")
-names = [name for name in dict.fromkeys(film.column("rung"))]
+names = [*dict.fromkeys(row["rung"] for row in film.rows)]
 clips = len(set(film.column("clip")))
 
 def mean(column, name):
@@ -350,25 +350,27 @@ figure = plots.bars({name: errors[name].value for name in order},
 plots.described(figure, "; ".join(f"{name}: {errors[name].value:.2f}" for name in order))
 
 # %% [markdown]
-# Now ask of the best rung what the whole lesson is about: how much of the flicker *above the floor* is left, and what
-# was paid for it?
+# What does each step up the ladder buy? Differences on the same clips and seeds, with their intervals; where the
+# interval holds zero, these clips cannot tell the two apart. And of the best rung: how much of the flicker *above the
+# floor* is left, and what was paid for it?
 
 # %% tags=["check"]
-def lost(column, name):
-    return metrics.difference(film.column(column, rung="alone"), film.column(column, rung=name))
+def gained(column, before, after):
+    return metrics.difference(film.column(column, rung=before), film.column(column, rung=after))
 
-for name in order:
-    cells = [f"{column} {lost(column, name).value:+.3f}" for column in ("adherence", "sharpness", "drift")]
-    print(f"{name:>20}: {errors[name].value:5.2f}; against alone: {', '.join(cells)}")
-ladder = [name for name in names if name not in ("truth", "autoencoder", "blurred", "frozen")]
-best = min(ladder, key=lambda name: errors[name].value)
+stairs = [("alone", "same noise"), ("same noise", "first"), ("first", "all"), ("same noise", "inverted"),
+          ("warped previous", "warped, anchored"), ("warped, anchored", "warped, then median")]
+for pair in stairs:
+    print(" -> ".join(pair) + f": warping error {gained('warping error', *pair)}, drift {gained('drift', *pair)}")
+assert gained("warping error", "alone", "same noise").high < 0, "the same noise helps"
+assert gained("drift", "warped previous", "warped, anchored").high < 0, "the anchor holds"
+assert gained("warping error", "warped, anchored", "warped, then median").high < 0, "and so does the median"
+best = min((name for name in names if name in video.RUNGS), key=lambda name: errors[name].value)
 ground = film.column("warping error", rung="autoencoder")
-above = {name: film.column("warping error", rung=name) - ground for name in ("alone", best)}
-left = metrics.ratio(above["alone"], above[best])
-print(f"{best!r} leaves {left} of what frames alone have above the floor, over {clips} clips")
-print(f"adherence {lost('adherence', best)}, sharpness {lost('sharpness', best)} against frames alone")
+left = metrics.ratio(*(film.column("warping error", rung=name) - ground for name in ("alone", best)))
+print(f"{best!r} leaves {left} of what frames alone have above the floor, over {clips} clips; against frames alone "
+      f"adherence {gained('adherence', 'alone', best)}, sharpness {gained('sharpness', 'alone', best)}")
 assert left.high < 1 / 3, "at most a third is left"
-assert lost("warping error", "same noise").high < 0, "the same noise helps"
 
 # %% [markdown]
 # A share below zero says that a median along the motion is steadier than the true renders themselves: it also takes
@@ -385,7 +387,8 @@ assert lost("warping error", "same noise").high < 0, "the same noise helps"
 # The same noise sticks to the screen. So let it move with the things? There is a trap: whoever pulls noise along
 # like a picture takes means of four values. A mean of noise has less variance, its neighbours resemble each other,
 # and it is no white noise any more. The model has never seen such noise. The cure (after *Go-with-the-Flow*, CVPR
-# 2025): move it on the grid of the *pixels*, add what lands in one place, divide by the root of how many landed.
+# 2025, [arXiv 2501.08331](https://arxiv.org/abs/2501.08331)): move it on the grid of the *pixels*, add what lands in
+# one place, and divide by the root of how many landed.
 
 # %% tags=["check"]
 channels = 48  # more than the model has, so that the numbers are steady
@@ -397,15 +400,17 @@ for name, make in {"carried": video.carried_noise, "smeared": video.smeared_nois
     assert (abs(alike) < 0.06 and abs(float(later.var()) - 1) < 0.06) == (name == "carried")
 noises = {name: errors[name].value for name in ("alone", "same noise", "carried noise", "smeared noise")}
 print({name: round(value, 2) for name, value in noises.items()})
-moved = metrics.difference(*(film.column("warping error", rung=name) for name in ("same noise", "carried noise")))
-blur = metrics.difference(*(film.column("sharpness", rung=name) for name in ("same noise", "smeared noise")))
+moved = gained("warping error", "same noise", "carried noise")
+blur = gained("sharpness", "same noise", "smeared noise")
 print(f"carried instead of the same noise: warping error {moved}; smeared instead: sharpness {blur}")
 assert blur.high < 0, "smeared noise costs sharpness"
 
 # %% [markdown]
 # A latent of ours covers 16 pixels, and a point may move for several frames before it leaves one. The authors of
 # *How I Warped Your Noise* (2024) say themselves that latent models gain less from such noise. Read the interval
-# above: it says whether moving the noise was worth anything here.
+# above: it says whether moving the noise was worth anything here. Published (*Go-with-the-Flow*, table 1, a model
+# that paints pixels, super-resolution; another scale, so compare the order only): random noise 233.65, the same
+# 163.84, bilinear 165.90, theirs 152.04.
 #
 # ## Their two tricks: a style of one's own, and the frame's own noise
 #
