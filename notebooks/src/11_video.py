@@ -32,6 +32,12 @@ from course_utils.personalize import pretrained
 runtime = env.start(seed=0)
 
 # %% [markdown]
+# On the map of the course: a control for a picture (lesson 04), and now for every picture of a film.
+
+# %%
+plots.diagram("map", here="11")
+
+# %% [markdown]
 # ## The idea
 #
 # The video that this course retells says it in one sentence: go frame by frame, and *it flickers; this is still to
@@ -322,7 +328,7 @@ plots.described(
 # %% tags=["nbval-ignore-output"]
 def beside(*names):
     rows = zip(*(films[name] for name in names), strict=True)
-    return [Image.fromarray(np.concatenate([*map(np.asarray, row)], axis=1)).resize((432, 144)) for row in rows]
+    return [Image.fromarray(np.concatenate([*map(np.asarray, row)], axis=1)).resize((312, 104)) for row in rows]
 
 alt = "Three films of the same walk, side by side: frames alone, from one noise, and the last rung."
 video.Film(beside("alone", "same noise", "warped, then median"), alt, fps=6, kind="gif")
