@@ -89,7 +89,7 @@ length = np.linalg.norm(flow, axis=-1)
 shown = np.where(visible[..., None], pulled, 255).round().astype(np.uint8)
 plots.described(
     plots.strip([clip.frames[0], clip.frames[1], plots.overlay(clip.frames[0], length / length.max()), shown],
-                ["frame 0", "frame 1", "how far each pixel goes", "frame 1, pulled onto 0"], size=(170, 170)),
+                ["frame 0", "frame 1", "how far each pixel goes", "frame 1, pulled onto 0"], size=(150, 150)),
     "Two frames; the arrows' lengths; frame 1 pulled onto frame 0, its hidden points white.",
 )
 
@@ -317,7 +317,7 @@ checks.claim(runtime.lane, third, "the last rung leaves at most a third of the f
 # %% tags=["nbval-ignore-output"]
 rungs = ["alone", "same noise", "first", "warped, anchored", "warped, then median"]
 plots.described(
-    plots.sweep([films[name] for name in rungs], rungs, numbers, size=(110, 110)),
+    plots.sweep([films[name] for name in rungs], rungs, numbers, size=(84, 84)),
     "Five rungs, a row each: alone the clothes change at every frame; below they change less and less.",
 )
 
@@ -328,7 +328,7 @@ plots.described(
 # %% tags=["nbval-ignore-output"]
 def beside(*names):
     rows = zip(*(films[name] for name in names), strict=True)
-    return [Image.fromarray(np.concatenate([*map(np.asarray, row)], axis=1)).resize((312, 104)) for row in rows]
+    return [Image.fromarray(np.concatenate([*map(np.asarray, row)], axis=1)).resize((240, 80)) for row in rows]
 
 alt = "Three films of the same walk, side by side: frames alone, from one noise, and the last rung."
 video.Film(beside("alone", "same noise", "warped, then median"), alt, fps=6, kind="gif")
