@@ -67,8 +67,8 @@ plots.described(
 
 # %%
 library = pose.library()
-dolls = {name: clay.render(pose.to_scene([person]), 128, 128) for name, person in library.items()}
-shown = plots.grid([doll.image for doll in dolls.values()], [*dolls], columns=7, size=(84, 84))
+dolls = {name: clay.render(pose.to_scene([person | {"word": "man"}]), 128, 128) for name, person in library.items()}
+shown = plots.grid([doll.image for doll in dolls.values()], [*dolls], columns=7, size=(76, 76))
 plots.described(shown, f"Dolls in {len(dolls)} poses: {', '.join(dolls)}.")
 
 # %% [markdown]
