@@ -14,8 +14,8 @@
 # - ask for a hand by its points, and by its shape;
 # - find out how long legs may grow before the model stops obeying.
 #
-# **You need** lessons 04 and 05. About two minutes on two cores and 2 GB of memory; about ten minutes on a Colab T4,
-# with the two nets of lesson 05 (1.4 GB, if they are not there yet).
+# **You need** lessons 04 and 05. About two minutes on two cores and 2 GB of memory; on a Colab T4 5.0 GB of the card
+# (computed, not yet measured), and two nets of lesson 05 (1.4 GB, if they are not there yet).
 
 # %% tags=["setup"]
 # {{setup}}
