@@ -275,7 +275,7 @@ def test_whatever_comes_is_taken_or_refused_by_name(door):
                 taken[True] += 1
 
     knock()
-    assert min(taken[True], taken[False]) >= 5, taken
+    assert min(taken[True], taken[False]) >= 2, taken  # how many depends on the versions of Python and numpy
 
 
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20).map(lambda side: (*side, 4))))
