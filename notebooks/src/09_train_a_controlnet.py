@@ -100,11 +100,11 @@ pairs = pairs_for(silhouette, 200 if on_clay else 8)
 
 # %% tags=["nbval-ignore-output"]
 held, asked = map(list, zip(*(scene(20_000 - number) for number in range(16 if on_clay else 2)), strict=True))
-hints, how = [silhouette(made) for made in held], settings | {"num_inference_steps": 12 if on_clay else 5}
+hints, how = [silhouette(made) for made in held], settings | {"num_inference_steps": 10 if on_clay else 5}
 print(f"{len(held)} scenes, such as {asked[0]!r}")
 
 # %% [markdown]
-# The measure itself, and its two ends. Twelve steps a picture will do here, so that the lesson stays short:
+# The measure itself, and its two ends. Ten steps a picture will do here, so that the lesson stays short:
 
 # %% tags=["nbval-ignore-output"]
 def paint(own, maps=None, count=None):
@@ -210,14 +210,14 @@ assert [sum(total > 0 for total in moved.values()) for moved in sizes] == [1, 3,
 # ## Live
 #
 # `controlnet.train` is that loop with a rate that rises and falls, half of the prompts emptied so that the map must be
-# read, and a moving average of the weights. It calls `watch` after each step. Ours paints all held-out scenes five
+# read, and a moving average of the weights. It calls `watch` after each step. Ours paints all held-out scenes four
 # times on the way, and measures them. All that is drawn belongs to the number of the step. So if you stop the cell, or
 # the kernel dies, the same call goes on and comes to the same net as if nothing had happened.
 
 # %%
 steps = 200 if on_clay else 5
 config = controlnet.ControlNetTrainingConfig.for_lane(runtime.lane, max_train_steps=steps)
-stops = [steps * number // 5 for number in range(1, 6)]
+stops = [steps * number // 4 for number in range(1, 5)]
 
 # %% [markdown]
 # If you changed `silhouette` above, everything below is about your condition.
