@@ -108,7 +108,8 @@ def _text_of(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise FileNotFoundError(f"source={str(path)!r:.80} is neither JSON nor a file that is there.") from error
+        name = str(path) if len(str(path)) <= 80 else f"{str(path)[:20]} ... {str(path)[-55:]}"
+        raise FileNotFoundError(f"source={name!r} is neither JSON nor a file that is there.") from error
 
 
 def _frame(data, notes: list[str]) -> Mapping:

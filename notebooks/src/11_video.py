@@ -14,8 +14,8 @@
 # - take a median along the motion, and say what is still not solved;
 # - make a GIF and an MP4 of your own clip.
 #
-# **You need** lessons 02, 04 and 06. About four minutes on one core and 2 GB of memory. On a Colab T4 we guess ten
-# minutes and 6 GB.
+# **You need** lessons 02, 04 and 06. About a minute on two cores and 1.7 GB of memory. Nobody has timed it on a Colab
+# T4 yet.
 
 # %% tags=["setup"]
 # {{setup}}
