@@ -25,6 +25,7 @@ SHOW = """\
 panel = widgets.text2img_panel(pipe, runtime)
 panel"""
 SCRIBBLE = """\
+from pathlib import Path
 from course_utils import catalog, env, widgets
 env.ASSETS = Path({assets!r})
 runtime = env.start(seed=7, lane="clay")
