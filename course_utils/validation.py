@@ -104,7 +104,7 @@ def _check_union(name: str, value: object, hints: tuple[object, ...]) -> None:
         try:
             return check_value(name, value, hint)
         except TypeError as problem:
-            wanted.append(str(problem).partition(" must be ")[2].removesuffix("."))
+            wanted.append(str(problem).rpartition(" must be ")[2].removesuffix("."))
     raise TypeError(f"{name}={short(value)} must be {' or '.join(wanted)}.")
 
 

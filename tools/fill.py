@@ -31,7 +31,7 @@ def ask(nb: NotebookNode) -> NotebookNode:
 def fits(text: str, source: str) -> bool:
     """Tell whether a text is its source with every place filled."""
     parts = PLACE.split(source)[::2]
-    return re.fullmatch("(.+)".join(map(re.escape, parts)), text) is not None
+    return re.fullmatch("([^{}]+?)".join(map(re.escape, parts)), text) is not None
 
 
 def fill(nb: NotebookNode) -> NotebookNode:

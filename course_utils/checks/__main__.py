@@ -51,10 +51,8 @@ def grade(notebook: Path, cell_s: int = CELL_S) -> dict[str, Any]:
         raise ValueError(f"notebook={str(path)!r} is no notebook that can be read ({problem!s:.200}).") from problem
     lesson = _lesson(path, nb)
     died = _run(nb, cell_s)
-    printed = "\n".join(_printed(cell) for cell in nb.cells if cell.cell_type == "code")
-    found = {
-        number: {"result": result, "message": message.strip()} for number, result, message in ANSWER.findall(printed)
-    }
+    checked = [answer for cell in nb.cells if cell.cell_type == "code" for answer in ANSWER.findall(_printed(cell))]
+    found = {number: {"result": result, "message": message.strip()} for number, result, message in checked}
     asked = [number for number in EXERCISES if number.startswith(f"{lesson}.")]
     answers = {number: found.get(number, {"result": "not asked", "message": ""}) for number in asked}
     stopped = [{"cell": k, "error": error} for k, cell in enumerate(nb.cells) for error in _errors(cell)] + died
@@ -88,9 +86,21 @@ def _run(nb, cell_s: int) -> list[dict[str, Any]]:
     for cell in nb.cells:
         if cell.cell_type == "code":
             cell.outputs = []
+
+    class Client(NotebookClient):
+        """Ends a notebook whose cell goes on after it was interrupted; nbclient would wait for ever."""
+
+        interrupted = None
+
+        async def _async_handle_timeout(self, timeout, cell=None):
+            if cell is self.interrupted:
+                raise CellTimeoutError.error_from_timeout_and_cell("It goes on though interrupted.", timeout, cell)
+            self.interrupted = cell
+            return await super()._async_handle_timeout(timeout, cell)
+
     reached = [0]
     with tempfile.TemporaryDirectory(prefix="course-grade-") as folder:
-        client = NotebookClient(
+        client = Client(
             nb, timeout=cell_s, interrupt_on_timeout=True, allow_errors=True, kernel_name="python3",
             resources={"metadata": {"path": folder}},
             on_cell_start=lambda cell, cell_index: reached.append(cell_index),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from accelerate import Accelerator
 
@@ -29,6 +30,7 @@ def arguments(line: list[str] | None = None) -> argparse.Namespace:
 def main(line: list[str] | None = None) -> None:
     """Train and save; every process trains, the first one speaks and writes."""
     given = arguments(line)
+    Path(given.out).mkdir(parents=True, exist_ok=True)  # where it cannot be, that is said before anything is learned
     pictures, maps, prompts = controlnet.read_pairs(given.pairs)
     first = Accelerator().is_main_process  # before the pipeline, so that each process has a card of its own
     changes = {name: getattr(given, name) for name in FIELDS if getattr(given, name) is not None}
@@ -43,7 +45,8 @@ def main(line: list[str] | None = None) -> None:
     run = controlnet.train(pipe, controlnet.copy_of(pipe), pairs, config, watch)
     if first:
         run.net.type(pipe.unet.dtype).save_pretrained(given.out)
-        env.say(f"{given.out}: a ControlNet after {config.max_train_steps} steps")
+        unfinished = "" if run.finished else ", unfinished: the same command goes on"
+        env.say(f"{given.out}: a ControlNet{unfinished}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def read_pairs(folder: str | Path) -> tuple[list[Path], list[Path], list[str]]:
     pictures, maps, prompts = map(list, zip(*found, strict=True))
     for path in (*pictures, *maps):
         if not path.is_file():
-            raise FileNotFoundError(f"{INDEX} names {path.relative_to(folder).as_posix()!r}, which is not there.")
+            raise FileNotFoundError(f"{INDEX} names {os.path.relpath(path, folder)!r}, which is not there.")
     return pictures, maps, prompts
 
 
@@ -61,6 +62,8 @@ def _lines(index: Path) -> Iterator[tuple[Path, Path, str]]:
             continue
         try:
             target, source, prompt = (json.loads(line)[key] for key in KEYS)
+            if not all(isinstance(value, str) for value in (target, source, prompt)):
+                raise TypeError
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"Line {number} of {INDEX} is no pair: it needs {', '.join(KEYS)}, as JSON.") from None
         yield index.parent / target, index.parent / source, prompt

@@ -101,8 +101,8 @@ def train(
 ) -> Run:
     """Train a ControlNet on pairs, all else of the pipeline locked.
 
-    What is drawn belongs to the step: the same call goes on where an earlier one was stopped or killed, and comes to
-    the same net as if nothing had happened.
+    What is drawn belongs to the step: the same call, with a net as it was at first, goes on where an earlier one was
+    stopped or killed, and comes to the same net as if nothing had happened.
 
     Args:
         pipe: a Stable Diffusion; its weights stay as they are.
@@ -114,7 +114,8 @@ def train(
         folder: keeps checkpoint and log. None: with `ControlPairs` a folder of the cache, deleted when the plan is
             finished; with others nothing is kept.
         minutes: stop after this long.
-        timesteps: draws the noise steps; None is uniform. It is not told apart by the cache's folder.
+        timesteps: draws the noise steps; None is uniform. A function cannot be told from another one, so with it
+            nothing is kept unless `folder` says where.
 
     Returns:
         The averaged network, the log, and whether the plan was finished.
@@ -127,13 +128,15 @@ def train(
     config = config or ControlNetTrainingConfig.for_lane(catalog.lane_of(pipe))
     check_config(config)
     with ExitStack() as stack:
-        where = _folder(folder, net, pairs, config) or Path(stack.enter_context(TemporaryDirectory()))
-        loop = Loop(where, {"net": net}, _plan(config), catalog.lane_of(pipe), optimizers(config))
-        stack.enter_context(locked(pipe, net, config.gradient_checkpointing))
-        for part in (pipe.unet, pipe.text_encoder):
-            part.to(loop.device)
+        where = _folder(folder, net, pairs, config, timesteps) or Path(stack.enter_context(TemporaryDirectory()))
+        lane = catalog.lane_of(pipe)
+        device = training.device_for(lane)
+        for part in (pipe.unet, pipe.text_encoder, net):
+            part.to(device)
         height, width = pairs.draw(1, step_generator(0, 0)).hint.shape[2:]
-        training.check_memory(memory_gb(pipe, net, config, height, width), loop.device.type, advice(config))
+        training.check_memory(memory_gb(pipe, net, config, height, width), device.type, advice(config))
+        loop = Loop(where, {"net": net}, _plan(config), lane, optimizers(config))
+        stack.enter_context(locked(pipe, net, config.gradient_checkpointing))
         progress = ControlNetProgress(pipe, loop.average["net"], config.max_train_steps)
         loss = _loss_of(loop, pairs, ControlNetLoss(pipe, net, config), timesteps)
         finished = loop.run(loss, minutes, watch=lambda loss: _tell(watch, progress, loop, loss))
@@ -169,9 +172,11 @@ def _tell(watch: Watch | None, progress: ControlNetProgress, loop: Loop, loss: f
     return progress.stopped
 
 
-def _folder(folder: str | Path | None, net, pairs: PairSource, config: ControlNetTrainingConfig) -> Path | None:
+def _folder(
+    folder: str | Path | None, net, pairs: PairSource, config: ControlNetTrainingConfig, timesteps: Timesteps | None
+) -> Path | None:
     """Find the folder of this very run, where its pairs can be told from others; None where nothing is kept."""
-    if not isinstance(pairs, ControlPairs):
+    if not isinstance(pairs, ControlPairs) or (timesteps and not folder):
         return Path(folder) if folder else None
     digest = hashlib.sha256(f"{config}{pairs.digest()}".encode())
     for tensor in net.state_dict().values():

@@ -143,7 +143,7 @@ RUN = {
     "judge": _judge, "card": _card, "maps": _maps, "reader": _reader, "depth": _depth, "control": _control,
     "loras": _loras,
 }  # fmt: skip
-STAGES = tuple(RUN)  # what `make models` runs; of those below one waits for a person, two only measure
+STAGES = tuple(RUN)  # what `make models` runs; of those below one waits for a person, the others measure
 RUN |= {"eye": _eye, "gain": _gain, "yardstick": _yardstick}
 
 

@@ -70,11 +70,9 @@ class DecoderPairs:
     """Latents, as the base leaves them for its own world, and the pictures they stand for."""
 
     def __init__(self, unet, encoder, tokenizer):
-        mark = autoencoder.mark(autoencoder.trained().encoder)
         self.worlds = {}
         for seed in (data.TRAIN, data.DECODER):
-            numbers = [n for n in data.shards(seed) if latents.path(mark, seed, n).exists()][:MOST]
-            if numbers:
+            if numbers := latents.encoded(seed)[:MOST]:
                 pictures = np.concatenate([data.read_shard(seed, n).pictures() for n in numbers])
                 self.worlds[seed] = latents.load(tokenizer, seed, numbers), pictures
         self.unet, self.encoder = unet, encoder

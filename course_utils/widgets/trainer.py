@@ -8,6 +8,7 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,10 @@ class TrainerPanel(TrainingView):
 
     def _answer(self, act: Callable[[], None]) -> Callable[[Any], None]:
         def handle(message: Any) -> None:
-            act()
+            try:
+                act()
+            except Exception as problem:  # whatever it is, the learner reads it beside the button
+                self._fail(problem)
             self._outbox.flush()
 
         return handle
@@ -85,16 +89,16 @@ class TrainerPanel(TrainingView):
     def _start(self) -> None:
         if self.runner.running:
             return
-        config = controlnet.ControlNetTrainingConfig(
-            **vars(self._config) | {"max_train_steps": self.steps.value, "seed": self.seed.value}
-        )
+        config = replace(self._config, max_train_steps=self.steps.value, seed=self.seed.value)
+        size = {"height": self._image.height, "width": self._image.width}
+        self._folder.mkdir(parents=True, exist_ok=True)  # where it cannot be, that is said before anything is learned
         stops, self.problem = stops_of(config.max_train_steps), None
         self.begin(config.max_train_steps, "Copying the encoder ...")
 
         def job(stop: threading.Event) -> None:
             def watch(progress: controlnet.ControlNetProgress) -> None:
                 wanted = progress.step in stops
-                self.step(progress, progress.sample(self._prompt, image=self._image) if wanted else None)
+                self.step(progress, progress.sample(self._prompt, image=self._image, **size) if wanted else None)
                 if stop.is_set():
                     progress.stop()
 
@@ -102,14 +106,17 @@ class TrainerPanel(TrainingView):
                 own = self._own()
                 self.run = controlnet.train(own, controlnet.copy_of(own), self._pairs, config, watch)
                 self._keep()
-            except Exception as problem:  # whatever it is, the learner reads it beside the button
-                self.problem = problem
-                self.failed(reason(problem))
+            except Exception as problem:
+                self._fail(problem)
             finally:
                 self._busy(False)
 
         self._busy(True)
         self.runner.start(job)
+
+    def _fail(self, problem: Exception) -> None:
+        self.problem = problem
+        self.failed(reason(problem))
 
     def _own(self) -> DiffusionPipeline:
         """Return a pipeline with the same weights, which may be locked: other cells go on undisturbed."""
@@ -119,7 +126,6 @@ class TrainerPanel(TrainingView):
 
     def _keep(self) -> None:
         """Write what was learned as plain diffusers reads it, in one file to be taken home."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         self.path = free(self._folder / "controlnet.zip")
         with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(self.path, "w") as file:
             self.run.net.save_pretrained(folder)

@@ -32,7 +32,7 @@ def graded(path):
 
 def test_a_finished_and_a_half_finished_notebook(tmp_path, capsys):
     done = write(tmp_path / "done.ipynb", FIRST, 'checks.check("00.1", "a cat")', PROMPT, NOISE)
-    half = write(tmp_path / "half.ipynb", FIRST, 'checks.check("00.1", "a cat")', "1 / 0", NOISE)
+    half = write(tmp_path / "half.ipynb", FIRST, 'checks.check("00.1", "a cat")', "1 / 0", NOISE, 'print("mine")')
     before = half.read_bytes()
     out = tmp_path / "grades.json"
     assert grading.main([str(done), str(half), "--out", str(out)]) == 0
@@ -43,6 +43,7 @@ def test_a_finished_and_a_half_finished_notebook(tmp_path, capsys):
     }  # fmt: skip
     assert first["right"] == 2 and first["exercises"] == 3
     assert second["answers"]["00.1"]["result"] == "not yet" and second["answers"]["00.1"]["message"]
+    assert "mine" not in second["answers"]["00.2"]["message"]
     assert second["answers"]["00.2"]["result"] == "right", "a cell that stops does not stop the next"
     assert second["stopped"] == [{"cell": 3, "error": "ZeroDivisionError: division by zero"}]
     assert half.read_bytes() == before and "2 of 3 right" in capsys.readouterr().out
@@ -52,6 +53,9 @@ def test_what_never_ends_is_interrupted_and_a_dead_kernel_is_told(tmp_path):
     loop = write(tmp_path / "loop.ipynb", FIRST, "while True: pass", PROMPT)
     result = grading.grade(loop, cell_s=3)
     assert result["answers"]["00.1"]["result"] == "right" and result["stopped"][0]["error"].startswith("KeyboardInt")
+    stubborn = "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except KeyboardInterrupt:\n        pass"
+    result = grading.grade(write(tmp_path / "stubborn.ipynb", FIRST, PROMPT, stubborn, NOISE), cell_s=2)
+    assert result["answers"]["00.1"]["result"] == "right" and result["stopped"][-1]["cell"] == 3
     dead = write(tmp_path / "dead.ipynb", FIRST, PROMPT, "import os; os._exit(1)", NOISE)
     result = grading.grade(dead)
     assert result["answers"]["00.1"]["result"] == "right" and result["answers"]["00.2"]["result"] == "not asked"

@@ -104,6 +104,7 @@ def test_a_number_in_the_text_is_what_the_cells_before_it_measured(source):
 def test_a_text_is_its_source_with_the_places_filled():
     assert fill.fits("It comes in 75% of 4.", "It comes in {{rate:.0%}} of {{n}}.") and fill.fits("a (b)", "a (b)")
     assert not fill.fits("It goes in 75% of 4.", "It comes in {{rate:.0%}} of {{n}}.")
+    assert not fill.fits("It comes in {{rate:.0%}} of {{n}}.", "It comes in {{rate:.0%}} of {{n}}."), "never filled"
     assert not fill.fits("It comes in of 4.", "It comes in {{rate:.0%}} of {{n}}.")
 
 

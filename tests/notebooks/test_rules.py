@@ -116,7 +116,9 @@ def test_notebook_was_built_from_this_source(source):
         "the notebook was edited by hand"
     )
     for cell, source_cell in zip(built, sources, strict=True):
-        assert fill.fits(cell.source, source_cell.source), f"edited by hand: {cell.source[:60]!r}"
+        text = cell.cell_type == "markdown"
+        same = fill.fits(cell.source, source_cell.source) if text else cell.source == source_cell.source
+        assert same, f"edited by hand: {cell.source[:60]!r}"
 
 
 @BUILT

@@ -106,3 +106,9 @@ def test_noise_is_drawn_on_the_cpu(root):
     """So a seed means the same picture on every device."""
     elsewhere = re.compile(r"Generator\((?!\)|\"cpu\"\))")
     assert not [path.name for path in _sources(root) if elsewhere.search(path.read_text())]
+
+
+def test_a_card_goes_before_a_macs_gpu(pretend, monkeypatch):
+    pretend("mps")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert {env.choose_device(lane) for lane in env.LANES} == {"cuda"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import lru_cache
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,9 +50,9 @@ def words_of(made: clay.Render, index: int) -> str:
 
 
 @lru_cache(maxsize=1)
-def pairs_of(pipe: StableDiffusionPipeline, count: int) -> controlnet.ControlPairs:
+def pairs_of(count: int) -> controlnet.ControlPairs:
     """Render and encode pairs; each also in a mirror."""
-    parts = []
+    pipe, parts = catalog.load("text2img", "clay"), []
     for index in range(count):
         made = clay.render(clay.scene(WORLD, index))
         picture, prompt = Image.fromarray(made.image), words_of(made, index)
@@ -135,17 +136,11 @@ def _learned(job: Job) -> list[dict]:
             row = {"arm": arm, "seed": seed, "step": progress.step, "loss": mean}
             rows.append({**row, "reached": reached(pipe, progress.net)})
 
-    pairs = pairs_of(pipe, int(arm.removesuffix(" pairs").replace(",", "")) if arm.endswith(" pairs") else PAIRS)
+    pairs = pairs_of(int(arm.removesuffix(" pairs").replace(",", "")) if arm.endswith(" pairs") else PAIRS)
     noise: Callable | None = large_first if arm == "large noise steps first" else None
-    controlnet.train(pipe, _start(pipe, arm, seed), _Fresh(pairs), config, watch, timesteps=noise)
+    with TemporaryDirectory() as folder:  # a job that begins anew does not go on from an earlier one's checkpoint
+        controlnet.train(pipe, _start(pipe, arm, seed), pairs, config, watch, folder, timesteps=noise)
     return rows
-
-
-class _Fresh:
-    """Pairs without a digest: a job that begins anew shall not go on from an earlier one's checkpoint."""
-
-    def __init__(self, pairs: controlnet.ControlPairs):
-        self.draw = pairs.draw
 
 
 def _jobs(name: str) -> Callable[[], dict[str, Job]]:
