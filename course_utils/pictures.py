@@ -179,6 +179,14 @@ def _reduced(picture: Image.Image, factor: int, shown: str, ground: str) -> Imag
     return with_notes(out, *dict.fromkeys(note for band in bands for note in notes(band)))
 
 
+def _layer(picture: Image.Image, shown: str) -> Image.Image:
+    """Return a picture with its transparency as RGBA."""
+    try:
+        return picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
+    except ValueError as error:  # older PIL looks at a palette's transparent colour only now
+        raise ValueError(f"{shown} has a transparent colour that is none ({error}); save it as PNG.") from error
+
+
 def _flat(picture: Image.Image, shown: str, ground: str) -> Image.Image:
     """Return a new RGB picture without transparency; PIL alone would cut 16 bits and floats off at 255."""
     if picture.mode.startswith("I"):
@@ -190,7 +198,7 @@ def _flat(picture: Image.Image, shown: str, ground: str) -> Image.Image:
             return picture.convert("RGB")
         except ValueError as error:  # a mode that nearly nobody has met, such as LAB
             raise ValueError(f"{shown} has the mode {picture.mode!r}; save it as RGB.") from error
-    layer = picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
+    layer = _layer(picture, shown)
     flat = Image.alpha_composite(Image.new("RGBA", picture.size, ground), layer).convert("RGB")
     with_notes(flat, *notes(picture))
     if ground != "white" and layer.getchannel("A").getextrema()[0] < 255:

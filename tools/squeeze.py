@@ -25,7 +25,7 @@ def main() -> None:
     """Squeeze all sources."""
     for source in sorted((WIDGETS / "source").glob("*.js")):
         script = subprocess.run(SQUEEZE, input=source.read_bytes(), check=True, capture_output=True).stdout.decode()
-        (WIDGETS / source.name).write_text(first_line(source) + script)
+        (WIDGETS / source.name).write_text(first_line(source) + script, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -212,8 +212,8 @@ def _check_room(kind: str, lane: str, controls: int) -> None:
     device = env.choose_device(lane)
     if device != "cuda" or lane != "sd15":
         return
-    mine = [*_kept.values(), *list(_nets.values())[:controls]]  # there already, or it goes for what comes
-    free_gb = env.free_memory(device) / env.GIB + sum(weights_gb(one) - weights_gb(one, device) for one in mine)
+    held = [*_kept.values(), *list(_nets.values())[:controls]]  # there already, or it goes for what comes
+    free_gb = env.free_memory(device) / env.GIB + sum(weights_gb(model) - weights_gb(model, device) for model in held)
     needed_gb = UNET_GB + CONTROL_GB * controls + LEAST_GB
     if needed_gb > free_gb:
         many, less = (f" with {controls} controls", " Use fewer controls at once.") if controls > 1 else ("", "")

@@ -70,12 +70,12 @@ def read(
     """
     notes: list[str] = []
     frame = _frame(_parsed(source), notes)
-    persons = [_parts(person, index, notes) for index, person in enumerate(_persons(frame))]
-    persons = [person for person in persons if any((points[:, 2] > 0).any() for points in person.values())]
+    persons = {index: _parts(person, index, notes) for index, person in enumerate(_persons(frame))}
+    persons = {k: person for k, person in persons.items() if any((part[:, 2] > 0).any() for part in person.values())}
     if not persons:
         notes.append("Nobody is in this file: every point is missing.")
-    canvas = _canvas(frame, persons, (height, width), notes)
-    people = [_skeleton(person, index, canvas) for index, person in enumerate(persons)]
+    canvas = _canvas(frame, list(persons.values()), (height, width), notes)
+    people = [_skeleton(person, index, canvas) for index, person in persons.items()]
     return PoseFile(people, *canvas, [*dict.fromkeys(notes)])
 
 

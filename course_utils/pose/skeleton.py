@@ -42,9 +42,9 @@ class Skeleton:
                 raise ValueError(f"{part} has shape {points.shape}; give ({count}, 3): column, row, seen.")
             if not np.isfinite(points).all():
                 raise ValueError(f"{part}[{_first(~np.isfinite(points).all(1), part)}] is not finite.")
-            if not np.isin(points[:, 2], (0, 1)).all():
-                where = _first(~np.isin(points[:, 2], (0, 1)), part)
-                raise ValueError(f"{part}[{where}] has seen={points[:, 2].max():g}; it is 1 or 0.")
+            wrong = ~np.isin(points[:, 2], (0, 1))
+            if wrong.any():
+                raise ValueError(f"{part}[{_first(wrong, part)}] has seen={points[wrong, 2][0]:g}; it is 1 or 0.")
             object.__setattr__(self, part, points)
 
     @property

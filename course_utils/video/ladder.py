@@ -16,7 +16,7 @@ from ..catalog.samplers import afresh
 from ..validation import Range, Share, check_config
 from .measures import encode
 from .noise import carried_noise, smeared_noise, white_noise
-from .steady import blend, cross_frame, median, pull
+from .steady import blend, cross_frame, median_at, pull
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -195,7 +195,7 @@ def _warped_latents(run: _Run) -> Frames:
 
         def after(step: int, latents: torch.Tensor, numbers: list[int] = numbers) -> None:
             if step < until:
-                blend(latents, lambda place: place - 1 if place else None, run.clip, numbers)
+                blend(latents, run.clip, numbers)
 
         yield from run.batch(numbers, [run.first_noise] * len(numbers), after)[old:]
 
@@ -233,7 +233,13 @@ def invert(pipe: DiffusionPipeline, frame: Image.Image, num_inference_steps: int
 
 
 def _then_median(base: str, run: _Run) -> Frames:
-    yield from median([*RUNGS[base](run)], run.clip, run.config.radius)
+    done, radius = [], run.config.radius
+    for frame in RUNGS[base](run):
+        done.append(frame)
+        if len(done) > radius:  # all that count for this one are there
+            yield median_at(done, run.clip, len(done) - 1 - radius, radius)
+    for k in range(max(0, len(done) - radius), len(done)):
+        yield median_at(done, run.clip, k, radius)
 
 
 RUNGS: dict[str, Callable[[_Run], Frames]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -52,15 +52,17 @@ def median(frames: Sequence[Image.Image], clip: Clip, radius: int = 2) -> list[I
         clip: knows the motion.
         radius: frames before and after that count.
     """
-    out = []
-    for k in range(len(frames)):
-        near = [j for j in range(max(0, k - radius), min(len(frames), k + radius + 1)) if j != k]
-        stack = [np.asarray(frames[k], np.float32)]
-        for j in near:
-            flow, visible = clip.flow(k, j)
-            stack.append(np.where(visible[..., None], pull(frames[j], flow), np.nan))
-        out.append(Image.fromarray(np.nanmedian(stack, axis=0).round().astype(np.uint8)))
-    return out
+    return [median_at(frames, clip, k, radius) for k in range(len(frames))]
+
+
+def median_at(frames: Sequence[Image.Image], clip: Clip, k: int, radius: int = 2) -> Image.Image:
+    """Take the median for frame `k` alone; those before and after that count have to be there."""
+    near = [j for j in range(max(0, k - radius), min(len(frames), k + radius + 1)) if j != k]
+    stack = [np.asarray(frames[k], np.float32)]
+    for j in near:
+        flow, visible = clip.flow(k, j)
+        stack.append(np.where(visible[..., None], pull(frames[j], flow), np.nan))
+    return Image.fromarray(np.nanmedian(stack, axis=0).round().astype(np.uint8))
 
 
 @contextmanager
@@ -108,27 +110,24 @@ def to_latents(flow: np.ndarray, visible: np.ndarray, factor: int) -> tuple[np.n
     return cells.astype(np.float32), visible.reshape(height, factor, width, factor).mean((1, 3)) > 0.5
 
 
-def blend(latents: torch.Tensor, source: Callable[[int], int | None], clip: Clip, numbers: Sequence[int]) -> None:
-    """Put other frames' latents, pulled along the motion, in place of a batch's own, where they show the same point.
+def blend(latents: torch.Tensor, clip: Clip, numbers: Sequence[int]) -> None:
+    """Put the latents of the frame before (pulled along the motion) in place of a frame's own where both show a point.
 
     In place, frame after frame, so that a frame takes what the one before it took (LatentWarp, 2023). The nearest
     cell is taken, not a mean of four: a mean of noise is no noise any more.
 
     Args:
         latents: [frame, channel, latent_h, latent_w].
-        source: from a place in the batch to the place to take from, or None.
         clip: knows the motion.
         numbers: of the clip's frames in the batch.
     """
     factor = clip.size[0] // latents.shape[-2]
-    for place, number in enumerate(numbers):
-        if (other := source(place)) is None:
-            continue
-        flow, visible = to_latents(*clip.flow(number, numbers[other]), factor)
+    for place in range(1, len(numbers)):
+        flow, visible = to_latents(*clip.flow(numbers[place], numbers[place - 1]), factor)
         height, width = visible.shape
         row, column = np.mgrid[:height, :width]
         row = np.clip(np.rint(row + flow[..., 1]).astype(int), 0, height - 1)
         column = np.clip(np.rint(column + flow[..., 0]).astype(int), 0, width - 1)
-        moved = latents[other][:, torch.from_numpy(row), torch.from_numpy(column)]
+        moved = latents[place - 1][:, torch.from_numpy(row), torch.from_numpy(column)]
         mask = torch.from_numpy(visible).to(latents.device)
         latents[place] = torch.where(mask, moved, latents[place])

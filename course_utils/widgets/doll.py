@@ -122,7 +122,7 @@ class Doll(anywidget.AnyWidget):
         return clay.render(pose.scene_of(self.state, self.place), height or self.height, width or self.width)
 
     def load(self, source: Any) -> list[str]:
-        """Pose the doll as a file says it: its own, or people of any program, whose depth is guessed.
+        """Pose the doll as people in a file stand, of any program; their depth is guessed.
 
         Args:
             source: whatever `pose.read` takes.
@@ -172,7 +172,9 @@ class Doll(anywidget.AnyWidget):
 
     def _opened(self, change: Any) -> None:
         def open_it() -> None:
-            self.problem = " ".join(self.load(change["new"]["text"]))  # what had to be guessed is said too
+            self.problem = " ".join(
+                self.load(change["new"]["text"].encode())
+            )  # what was guessed; bytes are never a path
 
         if change["new"]:
             self._try(open_it)

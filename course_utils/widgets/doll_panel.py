@@ -152,7 +152,8 @@ def doll_panel(
     start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
     weights = {"openpose": 1.0} if weights is None else dict(weights)
     check_controls("controlnet", list(weights), given=False)
-    names = [name for name in MAPS if name in catalog.control_names(start["lane"])]
+    offered = catalog.control_names(start["lane"])
+    names = [*weights, *(name for name in MAPS if name not in weights and name in offered)]
     doll = Doll(people, start["height"], start["width"])
 
     def pipe_for(settings: DollSettings) -> DiffusionPipeline:

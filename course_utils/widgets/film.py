@@ -20,8 +20,8 @@ from .browser import Download, Upload
 from .panel import Panel
 from .parts import LABELS, Message, classed, indented, reason
 from .picture_knob import AT_ONCE, Thumbnails
-from .pictures import INPUTS
-from .record import KEY, Settings, Shot, slug, write
+from .pictures import INPUTS, keep
+from .record import KEY, Settings, Shot, slug
 from .running import own_model, own_pipeline
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ClipSource:
     words: str = "a man in the garden"
     motion: Annotated[str, Choice(tuple(MOTIONS))] = "walk"
     file: str = ""
-    frames: Annotated[int, Range(1)] = 8
+    frames: Annotated[int, Range(2, video.clips.MOST)] = 8
     own: bool = False
 
     def __post_init__(self) -> None:
@@ -149,7 +149,7 @@ class ClipKnob(VBox):
         self.error.say(AT_ONCE, self.upload.problem)
         if not self.upload.problem and (data := self.upload.take()):
             try:
-                self.file.value = write(bytes(data), self._folder / INPUTS, Path(self.upload.name).name).as_posix()
+                self.file.value = keep(bytes(data), self.upload.name, self._folder / INPUTS)
             except OSError as problem:
                 self.error.say(AT_ONCE, reason(problem))
 

@@ -282,7 +282,9 @@ def test_each_half_of_guidance_looks_into_itself(pipe):
         pass
 
 
-def test_whoever_stops_keeps_the_finished_frames(pipe, clip):
+@pytest.mark.parametrize(("rung", "finished"), [("alone", 2), ("warped, then median", 1)])
+def test_whoever_stops_keeps_the_finished_frames(pipe, clip, rung, finished):
+    """A median over time gives a frame as soon as the frames that count for it are there."""
     steps = []
 
     def on_step():
@@ -292,10 +294,10 @@ def test_whoever_stops_keeps_the_finished_frames(pipe, clip):
 
     kept = []
     with pytest.raises(InterruptedError):
-        for frame in video.paint(pipe, clip, clip.maps("depth"), "a car", "alone",
-                                 video.FilmConfig(num_inference_steps=2), on_step):  # fmt: skip
+        for frame in video.paint(pipe, clip, clip.maps("depth"), "a car", rung,
+                                 video.FilmConfig(num_inference_steps=2, radius=1), on_step):  # fmt: skip
             kept.append(frame)
-    assert len(kept) == 2
+    assert len(kept) == finished
 
 
 def test_a_rung_or_maps_that_do_not_fit_say_so(pipe, clip):
@@ -313,3 +315,11 @@ def test_the_catalogue_gives_img2img_with_control_on_the_same_parts(both_kinds, 
     assert image.size == SIZE[::-1]
     with pytest.raises(ValueError, match="controlnet_img2img.*needs control"):
         catalog.load("controlnet_img2img", "clay")
+
+
+def test_a_median_that_comes_frame_by_frame_is_the_same(pipe, clip):
+    config = video.FilmConfig(num_inference_steps=2, radius=1)
+    maps = clip.maps("depth")
+    whole = video.median(list(video.paint(pipe, clip, maps, "a car", "all", config)), clip, 1)
+    flowing = video.paint(pipe, clip, maps, "a car", "all, then median", config)
+    assert all(np.array_equal(a, b) for a, b in zip(whole, flowing, strict=True))

@@ -110,6 +110,14 @@ def test_a_file_of_points_becomes_a_doll(doll):
     assert curl[1] < 0.4 and curl[2] < 0.4 and min(curl[3:]) > 0.5, "victory"
 
 
+def test_a_file_that_names_a_path_is_text_and_opens_nothing(doll, tmp_path):
+    secret = tmp_path / "pose.json"
+    secret.write_text('{"people": []}')
+    before = doll.state
+    doll.file = {"name": "x.json", "text": str(secret), "number": 1}
+    assert "no JSON" in doll.problem and doll.state == before
+
+
 def test_what_had_to_be_guessed_of_a_file_is_said(doll):
     (person,) = json.loads(pose.write(doll.people, 256, 256))["people"]
     body = person["pose_keypoints_2d"]

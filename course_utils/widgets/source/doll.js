@@ -508,12 +508,13 @@ function render({ model, el }) {
     opener.value = ""; // or the same file could not be chosen again
     try {
       take(JSON.parse(text).doll);
-      commit();
     } catch { // no doll's: Python reads it, or says what is wrong
       model.set("problem", `${file.name} holds no doll; Python may know how to read it.`);
       model.set("file", { name: file.name, text, number: (model.get("file").number ?? 0) + 1 });
       model.save_changes();
+      return;
     }
+    commit();
   });
 
   // Below the stage: poses, the hand close up, the body
