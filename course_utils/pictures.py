@@ -183,7 +183,7 @@ def _layer(picture: Image.Image, shown: str) -> Image.Image:
     """Return a picture with its transparency as RGBA."""
     try:
         return picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
-    except ValueError as error:  # older PIL looks at a palette's transparent colour only now
+    except (TypeError, ValueError) as error:  # older PIL looks at the transparent colour only now
         raise ValueError(f"{shown} has a transparent colour that is none ({error}); save it as PNG.") from error
 
 

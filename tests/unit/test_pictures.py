@@ -166,6 +166,17 @@ def test_a_map_on_transparent_ground_lies_on_black_and_says_so():
     )
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "I;16", "P"])
+@pytest.mark.parametrize("colour", [b"", b"\0", b"\0\0\0", "x", None, -1, 300, 1.5, (1, 2, 3), (1,), []])
+def test_a_transparent_colour_is_heeded_or_refused_by_name(mode, colour):
+    picture = Image.new(mode, (3, 3))
+    picture.info["transparency"] = colour
+    try:
+        assert pictures.as_picture(picture, "argument", smallest=1).size == (3, 3)
+    except ValueError as refusal:
+        assert str(refusal).startswith("argument has a transparent colour that is none")
+
+
 def test_a_mask_heeds_its_alpha_and_any_mode():
     marked = np.zeros((20, 30), bool)
     marked[5:9, 5:9] = True
