@@ -73,7 +73,7 @@ plots.described(
 seeds = {seed: paint("a black cat on the beach", seed) for seed in range(4)}
 plots.described(
     plots.strip(list(seeds.values()), [f"seed {seed}" for seed in seeds], size=(192, 192)),
-    "Four pictures from the same words and four seeds: the cat, its place and the light change with the seed.",
+    "Four pictures from the same words and four seeds: its pose, its tail and how near it is change with the seed.",
 )
 
 # %% [markdown]
@@ -333,7 +333,7 @@ checks.check("00.3", share)
 # ## The panel
 #
 # The same call, with knobs: type, press **Generate**, watch the picture form, press **Stop** if you have seen enough.
-# Below the picture stands the Python that makes it again. The code presses the button once for you.
+# Folded away at the end stands the Python that makes it again. The code presses the button once for you.
 
 # %% tags=["widget", "nbval-ignore-output"]
 panel = widgets.text2img_panel(pipe, runtime, prompt="a lion with a crown in the garden")

@@ -223,7 +223,7 @@ assert error[20] < error[8] < error[2]
 images = [image.astype(np.uint8) for image in stepped.values()]
 plots.described(
     plots.strip(images, [f"{count} steps" for count in counts], size=(180, 180)),
-    "One seed with 2, 4, 8, 20 and 40 steps: mush, then shapes, then a picture that hardly changes any more.",
+    "One seed with 2, 4, 8, 20 and 40 steps: what is on it comes and goes at first, then it hardly changes any more.",
 )
 
 # %% [markdown]
@@ -237,11 +237,12 @@ walked = [catalog.with_scheduler(pipe, name) and paint(prompt, seed=1, num_infer
 catalog.with_scheduler(pipe, "ddim")
 plots.described(
     plots.strip(walked, names, size=(150, 150)),
-    "One seed, eight steps, six schedulers: mostly the same composition, more or less finished.",
+    "One seed, eight steps, six schedulers: the same place and light; a clock is there or not, finished or not.",
 )
 
 # %% [markdown]
-# A better walk, a finer picture. But the words are heard by the UNet alone: a scheduler does not read.
+# A better walk, a finer picture. The words are heard by the UNet alone: a scheduler does not read. But where it is
+# undecided which thing comes, as here, another walk may decide otherwise.
 #
 # `ddim` draws nothing at random, so it was good to read. The clay model ships with `ddpm`, the oldest of all: it adds
 # a little fresh noise at each step, so the UNet looks again at what it has just painted, and may mend it.
@@ -264,7 +265,7 @@ plots.described(
 
 # %% [markdown]
 # Such a list of things is a lottery, and everyone who has used one of these models knows it. You write two things and
-# get one. You write a red clock and a blue bench, and the clock is blue.
+# get one. You write a red clock and a blue bench, and one is missing, or, with Stable Diffusion, the clock is blue.
 #
 # Anybody can show you the good ones. We count. The judge looks at each picture, and each gets one of four verdicts.
 # (The judge errs too: its card, `assets/models/clay-judge/README.md`, says how often.)
@@ -349,7 +350,7 @@ single = [
 print("right when asked for alone:", metrics.rate(single) if single else "not known on this lane")
 plots.described(
     plots.strip(sum(alone.values(), []), size=(100, 100)),
-    "Five pictures of a red clock and five of a blue bench, each asked for alone: nearly all are right.",
+    "Five pictures of a red clock and five of a blue bench, each asked for alone.",
 )
 
 # %% tags=["check"]
@@ -360,8 +361,8 @@ if runtime.lane == "clay":
     assert kinds["missing"] > kinds["swapped"] + kinds["leaked"], "clay mostly forgets"
 
 # %% [markdown]
-# Alone they come out nearly always. So it knows the words. It is the *sentence* that gets lost. Exchange the two
-# colours in the prompt, keep the seeds, and look at the same noise once more:
+# The line above says how often they come out alone. So it knows the words. Together one of them often gets lost.
+# Exchange the two colours in the prompt, keep the seeds, and look at the same noise once more:
 
 # %%
 exchanged = "a blue clock and a red bench"
@@ -369,12 +370,15 @@ pairs = [[tickets[seed] for seed in range(4)], [paint(exchanged, seed) for seed 
 asked = ["red clock, blue bench", "blue clock, red bench"]
 plots.described(
     plots.sweep(pairs, asked, [f"seed {seed}" for seed in range(4)], size=(150, 150)),
-    "Four seeds, above with a red clock and a blue bench asked for, below with the colours exchanged. If the sentence "
-    "bound the colours, each lower picture would be the upper one with its colours exchanged.",
+    "Four seeds, above with a red clock and a blue bench asked for, below with the colours exchanged. The colours "
+    "follow the words; places and sizes change, and a thing may be lost or found.",
 )
 
 # %% [markdown]
-# Nothing in the machine ties a colour to a thing. The words come in as a row of vectors, and every place of the
+# Here the colours follow the words, but no picture is the other one with its colours exchanged: a word more or less
+# moves everything, and may decide whether a thing comes at all.
+#
+# Nothing in Stable Diffusion ties a colour to a thing. The words come in as a row of vectors, and every place of the
 # picture may look at every one of them. "Red" is looked at by the clock, and by whatever else is near. If the bench
 # looks too, it turns red: the colour has **leaked**. And if one thing has taken the whole picture in the first steps,
 # the other finds no place any more: it is **missing**, and nobody in the loop notices. No rule, no second look. (Clay
@@ -536,7 +540,8 @@ checks.check("01.5", tickets_needed)
 # ## To take with you
 #
 # - A picture is noise from which a UNet takes the noise away, in small steps, pulled towards the words by guidance.
-# - Steps, scheduler and guidance change how well a picture is painted. The seed decides what is on it.
+# - Steps, scheduler and guidance change how well a picture is painted, and, where much is undecided, what is on it.
+#   Most of that the seed decides.
 # - A prompt with two things and two colours is a lottery. You know the odds, with their interval: the baseline.
 #
 # **Next:** lesson 02, image to image. If words are not enough, show a picture.

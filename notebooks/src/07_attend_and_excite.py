@@ -430,7 +430,7 @@ if runtime.lane == "clay":
     print(f"{sum(again)} of {len(again)} pictures show what their rows say")
     assert sum(again) >= 14, "this computer's table would not be the one that ships"
 plots.described(
-    plots.sweep(list(sample.values()), list(sample), [" + ".join(words) for words in nouns.values()],
+    plots.sweep(list(sample.values()), list(sample), ["\n".join(words) for words in nouns.values()],
                 size=(100, 100)),
     "Eight of the paper's prompts with seed 0, above without, below with Attend-and-Excite.",
 )  # fmt: skip
@@ -440,7 +440,7 @@ plots.described(
 #
 # The loss asks that *some place* looks at "crown". It does not ask who wears it. It asks that some place looks at
 # "clock"; that "red" is looked at from the same place it never asks. So it has no hold on **possession**, and no
-# direct one on **colours**. On clay these lines hardly moved: too few colours leak to tell. For the large model others
+# direct one on **colours**. On clay the table cannot tell: too few colours leak. For the large model others
 # counted: colours leaked in 88.5 % of the pictures without and in 64.5 % with it. Asked for *X wearing Y*, Y was
 # missing in 31.5 % and in 7.5 %, but Y was not X's in 52.5 % and still in 51.5 %. The thing comes, but to anyone.
 #

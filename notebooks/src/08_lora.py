@@ -61,7 +61,7 @@ robot = personalize.subject("robot", 0, colour, tests=0, height=settings["height
 plain = {seed: paint(f"a {trigger}", seed) for seed in range(5)}
 plots.described(
     plots.sweep([list(plain.values()), [one.picture for one in robot.train]], ["asked for", "shown"],
-                [" ".join(one.caption.split()[-3:]) for one in robot.train], size=(130, 130)),
+                ["shown\n" + " ".join(example.caption.split()[-3:]) for example in robot.train], size=(130, 130)),
     "Above, five pictures that the model makes of 'a sks robot'. Below, the five that it shall learn from: one boxy "
     "orange robot at five places, in three of them with something beside it.",
 )  # fmt: skip

@@ -12,9 +12,9 @@
 # - tell an arm before the body from one behind it, which no skeleton can;
 # - turn a figure round, and measure whether the model turns it, too;
 # - ask for a hand by its points, and by its shape;
-# - find out how long legs may grow before the model stops obeying.
+# - find out how far a figure's build may differ from those that the model knows.
 #
-# **You need** lessons 04 and 05. About two minutes on two cores and 2 GB of memory; on a Colab T4 5.0 GB of the card
+# **You need** lessons 04 and 05. About two minutes on two cores and 1.4 GB of memory; on a Colab T4 4.3 GB of the card
 # (computed, not yet measured), and two nets of lesson 05 (1.4 GB, if they are not there yet).
 
 # %% tags=["setup"]
@@ -62,8 +62,9 @@ plots.described(
 )
 
 # %% [markdown]
-# Points that the body hides are not guessed: the renderer knows them, and leaves them out. Thirteen poses are in the
-# library to begin with. Each is such a dict; change it at will.
+# Points outside the picture, or behind another thing, are not guessed: the renderer knows them, and leaves them out.
+# An arm behind its own body stays, for OpenPose guesses such an arm, too. Thirteen poses are in the library to begin
+# with. Each is such a dict; change it at will.
 
 # %%
 library = pose.library()
@@ -136,7 +137,8 @@ if runtime.lane == "clay":
 
 # %% [markdown]
 # The last number of the first line is what the reader finds in the true renders: it errs there as well, so no picture
-# can be expected to reach 1.
+# can be expected to reach 1. (Painted figures may even do better than the renders: the model paints them plainer. A
+# reader's number is a measure, not a ceiling.) Look at the crossed limbs, too: do they cross in the pictures?
 #
 # ## One skeleton, ten worlds
 #
@@ -222,7 +224,7 @@ plots.described(
 # %% [markdown]
 # Told apart or not? Take the pixels in which the truths differ by more than a decimetre. In how many of them does the
 # estimated depth of the two *pictures* have the right order? A coin gets one half. (An estimate has no scale of its
-# own. So the second is first laid over the first by a straight line, fitted where the truths are alike.)
+# own. So the second one is first rescaled, $a x + b$, by the line that fits best where the truths are alike.)
 
 # %% tags=["check", "nbval-ignore-output"]
 def told_apart(pictures, pair, where):
@@ -240,7 +242,11 @@ if runtime.lane == "clay":
     assert np.mean(shares[1]) > max(0.5, np.mean(shares[0])), "with depth twins are told apart better than by a coin"
 
 # %% [markdown]
-# That is why pose editors with a doll give out depth beside the skeleton. The reverse holds as well: depth alone says
+# Hold depth against the skeleton, not against the coin: where the skeletons of twins are the same, as in the first
+# row, one and the same habit of the model is right for one twin and wrong for the other, and by luck it may score high.
+# And depth is no promise: pair by pair, the line above shows where it helped and where not.
+#
+# Still, that is why pose editors with a doll give out depth beside the skeleton. The reverse holds as well: depth alone says
 # what is near, and not which arm it is. Together they are a pose.
 #
 # ## Front or back
@@ -285,9 +291,9 @@ if runtime.lane == "clay":
 assert all(not pose.skeletons(made)[0].body[0, 2] for made in turned), "the renderer hides the nose of a turned head"
 
 # %% [markdown]
-# Read the last line with care. A model can only paint the backs that it has met: in the first edition of the clay
-# world nobody ever turned round, in the second every fifth person does. Then the map asks in vain, and no
-# hiding of points helps. For Stable Diffusion, which has seen many backs, people report that hiding nose and eyes is
+# Read both with care. If the reader sees a face on most true backs, it is no measure here, and your eyes are: look at
+# the rows above. And a model can only paint backs that it has met. Ours was trained on the first edition of the clay
+# world, in which nobody ever turns round, so the map asks in vain, and hiding points does not help. For Stable Diffusion, which has seen many backs, people report that hiding nose and eyes is
 # what does it (lllyasviel/ControlNet, issue 406); there, add "from behind" to the prompt as well.
 #
 # ## Hands: points, and shape

@@ -3,7 +3,7 @@
 #
 # # 11 · Video, frame by frame
 #
-# A film is many pictures, and you can steer each of them. Do it, and the man changes his shirt eight times a second.
+# A film is many pictures, and you can steer each of them. Do it, and the man changes his shirt six times a second.
 # In this lesson you measure flicker exactly, climb a ladder of cures, and learn what each of them costs.
 
 # %% [markdown]
@@ -102,7 +102,7 @@ plots.described(
 # pull frame $t+1$ onto frame $t$, and take the mean squared difference of colours over the points $M$ that both
 # show,
 #
-# $$E = \frac{1}{T-1}\sum_t \frac{\sum_p M_t(p)\,\lVert \tilde O_{t+1}(p) - O_t(p)\rVert^2}{\sum_p M_t(p)}.$$
+# $$E = \frac{1}{T-1}\sum_t \frac{\sum_p M_t(p)\,\tfrac13\lVert \tilde O_{t+1}(p) - O_t(p)\rVert^2}{\sum_p M_t(p)}.$$
 #
 # They estimate flow and $M$ with a network and thresholds; we know both. By hand:
 
@@ -204,7 +204,7 @@ halved = table["same noise"]["warping error"] < table["alone"]["warping error"] 
 checks.claim(runtime.lane, halved, "the same noise takes at least half of the flicker away")
 plots.described(
     plots.strip(films["same noise"], numbers, size=(120, 120), caption="all frames from one noise"),
-    "The same walk; the man keeps about the same clothes, with small changes from frame to frame.",
+    "The same walk; his clothes are much more alike now, and still change now and then.",
 )
 
 # %% [markdown]
@@ -384,7 +384,8 @@ assert left.high < 1 / 3, "at most a third is left"
 #
 # Beside it a published ladder, ControlVideo's table 3 (15 frames of DAVIS, Stable Diffusion 1.5, *estimated*
 # motion): each frame alone 20.13, keys and values of the first frame 8.91, first and previous 7.05, all frames 5.93,
-# all frames and smoothing 2.75. The metric is the same and the order may be compared; the numbers may not. Our
+# all frames and smoothing 2.75. The metric is the same, the numbers cannot be compared; of the order ours shows only
+# what its intervals hold apart. Our
 # scenes are toys, our motion is exact, and the paper (as far as we read) does not say whether its first row shares
 # the noise.
 #
@@ -414,13 +415,13 @@ assert blur.high < 0, "smeared noise costs sharpness"
 # %% [markdown]
 # A latent of ours covers 16 pixels, and a point may move for several frames before it leaves one. The authors of
 # *How I Warped Your Noise* (2024) say themselves that latent models gain less from such noise. Read the interval
-# above: it says whether moving the noise was worth anything here. Published (*Go-with-the-Flow*, table 1, a model
+# above: below zero the moved noise is worth something here, above zero it does harm, whatever is true elsewhere. Published (*Go-with-the-Flow*, table 1, a model
 # that paints pixels, super-resolution; another scale, so compare the order only): random noise 233.65, the same
 # 163.84, bilinear 165.90, theirs 152.04.
 #
 # ## Their two tricks: a style of one's own, and the frame's own noise
 #
-# The walk once more, as the short was made. A LoRA of lesson 08 knows the style (`anime`). The frame is turned back
+# The walk once more, as the short was made. A LoRA that ships with the course knows the style (`anime`). The frame is turned back
 # into its noise by the sampler's own steps, taken backwards (**DDIM inversion**); neighbouring frames are alike, and
 # so are their noises.
 
@@ -442,7 +443,7 @@ plots.described(
 )
 
 # %% [markdown]
-# From its own noise a frame also keeps more of what the camera saw: its colours come along, as in lesson 02. A
+# From its own noise a frame also keeps more of what the camera saw: its colours come along, as in lesson 02, though seldom just as they were. A
 # prompt that wants other colours then pulls against the noise.
 #
 # ## What is not solved
