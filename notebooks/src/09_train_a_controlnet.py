@@ -140,9 +140,10 @@ def score(reached):
 # beside = StableDiffusionControlNetPipeline(**pipe.components, controlnet=net, requires_safety_checker=False)
 # ```
 #
-# `controlnet.copy_of` does the first, chooses channels that fit the autoencoder, and draws the first, random weights of
-# the map's encoder a little larger, so that something of the map is left after nine layers. `controlnet.with_control` does the second. The connections are
-# zero. So the picture must be that of the model alone, not almost, but to the last bit:
+# `controlnet.copy_of` does the first, chooses channels that fit the autoencoder, and draws the first, random weights
+# of the map's encoder a little larger, so that something of the map is left after nine layers.
+# `controlnet.with_control` does the second. The connections are zero. So the picture must be that of the model alone,
+# not almost, but to the last bit:
 
 # %% tags=["check"]
 net = controlnet.copy_of(pipe).type(runtime.dtype)
@@ -262,10 +263,11 @@ checks.claim(runtime.lane, not on_clay or score(curve[stops[-1]]).low > 0.4, "th
 plots.described(figure, "The score over the steps, with its interval, and the loss.") if on_clay else None
 
 # %% [markdown]
-# The loss is an average over all noise steps, so it wavers with what is drawn, and a lasting fall is hard to see in it.
-# The score rises from {{scores[stops[0]].value:.2f}} after {{stops[0]}} steps to {{scores[stops[1]].value:.2f}} after
-# {{stops[1]}}, and then slowly. Trainers of ControlNets call that **sudden convergence**. On Stable Diffusion 1.5 it is
-# expected after 4,000 to 6,000 steps (lllyasviel/ControlNet#215). So whoever looks at the loss stops too early.
+# The loss is an average over all noise steps, so it wavers with what is drawn, and a lasting fall is hard to see in
+# it. The score rises from {{scores[stops[0]].value:.2f}} after {{stops[0]}} steps to {{scores[stops[1]].value:.2f}}
+# after {{stops[1]}}, and then slowly. Trainers of ControlNets call that **sudden convergence**. On Stable Diffusion
+# 1.5 it is expected after 4,000 to 6,000 steps (lllyasviel/ControlNet#215). So whoever looks at the loss stops too
+# early.
 #
 # ## A relative is a floor, too
 #
@@ -330,8 +332,8 @@ for arm in {row["arm"] for row in measurements} - {*learning.ENDS}:
     assert learning.score_of(measurements, arm).high > 0, "whatever the way, something is learned"
 
 # %% [markdown]
-# If the tables are there, read the last column before the second. Where the interval of a difference holds zero, the table does not show that
-# the two differ, whatever their scores look like.
+# If the tables are there, read the last column before the second. Where the interval of a difference holds zero, the
+# table does not show that the two differ, whatever their scores look like.
 #
 # ## A smaller one, by your own hand
 #
@@ -386,8 +388,8 @@ plots.described(figure, "Six silhouettes; what the copy paints from them; the co
 # | IP-Adapter | keys and values for an embedding | a prompt that is a picture, no map | `load_ip_adapter` |
 # | ours | counted above | above | yes |
 #
-# The idea outlived every backbone: lock, start from nothing, add. What became smaller is the copy. Newer models that are
-# transformers take the map as more tokens.
+# The idea outlived every backbone: lock, start from nothing, add. What became smaller is the copy. Newer models that
+# are transformers take the map as more tokens.
 #
 # ## On a GPU, for Stable Diffusion 1.5
 #

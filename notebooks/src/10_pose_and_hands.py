@@ -243,11 +243,11 @@ if runtime.lane == "clay":
 
 # %% [markdown]
 # Hold depth against the skeleton, not against the coin: where the skeletons of twins are the same, as in the first
-# row, one and the same habit of the model is right for one twin and wrong for the other, and by luck it may score high.
-# And depth is no promise: pair by pair, the line above shows where it helped and where not.
+# row, one and the same habit of the model is right for one twin and wrong for the other, and by luck it may score
+# high. And depth is no promise: pair by pair, the line above shows where it helped and where not.
 #
-# Still, that is why pose editors with a doll give out depth beside the skeleton. The reverse holds as well: depth alone says
-# what is near, and not which arm it is. Together they are a pose.
+# Still, that is why pose editors with a doll give out depth beside the skeleton. The reverse holds as well: depth
+# alone says what is near, and not which arm it is. Together they are a pose.
 #
 # ## Front or back
 #
@@ -293,8 +293,9 @@ assert all(not pose.skeletons(made)[0].body[0, 2] for made in turned), "the rend
 # %% [markdown]
 # Read both with care. If the reader sees a face on most true backs, it is no measure here, and your eyes are: look at
 # the rows above. And a model can only paint backs that it has met. Ours was trained on the first edition of the clay
-# world, in which nobody ever turns round, so the map asks in vain, and hiding points does not help. For Stable Diffusion, which has seen many backs, people report that hiding nose and eyes is
-# what does it (lllyasviel/ControlNet, issue 406); there, add "from behind" to the prompt as well.
+# world, in which nobody ever turns round, so the map asks in vain, and hiding points does not help. For Stable
+# Diffusion, which has seen many backs, people report that hiding nose and eyes is what does it (lllyasviel/ControlNet,
+# issue 406); there, add "from behind" to the prompt as well.
 #
 # ## Hands: points, and shape
 #

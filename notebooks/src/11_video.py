@@ -413,17 +413,17 @@ print(f"carried instead of the same noise: warping error {moved}; smeared instea
 assert blur.high < 0, "smeared noise costs sharpness"
 
 # %% [markdown]
-# A latent of ours covers 16 pixels, and a point may move for several frames before it leaves one. The authors of
-# *How I Warped Your Noise* (2024) say themselves that latent models gain less from such noise. Read the interval
-# above: below zero the moved noise is worth something here, above zero it does harm, whatever is true elsewhere. Published (*Go-with-the-Flow*, table 1, a model
-# that paints pixels, super-resolution; another scale, so compare the order only): random noise 233.65, the same
-# 163.84, bilinear 165.90, theirs 152.04.
+# A latent of ours covers 16 pixels, and a point may move for several frames before it leaves one. The authors of *How
+# I Warped Your Noise* (2024) say themselves that latent models gain less from such noise. Read the interval above:
+# below zero the moved noise is worth something here, above zero it does harm, whatever is true elsewhere. Published
+# (*Go-with-the-Flow*, table 1, a model that paints pixels, super-resolution; another scale, so compare the order
+# only): random noise 233.65, the same 163.84, bilinear 165.90, theirs 152.04.
 #
 # ## Their two tricks: a style of one's own, and the frame's own noise
 #
-# The walk once more, as the short was made. A LoRA that ships with the course knows the style (`anime`). The frame is turned back
-# into its noise by the sampler's own steps, taken backwards (**DDIM inversion**); neighbouring frames are alike, and
-# so are their noises.
+# The walk once more, as the short was made. A LoRA that ships with the course knows the style (`anime`). The frame is
+# turned back into its noise by the sampler's own steps, taken backwards (**DDIM inversion**); neighbouring frames are
+# alike, and so are their noises.
 
 # %% tags=["check", "nbval-ignore-output"]
 anime = pretrained.load("anime", catalog.load("text2img", lane=runtime.lane))
@@ -443,8 +443,8 @@ plots.described(
 )
 
 # %% [markdown]
-# From its own noise a frame also keeps more of what the camera saw: its colours come along, as in lesson 02, though seldom just as they were. A
-# prompt that wants other colours then pulls against the noise.
+# From its own noise a frame also keeps more of what the camera saw: its colours come along, as in lesson 02, though
+# seldom just as they were. A prompt that wants other colours then pulls against the noise.
 #
 # ## What is not solved
 #
