@@ -16,7 +16,6 @@ BEGIN, END = "<!-- files: written by tools/assets.py -->", "<!-- end of files --
 UNLISTED = {"manifest.json", "README.md"}
 ORIGINS = {  # folder or file: (source, licence); what comes from elsewhere gets a line of its own
     "models": ("`make models`", "CC BY 4.0"),
-    "pictures": ("the clay renderer", "CC BY 4.0"),
     "diagrams": ("`python -m tools.diagrams`", "CC BY 4.0"),
     "figures": ("`python -m course_utils.clay.sheet --scenes 24 --seed 21`", "CC BY 4.0"),
     "results": ("`make results`", "CC BY 4.0"),

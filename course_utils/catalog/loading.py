@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from diffusers import ControlNetModel, DiffusionPipeline
 
 LENT = ("vae", "text_encoder", "tokenizer", "scheduler")  # what a folder without them borrows from the base
-# GiB on a card, computed (benchmarks/README.md); a sixth more for what allocators lose, 0.4 for what libraries keep.
+# GiB on a card, computed (benchmarks/README.md); 15 % more for what allocators lose, 0.4 for what libraries keep.
 # Beside the weights of an sd15 pipeline: for four pictures of 512 x 512 at once, which is more than lessons need
 # otherwise; and for one. The UNet, the largest part, and a ControlNet, which are wanted at the same time.
 WORKING_GB, LEAST_GB = 2.5, 0.9
