@@ -137,22 +137,18 @@ class LoraPanel(Panel):
         self.problem, self._learning = None, True
         teacher.begin(teacher.steps.value, "Looking at the pictures ...")
 
-        def job(stop: threading.Event) -> None:
-            try:
-                pictures = teacher.pictures.examples()
-                personalize.gather(pictures, trigger, knobs.height, knobs.width)
-                teacher.note(pictures)
-                watch = self._watch(settings, stops, stop)
-                self._learned(personalize.lora(self._own(settings), pictures, trigger, knobs, watch))
-            except Exception as problem:  # whatever it is, the learner reads it beside the button
-                self.problem = problem
-                teacher.failed(reason(problem))
-            finally:
-                self._learning = False
-                self._busy(False)
+        def learn(stop: threading.Event) -> None:
+            pictures = teacher.pictures.examples()
+            personalize.gather(pictures, trigger, knobs.height, knobs.width)
+            teacher.note(pictures)
+            watch = self._watch(settings, stops, stop)
+            self._learned(personalize.lora(self._own(settings), pictures, trigger, knobs, watch))
 
-        self._busy(True)
-        self.runner.start(job)
+        def fail(problem: Exception) -> None:
+            self.problem = problem
+            teacher.failed(reason(problem))
+
+        self._run(learn, fail)
 
     def _watch(self, settings: LoraSettings, stops: list[int], stop: threading.Event) -> Callable[..., None]:
         """Return what is told of each step: it paints the samples with the panel's seed, steps and guidance."""
@@ -204,6 +200,7 @@ class LoraPanel(Panel):
 
     def _busy(self, running: bool) -> None:
         super()._busy(running)
+        self._learning = running and self._learning
         self.outbox(self.teacher.train, disabled=running)
         self.outbox(self.teacher.stop, disabled=not (running and self._learning))
         self.outbox(self.stop, disabled=not running or self._learning)

@@ -152,17 +152,17 @@ class Teacher(TrainingView):
     def note(self, pictures: list) -> None:
         """Say what is to be known about the pictures and the trigger."""
         found = personalize.notes(pictures, self.trigger.value, *self.pictures.size, lane=self._lane)
-        self.notes.say(self._outbox, *found)
+        self.notes.say(self.outbox, *found)
 
     def learned(self, lora: personalize.Lora, path: Path, saved: bool) -> None:
         """Show what came of it, to be taken home."""
         where = f", in {path.parent.name}/{path.name}" if saved else ""
         self.say(f"{lora.about.steps} steps, {lora.bytes:,} bytes of tensors{where}.")
-        self._outbox(self.save, disabled=saved)
+        self.outbox(self.save, disabled=saved)
         for button in (self.download, self.drive):
-            self._outbox(button, disabled=not saved)
+            self.outbox(button, disabled=not saved)
         if saved and env.place() != "colab":  # there large messages may cost the connection
-            self._outbox(self.link, data=path.read_bytes(), name=path.name)
+            self.outbox(self.link, data=path.read_bytes(), name=path.name)
 
     def _name(self, change: Any) -> None:
         """Let the trigger follow the clay subject, unless it was written by hand."""

@@ -5,7 +5,6 @@ A panel with other knobs gives `Panel` its own widgets, named as the fields of i
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,20 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipywidgets import HTML, Button, HBox, Layout, VBox, Widget
-from PIL import Image
 
 from .. import catalog, env, personalize
 from . import parts
-from .browser import Heartbeat, photograph
 from .parts import History, Message, Stage, classed, reason
 from .record import Settings, Shot, to_png, write
-from .running import Outbox, Preview, Runner, call, own_pipeline
+from .running import Outbox, Preview, Runs, call, own_pipeline
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
 
-class Panel(VBox):
+class Panel(Runs, VBox):
     """Knobs, a button, the picture.
 
     Args:
@@ -63,15 +60,14 @@ class Panel(VBox):
         self._fixed, self._settings = {name: start[name] for name in ("height", "width", "lane")}, settings
         self._show_inputs, self._pipe_for = show_inputs, pipe_for or (lambda settings: pipe)
         self.shot: Shot | None = None  # the finished picture on show
-        self.problem: Exception | None = None  # the last one, with its traceback
-        self.runner, self.outbox = Runner(), Outbox()
-        self._heart = Heartbeat(self._beat) if self.outbox.hold else None
         self.generate = Button(description="Generate", button_style="primary", layout=Layout(width="112px"))
         self.preview = Button(description="Preview", tooltip="Show what a run would start from")
         self.preview.layout = Layout(width="84px", display=None if show_inputs else "none")
         self.stop = Button(description="Stop", disabled=True, layout=Layout(width="72px"))
         self.error, self.notes = Message("error"), Message("notes")
-        self.stage = Stage(self.outbox, start["height"], start["width"], image, shown)
+        outbox = Outbox()
+        self.stage = Stage(outbox, start["height"], start["width"], image, shown)
+        self._ready(outbox, (self.generate, self.preview), self.stop, self.stage.image)
         self.history = History(self.outbox, self.restore)
         self.code = classed(HTML(), "code")
         super().__init__(self._arranged())
@@ -99,28 +95,10 @@ class Panel(VBox):
         for name in {"prompt", "negative_prompt", "guidance_scale"} & set(self.knobs):
             self.knobs[name].observe(self._answer(self._note), "value")
 
-    def _answer(self, act: Callable[[], None]) -> Callable[[Any], None]:
-        """Return a handler of a browser's message: it acts, says what went wrong, and what was held goes out."""
-
-        def handle(message: Any) -> None:
-            try:
-                act()
-            except Exception as problem:  # whatever it is, the learner reads it beside the button
-                self._fail(problem)
-            self.outbox.flush()
-
-        return handle
-
     @property
     def settings(self) -> Settings:
         """Return what the knobs stand at now."""
         return self._settings(**{name: knob.value for name, knob in self.knobs.items()}, **self._fixed)
-
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the run has ended and tell whether it has."""
-        ended = self.runner.wait(seconds)
-        self.outbox.flush()
-        return ended
 
     def restore(self, shot: Shot) -> None:
         """Turn the knobs back to a picture's settings, and show it unless another one is being made."""
@@ -131,24 +109,26 @@ class Panel(VBox):
             self._show(shot, "Brought back, with its settings.")
         self.outbox.flush()
 
-    def picture(self) -> Image.Image:
-        """Return the panel as it stands, for readers where widgets show nothing.
-
-        While a lesson is built this is a photograph of the page: the builder names the command in COURSE_SNAPSHOT.
-        Elsewhere it is what stands on the stage: whoever runs the notebook has the panel itself above.
-        """
-        return photograph(self) or Image.open(io.BytesIO(self.stage.image.value)).convert("RGB")
-
     def _start(self) -> None:
         if self._begin("Starting ..."):
             self.shot = None
             self.outbox(self.code, value="")
             self.stage.clear()
-            self._run(self._make)
+            self._work(self._make)
 
     def _foresee(self) -> None:
         if self._begin("Looking ..."):
-            self._run(self._preview)
+            self._work(self._preview)
+
+    def _work(self, make: Callable[[Settings, threading.Event], None]) -> None:
+        """Run it with the settings of this moment."""
+        settings = self.settings
+        self._run(lambda stop: make(settings, stop), self._nothing)
+
+    def _nothing(self, problem: Exception) -> None:
+        self._fail(problem)
+        self.stage.step(0, 1, None)
+        self.stage.say("No picture was made.")
 
     def _begin(self, text: str) -> bool:
         """Make ready for a run; False while another one is under way."""
@@ -165,23 +145,6 @@ class Panel(VBox):
             self.outbox(self.stop, disabled=True)
             self.stage.say("Stopping after this step ...")
             self.runner.stop()
-
-    def _run(self, work: Callable[[Settings, threading.Event], None]) -> None:
-        """Do the work with the settings of this moment, in the runner's thread; it never raises there."""
-        settings = self.settings
-
-        def job(stop: threading.Event) -> None:
-            try:
-                work(settings, stop)
-            except Exception as problem:  # whatever it is, the learner reads it beside the button
-                self._fail(problem)
-                self.stage.step(0, 1, None)
-                self.stage.say("No picture was made.")
-            finally:
-                self._busy(False)
-
-        self._busy(True)
-        self.runner.start(job)
 
     def _make(self, settings: Settings, stop: threading.Event) -> None:
         began = time.monotonic()
@@ -248,20 +211,6 @@ class Panel(VBox):
     def _fail(self, problem: Exception) -> None:
         self.problem = problem
         self._say_error(reason(problem))
-
-    def _busy(self, running: bool) -> None:
-        for button in (self.generate, self.preview):
-            self.outbox(button, disabled=running)
-        self.outbox(self.stop, disabled=not running)
-        if self._heart and running:
-            self.outbox(self._heart, beating=True)
-
-    def _beat(self) -> None:
-        """Send what the run wrote; after its last words let the heart rest."""
-        ended = not self.runner.running
-        self.outbox.flush()
-        if ended:
-            self._heart.beating = False
 
 
 def text2img_panel(

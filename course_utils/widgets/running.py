@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import io
 import logging
 import threading
 import time
@@ -26,14 +27,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from PIL import Image
 
 from .. import catalog, env
+from .browser import Heartbeat, photograph
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, UNet2DConditionModel
     from diffusers.utils import BaseOutput
-    from ipywidgets import Widget
-    from PIL import Image
+    from ipywidgets import Button, Widget
 
     from .record import Settings
 
@@ -104,6 +106,73 @@ def _set(widget: Widget, traits: dict[str, Any]) -> None:
     with widget.hold_sync():
         for name, value in traits.items():
             setattr(widget, name, value)
+
+
+class Runs:
+    """What each panel does that runs something: its handlers and its runs say what went wrong, and its buttons follow.
+
+    Whoever extends it gives `_fail`, which writes an error beside the button.
+    """
+
+    def _ready(self, outbox: Outbox, starts: tuple[Button, ...], stop: Button, shown: Widget) -> None:
+        """Make ready: buttons that start a run, the one that stops it, and what a static picture shows."""
+        self.runner, self.outbox, self.problem = Runner(), outbox, None  # the last exception, with its traceback
+        self._starts, self._stops, self._shown = starts, stop, shown
+        self._heart = Heartbeat(self._beat) if outbox.hold else None
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the run has ended and tell whether it has."""
+        ended = self.runner.wait(seconds)
+        self.outbox.flush()
+        return ended
+
+    def picture(self) -> Image.Image:
+        """Return the panel as it stands, for readers where widgets show nothing.
+
+        While a lesson is built this is a photograph of the page: the builder names the command in COURSE_SNAPSHOT.
+        Elsewhere it is the picture that the panel shows: whoever runs the notebook has the panel itself above.
+        """
+        return photograph(self) or Image.open(io.BytesIO(self._shown.value)).convert("RGB")
+
+    def _answer(self, act: Callable[[], None]) -> Callable[[Any], None]:
+        """Return a handler of a browser's message: it acts, says what went wrong, and what was held goes out."""
+
+        def handle(message: Any) -> None:
+            try:
+                act()
+            except Exception as problem:  # whatever it is, the learner reads it beside the button
+                self._fail(problem)
+            self.outbox.flush()
+
+        return handle
+
+    def _run(self, work: Callable[[threading.Event], None], fail: Callable[[Exception], None] | None = None) -> None:
+        """Do the work in the runner's thread, where it never raises; `fail` says what went wrong."""
+
+        def job(stop: threading.Event) -> None:
+            try:
+                work(stop)
+            except Exception as problem:  # whatever it is, the learner reads it beside the button
+                (fail or self._fail)(problem)
+            finally:
+                self._busy(False)
+
+        self._busy(True)
+        self.runner.start(job)
+
+    def _busy(self, running: bool) -> None:
+        for button in self._starts:
+            self.outbox(button, disabled=running)
+        self.outbox(self._stops, disabled=not running)
+        if self._heart and running:
+            self.outbox(self._heart, beating=True)
+
+    def _beat(self) -> None:
+        """Send what the run wrote; after its last words let the heart rest."""
+        ended = not self.runner.running
+        self.outbox.flush()
+        if ended:
+            self._heart.beating = False
 
 
 def own_pipeline(pipe: DiffusionPipeline, scheduler: str) -> DiffusionPipeline:

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import copy
-import io
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ipywidgets import Button, HBox, Layout, VBox
 from PIL import Image
 
 from .. import catalog, controlnet, env
 from . import parts
-from .browser import Download, Heartbeat, photograph
+from .browser import Download
 from .parts import classed, reason
 from .record import free
-from .running import Outbox, Runner, own_model
+from .running import Outbox, Runs, own_model
 from .training_view import TrainingView, stops_of
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
 
-class TrainerPanel(TrainingView):
+class TrainerPanel(Runs, TrainingView):
     """Knobs, buttons, and what is to be seen while a ControlNet learns."""
 
     def __init__(
@@ -44,14 +42,13 @@ class TrainerPanel(TrainingView):
         self._image, self._prompt = image, prompt
         self.run: controlnet.Run | None = None  # the last one
         self.path: Path | None = None  # of its file
-        self.runner, self.problem = Runner(), None
-        self._heart = Heartbeat(self._beat) if self._outbox.hold else None
         most = max(1000, config.max_train_steps)
         self.steps = parts.slider("steps", "Steps", config.max_train_steps, 1, most, 1)
         self.seed = parts.slider("seed", "Seed", config.seed, 0, 99, 1)
         self.train = Button(description="Train", button_style="primary", layout=Layout(width="112px"))
         self.stop = Button(description="Stop and keep", disabled=True, layout=Layout(width="128px"))
         self.link = Download("Download the ControlNet")
+        self._ready(self.outbox, (self.train,), self.stop, self.curve)
         actions = classed(HBox([self.train, self.stop, self.error]), "actions")
         knobs = classed(VBox([self.steps, self.seed, actions, self.status, self.link]), "knobs")
         side = classed(VBox([self.curve, self.strip]), "side")
@@ -66,26 +63,6 @@ class TrainerPanel(TrainingView):
         """Return the newest sample."""
         return self.samples[max(self.samples)] if self.samples else None
 
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the training has ended and tell whether it has."""
-        ended = self.runner.wait(seconds)
-        self._outbox.flush()
-        return ended
-
-    def picture(self) -> Image.Image:
-        """Return the panel as it stands, for readers where widgets show nothing; see `Panel.picture`."""
-        return photograph(self) or Image.open(io.BytesIO(self.curve.value)).convert("RGB")
-
-    def _answer(self, act: Callable[[], None]) -> Callable[[Any], None]:
-        def handle(message: Any) -> None:
-            try:
-                act()
-            except Exception as problem:  # whatever it is, the learner reads it beside the button
-                self._fail(problem)
-            self._outbox.flush()
-
-        return handle
-
     def _start(self) -> None:
         if self.runner.running:
             return
@@ -95,24 +72,18 @@ class TrainerPanel(TrainingView):
         stops, self.problem = stops_of(config.max_train_steps), None
         self.begin(config.max_train_steps, "Copying the encoder ...")
 
-        def job(stop: threading.Event) -> None:
+        def learn(stop: threading.Event) -> None:
             def watch(progress: controlnet.ControlNetProgress) -> None:
                 wanted = progress.step in stops
                 self.step(progress, progress.sample(self._prompt, image=self._image, **size) if wanted else None)
                 if stop.is_set():
                     progress.stop()
 
-            try:
-                own = self._own()
-                self.run = controlnet.train(own, controlnet.copy_of(own), self._pairs, config, watch)
-                self._keep()
-            except Exception as problem:
-                self._fail(problem)
-            finally:
-                self._busy(False)
+            own = self._own()
+            self.run = controlnet.train(own, controlnet.copy_of(own), self._pairs, config, watch)
+            self._keep()
 
-        self._busy(True)
-        self.runner.start(job)
+        self._run(learn)
 
     def _fail(self, problem: Exception) -> None:
         self.problem = problem
@@ -134,24 +105,12 @@ class TrainerPanel(TrainingView):
         size = self.path.stat().st_size
         self.say(f"{len(self.losses)} steps here; {size / 1e6:,.0f} MB in {self.path.parent.name}/{self.path.name}.")
         if env.place() != "colab":  # there large messages may cost the connection: personalize.send takes it home
-            self._outbox(self.link, data=self.path.read_bytes(), name=self.path.name)
+            self.outbox(self.link, data=self.path.read_bytes(), name=self.path.name)
 
     def _enough(self) -> None:
         if self.runner.running:
-            self._outbox(self.stop, disabled=True)
+            self.outbox(self.stop, disabled=True)
             self.runner.stop()
-
-    def _busy(self, running: bool) -> None:
-        self._outbox(self.train, disabled=running)
-        self._outbox(self.stop, disabled=not running)
-        if self._heart and running:
-            self._outbox(self._heart, beating=True)
-
-    def _beat(self) -> None:
-        ended = not self.runner.running
-        self._outbox.flush()
-        if ended:
-            self._heart.beating = False
 
 
 def trainer_panel(

@@ -30,7 +30,7 @@ class TrainingView(VBox):
 
     def __init__(self, outbox: Outbox, steps: int, height: int, width: int) -> None:
         super().__init__()
-        self._outbox = outbox
+        self.outbox = outbox
         self.losses: list[tuple[int, float]] = []
         self.samples: dict[int, Image.Image] = {}  # by step
         self.error = Message("error")
@@ -43,8 +43,8 @@ class TrainingView(VBox):
         """Make ready for a training."""
         self.losses, self.samples = [], {}
         for name in self.strip.slots:
-            self.strip.show(name, None, self._outbox)
-            self._outbox(self.strip.slots[name].children[1], value=name)
+            self.strip.show(name, None, self.outbox)
+            self.outbox(self.strip.slots[name].children[1], value=name)
         self._draw(steps)
         self.complain("")
         self.say(text)
@@ -55,15 +55,15 @@ class TrainingView(VBox):
         if sample is not None and len(self.samples) < SLOTS:
             self.samples[progress.step] = sample
             name = list(self.strip.slots)[len(self.samples) - 1]
-            self.strip.show(name, sample, self._outbox)
-            self._outbox(self.strip.slots[name].children[1], value=f"step {progress.step}")
+            self.strip.show(name, sample, self.outbox)
+            self.outbox(self.strip.slots[name].children[1], value=f"step {progress.step}")
         if progress.step % max(1, progress.steps // POINTS) == 0 or progress.step == progress.steps:
             self._draw(progress.steps)
             self.say(f"Step {progress.step} of {progress.steps}, {progress.seconds:.0f} s")
 
     def complain(self, text: str) -> None:
         """Write the error beside the button; an empty one takes it away."""
-        self.error.say(self._outbox, text)
+        self.error.say(self.outbox, text)
 
     def failed(self, text: str) -> None:
         """Say why nothing came of it."""
@@ -72,11 +72,11 @@ class TrainingView(VBox):
 
     def say(self, text: str) -> None:
         """Say how far it is."""
-        self._outbox(self.status, value=html.escape(text))
+        self.outbox(self.status, value=html.escape(text))
 
     def _draw(self, steps: int) -> None:
         lines = {"loss": self.losses, "running mean": running_mean(self.losses)}
-        self._outbox(self.curve, value=draw_curves(lines, steps, "loss", f"{steps} steps"))
+        self.outbox(self.curve, value=draw_curves(lines, steps, "loss", f"{steps} steps"))
 
 
 def stops_of(steps: int) -> list[int]:
