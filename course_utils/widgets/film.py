@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -212,7 +212,7 @@ class FilmPanel(Panel):
         if len(frames) < 2:
             self.stage.say(f"Stopped after {len(frames)} finished frames: too few for a film.")
             return
-        comment = json.dumps({KEY: {"kind": settings.kind, **asdict(settings)}})
+        comment = json.dumps({KEY: settings.facts()})
         shot = FilmShot(settings, video.to_gif(frames, comment=comment), seconds)
         self.history.add(shot)
         kept = f"Stopped: {len(frames)} of {wanted} frames are kept" if len(frames) < wanted else f"{wanted} frames"

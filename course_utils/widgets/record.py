@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from .. import env
@@ -23,7 +23,7 @@ from ..validation import Choice, Range, check_config
 
 LARGEST_SEED = 2**32 - 1
 Seed = Annotated[int, Range(0, LARGEST_SEED)]
-KEY = "course_utils"  # of the settings among a PNG's texts
+KEY = "course_utils"  # of the settings among a PNG's texts, and in a GIF's comment
 ROOMS = ("catalog", "clay", "controls", "editing", "excite", "personalize", "pose")  # that a shown call may use
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -113,6 +113,10 @@ class Settings:
         rooms = ", ".join(room for room in ROOMS if f"{room}." in body)
         return f"import torch\nfrom course_utils import {rooms}\n\n{body}"
 
+    def facts(self) -> dict[str, Any]:
+        """Return what a saved picture tells of them, for JSON."""
+        return {"kind": self.kind, **asdict(self)}
+
     @classmethod
     def of(cls, found: dict[str, Any]) -> Settings:
         """Return settings from what JSON made of them."""
@@ -146,7 +150,7 @@ def slug(text: str) -> str:
 def to_png(image: Image.Image, settings: Settings) -> bytes:
     """Return the picture as PNG, its texts holding the settings (JSON), the prompt and the call."""
     texts = PngInfo()
-    texts.add_text(KEY, json.dumps({"kind": settings.kind, **asdict(settings)}))
+    texts.add_text(KEY, json.dumps(settings.facts()))
     texts.add_itxt("Description", settings.prompt)
     texts.add_itxt("Source", settings.code())
     buffer = io.BytesIO()
@@ -158,21 +162,29 @@ def from_png(source: str | Path | io.BufferedIOBase, settings: type[Settings] = 
     """Read the settings out of a picture that a panel made, whatever version of the course it had.
 
     Args:
-        source: the file.
+        source: the file: a PNG, or the GIF of a film. The MP4 of the same film holds none.
         settings: the class of the panel's settings.
 
     Raises:
-        TypeError, ValueError: the picture holds none, those of another panel, or some that cannot be.
+        TypeError, ValueError: the picture holds none, those of another panel, or some that cannot be; or no picture.
     """
 
     def rename(found: dict[str, Any]) -> dict[str, Any]:
         return {settings.renamed.get(name, name): value for name, value in found.items()}
 
-    with Image.open(source) as image:
-        found = json.loads(getattr(image, "text", {}).get(KEY, "{}"), object_hook=rename)
-    kind = found.pop("kind", None)
+    wanted = f"give a {'GIF' if settings.kind == 'film' else 'PNG'} that a {settings.kind!r} panel made"
+    try:
+        with Image.open(source) as image:
+            text = getattr(image, "text", {}).get(KEY) or image.info.get("comment", b"")
+        found = json.loads(text, object_hook=rename)
+    except UnidentifiedImageError:
+        raise ValueError(f"source is no picture, and a video holds no settings; {wanted}.") from None
+    except ValueError:  # no text at all, or of another program
+        found = None
+    found = found.get(KEY, found) if isinstance(found, dict) else None
+    kind = found.pop("kind", None) if isinstance(found, dict) else None
     if kind != settings.kind or set(found) != {field.name for field in fields(settings)}:
-        raise ValueError(f"source holds settings of kind {kind!r}; give a PNG that a {settings.kind!r} panel made.")
+        raise ValueError(f"source holds settings of kind {kind!r}; {wanted}.")
     return settings.of(found)
 
 

@@ -36,6 +36,12 @@ def test_a_film_is_made_saved_and_taken_home(panel):
     assert panel.mp4.name.endswith(".mp4") and len(video.read(bytes(panel.mp4.data), height=64, width=96)) == 3
     panel.stage.save.click()
     assert [path.suffix for path in panel.folder.glob("*")] == [".gif"]
+    (path,) = panel.folder.glob("*")
+    assert widgets.from_png(path, widgets.FilmSettings) == shot.settings
+    with pytest.raises(ValueError, match="a video holds no settings; give a GIF that a 'film' panel made"):
+        widgets.from_png(io.BytesIO(panel.mp4.data), widgets.FilmSettings)
+    with pytest.raises(ValueError, match="settings of kind 'film'; give a PNG that a 'text2img' panel made"):
+        widgets.from_png(path)
     assert {"first frame", "its map", "last frame"} == set(panel.knobs["clip"].looks.images)
     assert panel.pipe.unet.attn_processors  # the pipeline is left as it was
 
@@ -69,6 +75,13 @@ def test_a_bad_clip_says_so_beside_the_button(panel, tmp_path, file, word):
     first = make(panel)
     assert make(panel, clip=widgets.ClipSource(file=file, own=True)) is None
     assert word in panel.error.value and panel.history.shots == [first]
+
+
+@pytest.mark.parametrize("comment", ["", "made by hand", "[]", '{"course_utils": 1}', '{"kind": "film"}'])
+def test_a_gif_of_another_program_is_refused(comment):
+    gif = video.to_gif([Image.new("RGB", (96, 64), shade) for shade in ("#204060", "#284060")], comment=comment)
+    with pytest.raises(ValueError, match="source holds settings of kind .*; give a GIF that a 'film' panel made"):
+        widgets.from_png(io.BytesIO(gif), widgets.FilmSettings)
 
 
 def test_stop_keeps_the_finished_frames(panel):
