@@ -296,7 +296,7 @@ function render({ model, el }) {
   function take(given) {
     const [was, old] = [figures, view];
     try {
-      if (!(given.figures.length in [0, 1, 2]) || !given.figures.length) throw Error();
+      if (![1, 2].includes(given.figures.length)) throw Error();
       [figures, view, who, chosen] = [given.figures.map(whole), { yaw: 0.3, pitch: 0.12, ...given.view }, 0, ""];
       settle();
       if (!isFinite(people.flatMap(({ body }) => body).flat().reduce((sum, v) => sum + v))) throw Error();
@@ -305,10 +305,13 @@ function render({ model, el }) {
       throw wrong;
     }
   }
+  function keep() { // Undo brings back what stood here; what had been undone belongs to no pose any more
+    const before = sent && short(JSON.parse(sent).figures);
+    if (before && before !== short(figures)) [past, future] = [[...past, before], []];
+  }
   function commit(remember = true) {
     const now = short({ figures, view });
-    const before = sent && JSON.stringify(JSON.parse(sent).figures);
-    if (remember && before && before !== short(figures)) [past, future] = [[...past, before], []];
+    if (remember) keep();
     if (now === sent) return refresh();
     [sent, truth] = [now, []];
     model.set("state", JSON.parse(now));
@@ -333,7 +336,7 @@ function render({ model, el }) {
     const colour = n === who ? BLUE : "#9aa3ad";
     circle(0.43);
     stroke(pen, colour, 1.5);
-    on([[0.1, 0.46], [0, 0.58], [-0.1, 0.46]]); // where the front is
+    on([[0.1, 0.42], [0, 0.56], [-0.1, 0.42]]); // where the front is
     fill(pen, colour);
   }
   function dots(pen, { body, left, right }, n) {
@@ -617,8 +620,8 @@ function render({ model, el }) {
   function listen() {
     const state = model.get("state");
     if (short(state) === sent) return; // what came from here
-    if (sent) past.push(short(JSON.parse(sent).figures));
     take(state);
+    keep();
     [sent, truth] = [short({ figures, view }), model.get("seen").people ?? []];
     refresh();
   }
