@@ -34,9 +34,9 @@ from course_utils import catalog, checks, clay, doctor, env, judge, plots, widge
 runtime = env.start(seed=0, lane="clay")
 
 # %% [markdown]
-# The course carries a model of its own. It is small, 36 MB, so it needs no graphics card and no network. It is
-# built exactly like Stable Diffusion, from the same parts. `catalog.load` makes it ready; `settings` are the four
-# numbers that it works well with.
+# The course carries a model of its own. It is small, 36 MB, so it needs no graphics card and no network. It is built
+# exactly like Stable Diffusion ([Rombach et al., 2022](https://arxiv.org/abs/2112.10752)), from the same parts.
+# `catalog.load` makes it ready; `settings` are the four numbers that it works well with.
 
 # %%
 pipe = catalog.load("text2img", lane=runtime.lane)
@@ -44,7 +44,7 @@ settings = catalog.defaults(runtime.lane)
 settings
 
 # %% [markdown]
-# And now a picture. Words go in, and one number, the **seed**.
+# And now a picture. Words go in, the **prompt**, and one number, the **seed**.
 
 # %%
 def paint(prompt, seed=0):
@@ -55,7 +55,8 @@ plots.described(first, "The first picture: made by the clay model from the words
 
 # %% [markdown]
 # No photograph of a cat was copied: there is none in this course. The model began with noise, like the snow of an old
-# television, and took the noise away in twenty steps. What was left is a picture.
+# television, and took the noise away in twenty steps. That is called **denoising**, and such a model a **diffusion
+# model** ([Ho et al., 2020](https://arxiv.org/abs/2006.11239)). What was left is a picture.
 #
 # Now other words. **Change them**, run the cell again, and see what you get.
 
@@ -125,9 +126,9 @@ plots.described(
 )
 
 # %% [markdown]
-# - **Depth**: how far away each pixel is, near is bright. Lesson 03 keeps it and changes all else.
-# - **Normals**: which way each surface faces, written as a colour.
-# - **Classes**: what each pixel belongs to, one colour a class. Sand, sea, sky, clock, bench.
+# - **Depth map**: how far away each pixel is, near is bright. Lesson 03 keeps it and changes all else.
+# - **Normal map**: which way each surface faces, written as a colour.
+# - **Segmentation**: what each pixel belongs to, one colour a class. Sand, sea, sky, clock, bench.
 #
 # Such maps are what a picture can be *controlled* with. Here we have them exactly, and for as many scenes as we like.
 
@@ -213,22 +214,46 @@ plots.described(paint("a black cat on the beach"), "A black cat on the beach, in
 # %% [markdown]
 # ## The road
 #
-# A model that makes any picture is a wonder for an evening. Then you want *one* picture: put a funny moustache on
-# this gentleman. You ask, and you get a moustache, and another gentleman. Without control the game is soon over.
+# For years computers made faces that nobody could tell from photographs, with a **GAN** ([Karras et al.,
+# 2018](https://arxiv.org/abs/1812.04948)), and you had no say in them. Words gave us a say. A model that makes any
+# picture is a wonder for an evening. Then you want *one* picture: put a funny moustache on this gentleman. You ask,
+# and you get a moustache, and another gentleman. Without control the game is soon over.
 #
 # There are three roads to control, and this course walks them all.
 #
 # **Pictures.** Show the model what you mean. Image to image keeps too much: the photo of a man on a street, asked for
-# a beach, stays a street or loses the man. Depth keeps the shape and frees the colour. ControlNet does it for edges,
-# lines, scribbles, poses, classes, depth, normals, and anything else that you can think of: copy the network, lock the
-# original, train the copy. What had taken 12 million pictures and 2,000 hours of large GPUs then took 200,000 pictures
-# and less than a week on one card.
+# a beach, stays a street or loses the man. Depth keeps the shape and frees the colour. ControlNet ([Zhang et al.,
+# 2023](https://arxiv.org/abs/2302.05543)) does it for edges, lines, scribbles, poses, classes, depth, normals, and
+# anything else that you can think of: copy the network, lock the original, train the copy. What had taken over 12
+# million pictures and, says the video that this course retells, over 2,000 hours of large GPUs, then took 200,000
+# pictures and five days on one card.
 #
 # **Words.** A list of things is a lottery: the lion forgets its crown, the cat and the dog become a cat-dog, the
 # clock and the bench swap their colours. Look at what each word does inside the model, then make it keep its promise.
 #
 # **Retraining.** Teach the model your own toy or your own style: in a file of 1.7 GB with DreamBooth, of a few MB with
 # LoRA.
+
+# %% [markdown]
+# ### How it came about, and three ways in
+#
+# - 2021, December: **latent diffusion** ([Rombach et al.](https://arxiv.org/abs/2112.10752)); 2022, August: its
+#   release as [Stable Diffusion](https://stability.ai/news/stable-diffusion-public-release).
+# - 2022, August: [DreamBooth](https://arxiv.org/abs/2208.12242); November: [Stable Diffusion
+#   2](https://stability.ai/news/stable-diffusion-v2-release) with a depth model; December: [LoRA for
+#   diffusion](https://github.com/cloneofsimo/lora), after an idea for [language
+#   models](https://arxiv.org/abs/2106.09685).
+# - 2023, January: [Attend-and-Excite](https://arxiv.org/abs/2301.13826); February:
+#   [ControlNet](https://arxiv.org/abs/2302.05543), and Corridor's [anime
+#   short](https://www.youtube.com/watch?v=GVT3WUa-48Y); March: [several ControlNets at
+#   once](https://github.com/huggingface/diffusers/pull/2627) in diffusers, and the video.
+# - Today the models are larger. The ideas are the same, as the last table of lesson 09 shows.
+#
+# There are three ways to try all this. A [public demo](https://huggingface.co/spaces/hysts/ControlNet-v1-1) on the
+# Hugging Face Hub has a tab for each control and needs no account; you wait in a queue with everybody else, and cannot
+# look inside. [Colab](https://colab.research.google.com) lends you a GPU for some hours; the badge at the top of each
+# lesson opens it there. At home nobody waits and nothing leaves your computer: on `clay` any will do, on `sd15` one
+# with a GPU. This course is made for the last two.
 
 # %%
 plots.diagram("map", here="00")
@@ -349,6 +374,29 @@ plots.described(panel.picture(), "The panel: fields and sliders for prompt, seed
 # the next lesson begins.
 
 # %% [markdown]
+# ## Words of this lesson
+#
+# - **prompt**: the words that say what the picture shall show.
+# - **seed**: the number that decides which noise a picture begins with.
+# - **diffusion model**: a model that has learned to take noise away, and so makes a picture out of pure noise.
+# - **denoising**: taking the noise away, step by step.
+# - **latent diffusion**: denoising a small, compressed picture instead of the pixels.
+# - **depth map**: a picture of how far away each pixel is; near is bright.
+# - **normal map**: a picture of which way each surface faces.
+# - **segmentation**: a picture of what each pixel belongs to, one colour for each class.
+# - **GAN**: a generative adversarial network: two networks, one that paints and one that tells paintings from
+#   photographs.
+# - **lane**: in this course, the family of models in use: `clay` or `sd15`.
+# - **judge**: in this course, the network that says what is in a clay picture.
+#
+# ## Read on
+#
+# - [The Illustrated Stable Diffusion](https://jalammar.github.io/illustrated-stable-diffusion/), Jay Alammar, 2022:
+#   the whole model in pictures.
+# - [High-Resolution Image Synthesis with Latent Diffusion Models](https://arxiv.org/abs/2112.10752), Rombach et al.,
+#   2022: the paper behind Stable Diffusion.
+# - [Diffusers, a quick tour](https://huggingface.co/docs/diffusers/quicktour): the library that all lessons use.
+#
 # ## To take with you
 #
 # - Words and a seed make a picture; the same words and the same seed make the same picture.

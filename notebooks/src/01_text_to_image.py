@@ -49,7 +49,7 @@ plots.diagram("map", here="01")
 # ```
 
 # %%
-pipe = catalog.with_scheduler(catalog.load("text2img", lane=runtime.lane), "ddim")  # the plainest way to walk
+pipe = catalog.with_scheduler(catalog.load("text2img", lane=runtime.lane), "ddim")  # the plainest sampler
 settings = catalog.defaults(runtime.lane)
 
 def paint(prompt, seed, **changes):
@@ -66,24 +66,28 @@ plots.described(paint(prompt, seed=0), "What the model made of 'a red clock and 
 # ## The idea
 #
 # Take a picture. Shrink it with an **autoencoder** to a small block of numbers, the **latents**: here the model lives,
-# because there is far less to calculate. Now add noise, little by little, until nothing but noise is left. At noise
-# step $t$ the latents are
+# because there is far less to calculate (latent diffusion, [Rombach et al., 2022](https://arxiv.org/abs/2112.10752)).
+# Now add noise, little by little, until nothing but noise is left. At noise step $t$ the latents are ([Ho et al.,
+# 2020](https://arxiv.org/abs/2006.11239))
 #
 # $$x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon$$
 #
-# where $x_0$ is the clean picture, $\varepsilon$ the noise, and $\bar\alpha_t$ falls from 1 to nearly 0. A network,
-# the **UNet**, has seen a great many of such noisy latents, each with a caption, and learned one thing: to guess
-# $\varepsilon$. Run it backwards, from pure noise, and there is a picture that nobody has painted.
+# where $x_0$ is the clean picture, $\varepsilon$ the noise, and $\bar\alpha_t$ falls from 1 to nearly 0 (the **noise
+# schedule**). A network, the **UNet** ([Ronneberger et al., 2015](https://arxiv.org/abs/1505.04597)), has seen a great
+# many of such noisy latents, each with a caption, and learned one thing: to guess $\varepsilon$. Run it backwards,
+# from pure noise, and there is a picture that nobody has painted.
 
 # %%
 plots.diagram("pipeline", lane=runtime.lane)
 
 # %% [markdown]
-# The upper row is the words. The tokenizer cuts them into tokens, and the text encoder makes a vector of numbers of
-# each. The lower row is the picture. It begins with noise from a seed. In each step the UNet receives the words and
-# guesses the noise, and the scheduler takes a part of that noise away. After the last step the decoder of the
-# autoencoder turns the latents into pixels. (The autoencoder of Stable Diffusion is a variational one, a **VAE**;
-# that is its name in all programs.) The sizes are those of the model that you have loaded.
+# The upper row is the words. The tokenizer cuts them into tokens, and the text encoder (that of **CLIP**, [Radford et
+# al., 2021](https://arxiv.org/abs/2103.00020), in Stable Diffusion) makes a vector of numbers of each. The lower row
+# is the picture. It begins with noise from a seed. In each step the UNet receives the words and guesses the noise, and
+# the scheduler takes a part of that noise away. After the last step the decoder of the autoencoder turns the latents
+# into pixels. (The autoencoder of Stable Diffusion is a variational one, a **VAE** ([Kingma and Welling,
+# 2013](https://arxiv.org/abs/1312.6114)); that is its name in all programs.) The sizes are those of the model that you
+# have loaded.
 
 # %%
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import retrieve_latents
@@ -135,17 +139,18 @@ print(pipe.tokenizer.convert_ids_to_tokens(pieces))
 print(f"{words.shape[1]} places, {words.shape[2]} numbers each")
 
 # %% [markdown]
-# Now the loop. It is all there is:
+# Now the loop, called **sampling**. It is all there is:
 #
 # 1. begin with noise;
 # 2. let the UNet guess the noise twice, once without the prompt and once with it;
-# 3. go from the first guess towards the second, and further: that is **guidance**;
+# 3. go from the first guess towards the second, and further: that is **classifier-free guidance** ([Ho and Salimans,
+#    2022](https://arxiv.org/abs/2207.12598));
 # 4. let the **scheduler** take a little of that noise away;
 # 5. again, twenty times; then decode.
 
 # %%
 @torch.no_grad()
-def walk(prompt, seed, steps=settings["num_inference_steps"], scale=settings["guidance_scale"]):
+def sample(prompt, seed, steps=settings["num_inference_steps"], scale=settings["guidance_scale"]):
     words, nothing = pipe.encode_prompt(prompt, runtime.device, 1, True)
     pipe.scheduler.set_timesteps(steps, device=runtime.device)
     latents, trail = noise(seed) * pipe.scheduler.init_noise_sigma, []
@@ -158,7 +163,7 @@ def walk(prompt, seed, steps=settings["num_inference_steps"], scale=settings["gu
         latents = step.prev_sample
     return decode(latents), trail
 
-by_hand, trail = walk(prompt, seed=0)
+by_hand, trail = sample(prompt, seed=0)
 
 # %% [markdown]
 # Is this really what the pipeline does? The same seed must then give the same picture.
@@ -213,7 +218,7 @@ plots.described(
 # %% [markdown]
 # ## Steps, and the scheduler
 #
-# The **steps** are how many stops the walk from noise to picture makes. Each costs two calls of the UNet.
+# The **steps** are how many stops sampling makes on the way from noise to a picture. Each costs two calls of the UNet.
 
 # %% tags=["check"]
 counts = [2, 4, 8, 20, 40]
@@ -227,25 +232,27 @@ plots.described(
 )
 
 # %% [markdown]
-# After some twenty steps little changes. The **scheduler** decides how long the strides are and how a stride uses what
-# the ones before have found. Clever ones need fewer steps. Here each gets only eight. Those called "a" (ancestral) add
-# fresh noise on the way, so they end somewhere else.
+# After some twenty steps little changes. The scheduler decides how long the strides are and how a stride uses what the
+# ones before have found. Clever ones, such as DPM-Solver++ ([Lu et al., 2022](https://arxiv.org/abs/2211.01095)) and
+# UniPC ([Zhao et al., 2023](https://arxiv.org/abs/2302.04867)), need fewer steps. Here each gets only eight. Those
+# called "a" (ancestral) add fresh noise on the way, so they end somewhere else.
 
 # %%
 names = ["ddim", "pndm", "euler", "dpm++ 2m", "unipc", "euler a"]
-walked = [catalog.with_scheduler(pipe, name) and paint(prompt, seed=1, num_inference_steps=8) for name in names]
+drawn_by = [catalog.with_scheduler(pipe, name) and paint(prompt, seed=1, num_inference_steps=8) for name in names]
 catalog.with_scheduler(pipe, "ddim")
 plots.described(
-    plots.strip(walked, names, size=(150, 150)),
+    plots.strip(drawn_by, names, size=(150, 150)),
     "One seed, eight steps, six schedulers: the same place and light; a clock is there or not, finished or not.",
 )
 
 # %% [markdown]
-# A better walk, a finer picture. The words are heard by the UNet alone: a scheduler does not read. But where it is
-# undecided which thing comes, as here, another walk may decide otherwise.
+# A better scheduler, a finer picture. The words are heard by the UNet alone: a scheduler does not read. But where it
+# is undecided which thing comes, as here, another scheduler may decide otherwise.
 #
-# `ddim` draws nothing at random, so it was good to read. The clay model ships with `ddpm`, the oldest of all: it adds
-# a little fresh noise at each step, so the UNet looks again at what it has just painted, and may mend it.
+# `ddim` ([Song et al., 2020](https://arxiv.org/abs/2010.02502)) draws nothing at random, so it was good to read. The
+# clay model ships with `ddpm` ([Ho et al., 2020](https://arxiv.org/abs/2006.11239)), the oldest of all: it adds a
+# little fresh noise at each step, so the UNet looks again at what it has just painted, and may mend it.
 
 # %%
 pipe = catalog.load("text2img", lane=runtime.lane)  # with the scheduler that it ships with, from here on
@@ -299,8 +306,9 @@ plots.described(
 # %% [markdown]
 # ### How sure are we?
 #
-# Sixteen tickets are few. With another sixteen the share would be another one. The **Wilson interval** says which true
-# rates would make what we saw believable, with 95 % confidence. Read the interval, not the number.
+# Sixteen tickets are few. With another sixteen the share would be another one. The **Wilson interval** ([Wilson,
+# 1927](https://doi.org/10.1080/01621459.1927.10502953)) says which true rates would make what we saw believable, with
+# 95 % confidence. Read the interval, not the number.
 
 # %% tags=["nbval-ignore-output"]
 groups = {
@@ -328,10 +336,10 @@ plots.described(
 # **This is the baseline.** Whatever promises control in this course, an edge map, a pose, attention, a ControlNet, has
 # to beat it on the same prompt and the same seeds, with the same judge.
 #
-# And the large model? Others have counted Stable Diffusion. Of its pictures of two things, 54.7 % lacked one, or
-# 66.0 % counted strictly; where each thing was given a colour, the colours leaked in 88.5 % (tables 3 and 4 of
-# *Predicated Diffusion*). Clay scenes are easier than photographs, so do not hold our number against these: it is the
-# same kind of count, in another world.
+# And the large model? Others have counted Stable Diffusion. Of its pictures of two things, 54.7 % lacked one, or 66.0
+# % counted strictly; where each thing was given a colour, the colours leaked in 88.5 % (tables 3 and 4 of *Predicated
+# Diffusion*, [Sueyoshi and Matsubara, 2023](https://arxiv.org/abs/2311.16117)). Clay scenes are easier than
+# photographs, so do not hold our number against these: it is the same kind of count, in another world.
 
 # %% [markdown]
 # ## Why it fails
@@ -393,8 +401,8 @@ plots.described(
 # %% [markdown]
 # ## The panel
 #
-# All knobs of this lesson in one place. Try a **negative** prompt: it takes the place of the empty prompt in the loop,
-# so guidance walks away from it. The code presses the button once for you.
+# All knobs of this lesson in one place. Try a **negative prompt**: it takes the place of the empty prompt in the loop,
+# so guidance leads away from it. The code presses the button once for you.
 
 # %% tags=["widget", "nbval-ignore-output"]
 panel = widgets.text2img_panel(pipe, runtime, prompt="a red clock and a blue bench in the garden")
@@ -537,6 +545,34 @@ checks.check("01.5", tickets_needed)
 # </details>
 
 # %% [markdown]
+# ## Words of this lesson
+#
+# - **autoencoder**: two networks, one that shrinks a picture to latents and one that paints the picture again from
+#   them.
+# - **VAE**: a variational autoencoder, the kind that Stable Diffusion has.
+# - **latents**: the small block of numbers that stands for a picture inside the model.
+# - **noise schedule**: how much of the picture and how much noise there is at each noise step.
+# - **UNet**: the network that guesses the noise; it looks at the latents coarsely, then finely again.
+# - **tokenizer**: cuts a prompt into pieces that the text encoder knows, the tokens.
+# - **text encoder**: turns each token into a vector of numbers.
+# - **CLIP**: a pair of networks that learned which captions belong to which pictures; Stable Diffusion uses its text
+#   encoder.
+# - **sampling**: making a picture: the loop from pure noise to clean latents.
+# - **scheduler**: decides which noise steps sampling visits, and how much noise each takes away; also called sampler.
+# - **steps**: how often the UNet is asked while one picture is made.
+# - **classifier-free guidance**: exaggerating the difference that the prompt makes to the guessed noise.
+# - **negative prompt**: words that guidance leads away from.
+# - **leaked**: said of a colour that came to a thing for which it was not asked; papers call it attribute leakage.
+# - **Wilson interval**: the rates that make an observed count believable, here with 95 % confidence.
+#
+# ## Read on
+#
+# - [What are diffusion models?](https://lilianweng.github.io/posts/2021-07-11-diffusion-models/), Lilian Weng, 2021:
+#   the mathematics, from the beginning.
+# - [The annotated diffusion model](https://huggingface.co/blog/annotated-diffusion), Rogge and Rasul, 2022: a
+#   diffusion model in PyTorch, line by line.
+# - [Denoising Diffusion Probabilistic Models](https://arxiv.org/abs/2006.11239), Ho et al., 2020: the paper.
+#
 # ## To take with you
 #
 # - A picture is noise from which a UNet takes the noise away, in small steps, pulled towards the words by guidance.
