@@ -46,8 +46,9 @@ plots.diagram("map", here="08")
 #
 # Here are five renders of one orange robot. Nothing that paints on the clay lane has met a robot. (The judge has: it
 # must count them.) Above them: what the model makes of the words "a sks robot". **sks** is a word that our model has
-# never read. It shall mean "this one". (To Stable Diffusion it is a rifle, which may show through: take a rarer one
-# there.) "robot" says what kind of thing it is: to Stable Diffusion, that is. Ours has never read that word either.
+# never read. It shall mean "this one": it is the **trigger**. (To Stable Diffusion it is a rifle, which may show
+# through: take a rarer one there.) "robot" says what kind of thing it is: to Stable Diffusion, that is. Ours has never
+# read that word either.
 
 # %%
 pipe = catalog.load("text2img", lane=runtime.lane)
@@ -73,9 +74,10 @@ plots.described(
 #
 # ## The idea
 #
-# To learn is to change weights. **DreamBooth** (Ruiz and others, 2023) changes all of them, and a copy of the whole
-# UNet must be kept for each robot. **LoRA** (Hu and others, 2021) leaves each matrix $W$ alone and learns a change
-# beside it that is the product of two thin ones:
+# To learn is to change weights. **DreamBooth** ([Ruiz et al., 2022](https://arxiv.org/abs/2208.12242)) changes all of
+# them (**fine-tuning**), and a copy of the whole UNet must be kept for each robot. **LoRA**, low-rank adaptation ([Hu
+# et al., 2021](https://arxiv.org/abs/2106.09685)), leaves each matrix $W$ alone and learns a change beside it that is
+# the product of two thin ones:
 #
 # $$W' = W + \tfrac{\alpha}{r}\,B A, \qquad A: r \times \text{in}, \quad B: \text{out} \times r$$
 #
@@ -121,8 +123,9 @@ assert per_rank["SD 1.5"] == 199_296
 #
 # ## The lesson, by hand
 #
-# The loss is that of all diffusion models: add noise to a picture, let the UNet guess it, compare.
-# `personalize.injected` puts an $A$ and a $B$ beside each layer (peft does it) and locks all else. Four steps:
+# The **training loss** is that of all diffusion models ([Ho et al., 2020](https://arxiv.org/abs/2006.11239)): add
+# noise to a picture, let the UNet guess it, compare. `personalize.injected` puts an $A$ and a $B$ beside each layer
+# ([peft](https://huggingface.co/docs/peft) does it) and locks all else. Four steps:
 
 # %% tags=["check", "nbval-ignore-output"]
 latents, caption = editing.encode(pipe, robot.train[0].picture), robot.train[0].caption.format(trigger)
@@ -150,8 +153,8 @@ assert not hasattr(pipe.unet, "peft_config") and not any(p.grad is not None for 
 # The helper does the same, some hundreds of times, with a rate that rises and falls, pictures in a mirror, and a
 # moving average of the weights. On the clay lane it also sees to it that the rest is **kept**. Before it begins, it
 # asks the base what it guesses in noisy pictures of the robot *when it is told of something else*, such as "a horse".
-# Half of each step is to guess just that again. This is **learning without forgetting** (Li and Hoiem, 2016): new
-# pictures, old answers. So the robot comes to hang on its own words.
+# Half of each step is to guess just that again. This is **learning without forgetting** ([Li and Hoiem,
+# 2016](https://arxiv.org/abs/1606.09282)): new pictures, old answers. So the robot comes to hang on its own words.
 #
 # It calls `watch` after each step. We let it paint one seed on the way. If you stop the cell, the same call goes on
 # where it was.
@@ -266,12 +269,12 @@ plots.described(plots.bars(size, title="Change beside the weights, median", form
 #   of horses, hats and other things, none of which the table asks for.
 # - **LoRA** as above: the base's answers are kept, for the same words. Beside it the same with nothing kept: as many
 #   pictures a step, all of them of the subject. The difference is what the keeping is worth.
-# - **Few steps.** E4T (Gal and others, 2023) promises "a single image and 5-15 tuning steps" where others need a
-#   thousand. Its idea: learn *beforehand*, on other things of the kind, where to begin. We keep that idea and leave
-#   out much: its encoder, which looks at the picture and guesses a word for it; its domains, such as faces; and we
-#   show five pictures. Our start is a LoRA found by Reptile (Nichol and others, 2018): learn one subject after another
-#   for ten steps each, and go part of the way every time. The start for robots has met dragons and teapots, never a
-#   robot.
+# - **Few steps.** E4T ([Gal et al., 2023](https://arxiv.org/abs/2302.12228)) promises "a single image and 5-15 tuning
+#   steps" where others need a thousand. Its idea: learn *beforehand*, on other things of the kind, where to begin. We
+#   keep that idea and leave out much: its encoder, which looks at the picture and guesses a word for it; its domains,
+#   such as faces; and we show five pictures. Our start is a LoRA found by **Reptile** ([Nichol et al.,
+#   2018](https://arxiv.org/abs/1803.02999)): learn one subject after another for ten steps each, and go part of the
+#   way every time. The start for robots has met dragons and teapots, never a robot.
 #
 # On Stable Diffusion 1.5 this course trains LoRAs only. DreamBooth needs the whole UNet in single precision there,
 # with its gradients and Adam's two means: 13 GB beside the pipeline (computed), and a T4 has no room for both.
@@ -339,9 +342,9 @@ plots.described(
 # %% [markdown]
 # ## Merge, and take it out again
 #
-# A LoRA that is attached costs a little time in every layer. It can also be added to the weights for good,
-# $W \leftarrow W + s\,BA$, and then costs nothing. To undo that, subtracting is not enough: it leaves rounding errors.
-# So `merge` gives back what the weights were.
+# A LoRA that is attached costs a little time in every layer. It can also be added to the weights for good
+# (**merged**), $W \leftarrow W + s\,BA$, and then costs nothing. To undo that, subtracting is not enough: it leaves
+# rounding errors. So `merge` gives back what the weights were.
 
 # %% tags=["check", "nbval-ignore-output"]
 @torch.no_grad()
@@ -368,8 +371,8 @@ assert runtime.lane == "sd15" or (inside - beside).abs().max() < 1e-4 * base.abs
 #
 # $$(B_1 + B_2)(A_1 + A_2) = B_1 A_1 + B_2 A_2 + \underbrace{B_1 A_2 + B_2 A_1}_{\text{nobody has learned this}}$$
 #
-# One of the first LoRA tools gave just that as its formula. `personalize.add` stacks them instead: ranks add up, and
-# the sum is exact. How large is the unlearned part?
+# [One of the first LoRA tools](https://github.com/cloneofsimo/lora) gave just that as its formula. `personalize.add`
+# stacks them instead: ranks add up, and the sum is exact. How large is the unlearned part?
 
 # %% tags=["check", "nbval-ignore-output"]
 dragon = pretrained.load("dragon", pipe)  # on sd15 it is learned now, and kept
@@ -623,6 +626,30 @@ checks.check("08.4", preserving)
 # </details>
 
 # %% [markdown]
+# ## Words of this lesson
+#
+# - **fine-tuning**: training a finished model further, on new pictures.
+# - **DreamBooth**: fine-tuning the whole UNet on a few pictures of one subject.
+# - **LoRA**: low-rank adaptation: learning, beside each weight matrix, a change that is the product of two thin
+#   matrices.
+# - **rank**: how thin: the number of rows of A and of columns of B.
+# - **trigger**: the words in a prompt that call for what was learned.
+# - **training loss**: the number that training makes small; here the mean squared error of the guessed noise.
+# - **prior preservation**: training on pictures of other things at the same time, so that they are not forgotten.
+# - **learning without forgetting**: training on the model's own old answers at the same time.
+# - **Reptile**: a way to find weights from which a new task is learned in few steps (meta-learning).
+# - **merged**: said of a LoRA that was added to the weights, so that it costs no more time.
+# - **interference matrix**: who is attached against what is asked for: how much two LoRAs disturb each other.
+#
+# ## Read on
+#
+# - [LoRA in diffusers](https://huggingface.co/docs/diffusers/training/lora), and [how to load and mix
+#   several](https://huggingface.co/docs/diffusers/tutorials/using_peft_for_inference).
+# - [DreamBooth](https://dreambooth.github.io/), Ruiz et al., 2022: the paper's own page, with what it can do and where
+#   it fails.
+# - [An Image is Worth One Word](https://arxiv.org/abs/2208.01618), Gal et al., 2022: textual inversion, which learns a
+#   word and leaves the weights alone.
+#
 # ## To take with you
 #
 # - A LoRA is a thin change beside the weights: rank × (in + out) numbers for each matrix, zero at first, and gone when
