@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ipywidgets import Checkbox, Layout
+from ipywidgets import Checkbox
 
 from .. import catalog, env
 from ..catalog.checkpoints import check_controls
@@ -133,8 +133,7 @@ def _panel(
     check_controls("controlnet", controls, given=False)
     units = [unit(source_of(picture), control) for control in controls]
     knob = Units(units, start["height"], start["width"], Path(folder), start["lane"], many)
-    guess = Checkbox(False, description="Guess mode: the map alone decides", indent=True, style=parts.LABELS)
-    guess.layout = Layout(width="auto")
+    guess = parts.field(Checkbox, "Guess mode: the map alone decides", value=False)
 
     def show_inputs(outbox: Outbox, settings: ControlSettings, arguments: dict[str, Any]) -> None:
         images = arguments["image"]

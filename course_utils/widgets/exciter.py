@@ -242,12 +242,8 @@ def exciter_panel(
         "words": WordButtons(prompts["prompt"], pipe.tokenizer, words),
         "scale_factor": parts.slider("scale_factor", "Scale", config.scale_factor, 0.0, LARGEST, 0.5),
         "alter_share": parts.slider("alter_share", "Pushed share", config.alter_share, 0.1, 1.0, 0.05),
-        "smooth": _box("Smooth the maps", config.sigma > 0),
-        "refine": _box("Refine: repeat weak steps", bool(config.thresholds)),
+        "smooth": parts.field(Checkbox, "Smooth the maps", value=config.sigma > 0),
+        "refine": parts.field(Checkbox, "Refine: repeat weak steps", value=bool(config.thresholds)),
         **parts.sampling(pipe, start, "excite"),
     }
     return ExciterPanel(pipe, knobs, start, folder)
-
-
-def _box(text: str, value: bool) -> Checkbox:
-    return Checkbox(value, description=text, indent=True, style=parts.LABELS, layout=Layout(width="auto"))

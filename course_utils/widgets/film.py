@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from ipywidgets import BoundedIntText, Dropdown, Layout, Text, ToggleButtons, VBox
+from ipywidgets import BoundedIntText, Dropdown, Text, VBox
 from PIL import Image
 
 from .. import catalog, env, video
@@ -18,16 +18,13 @@ from ..validation import Choice, Range, check_config
 from . import parts
 from .browser import Download, Upload
 from .panel import Panel
-from .parts import LABELS, Message, classed, indented, reason
-from .picture_knob import AT_ONCE, Thumbnails
-from .pictures import INPUTS, keep
+from .parts import Message, classed, field, indented, show_only, toggles
+from .picture_knob import Thumbnails, received
 from .record import KEY, Settings, Shot, slug
 from .running import own_model, own_pipeline
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
-
-WIDE = {"style": LABELS, "layout": Layout(width="auto")}
 
 
 @dataclass(frozen=True)
@@ -106,16 +103,14 @@ class ClipKnob(VBox):
     """A knob whose value is a `ClipSource`."""
 
     def __init__(self, source: ClipSource, height: int, width: int, folder: Path) -> None:
-        kinds = [("Clay scene", False), ("My clip", True)]
-        self.own = ToggleButtons(options=kinds, description="Clip", style=LABELS)
-        self.own.style.button_width = "auto"
-        self.words = Text(description="Scene", continuous_update=False, **WIDE)
-        self.motion = Dropdown(options=list(MOTIONS), description="Motion", **WIDE)
+        self.own = toggles("Clip", [("Clay scene", False), ("My clip", True)])
+        self.words = field(Text, "Scene", continuous_update=False)
+        self.motion = field(Dropdown, "Motion", options=list(MOTIONS))
         self.upload, self.error = Upload(accept="video/*,image/gif,image/webp"), Message("error")
         hint = "a video or GIF beside the notebook, or choose one"
-        self.file = Text(description="File", placeholder=hint, continuous_update=False, **WIDE)
-        self.frames = BoundedIntText(8, 2, video.clips.MOST, description="Frames", style=LABELS)
-        self.frames.layout = Layout(width="160px")
+        self.file = field(Text, "File", placeholder=hint, continuous_update=False)
+        self.frames = field(BoundedIntText, "Frames", value=8, min=2, max=video.clips.MOST)
+        self.frames.layout.width = "160px"
         self.looks = Thumbnails(("first frame", "its map", "last frame"), height, width)
         self._folder = folder
         self._rows = {False: VBox([self.words, self.motion]), True: VBox([self.file, indented(self.upload)])}
@@ -139,19 +134,10 @@ class ClipKnob(VBox):
         self._show()
 
     def _show(self) -> None:
-        for own, rows in self._rows.items():
-            rows.layout.display = None if own == self.own.value else "none"
+        show_only(self._rows, self.own.value)
 
     def _came(self, change: Any) -> None:
-        """Keep an uploaded file beside the panel's pictures."""
-        if change.name == "data" and not change.new:
-            return
-        self.error.say(AT_ONCE, self.upload.problem)
-        if not self.upload.problem and (data := self.upload.take()):
-            try:
-                self.file.value = keep(bytes(data), self.upload.name, self._folder / INPUTS)
-            except OSError as problem:
-                self.error.say(AT_ONCE, reason(problem))
+        self.file.value = received(change, self.error, self._folder) or self.file.value
 
 
 class _Enough(Exception):
@@ -255,8 +241,8 @@ def film_panel(
     knobs = {
         "clip": ClipKnob(clip or ClipSource(), start["height"], start["width"], Path(folder)),
         **parts.prompts(start),
-        "control": Dropdown(options=list(catalog.CONTROLS), value=control, description="Control", **WIDE),
-        "rung": Dropdown(options=list(video.RUNGS), value=rung, description="Rung", **WIDE),
+        "control": field(Dropdown, "Control", options=list(catalog.CONTROLS), value=control),
+        "rung": field(Dropdown, "Rung", options=list(video.RUNGS), value=rung),
         **parts.sampling(pipe, start, "controlnet"),
     }
 

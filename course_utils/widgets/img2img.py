@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import torch
-from ipywidgets import ToggleButtons
 from PIL import Image
 
 from .. import editing, env
@@ -129,8 +128,7 @@ def depth2img_panel(
     """
     start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
     source = PictureKnob(source_of(picture), start["height"], start["width"], Path(folder), also=(ESTIMATED, TRUE))
-    depth = ToggleButtons(options=[ESTIMATED, TRUE], description="Depth", style=parts.LABELS)
-    depth.style.button_width = "auto"
+    depth = parts.toggles("Depth", [ESTIMATED, TRUE])
 
     def show_inputs(outbox: Outbox, settings: Depth2ImgSettings, arguments: dict[str, Any]) -> None:
         scene = settings.image.kind == "scene"

@@ -6,19 +6,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ipywidgets import HTML, Button, Dropdown, HBox, Layout, Text, ToggleButtons, VBox
+from ipywidgets import HTML, Dropdown, HBox, Text, VBox
 from PIL import Image
 
-from .. import controls, env, personalize
+from .. import controls, editing, env, personalize
 from ..clay.vocabulary import COLOURS
 from ..personalize import pretrained
-from .browser import Download, Upload
-from .parts import LABELS, Message, classed, colab_button, indented, slider
+from .browser import Upload
+from .parts import Message, button, classed, colab_button, field, indented, show_only, slider, toggles
 from .picture_knob import Thumbnails, received
 from .running import Outbox
 from .training_view import SLOTS, TrainingView, stops_of
 
-HIGHEST, LONGEST = 64, 1000  # rank, steps
+HIGHEST = 64  # rank
 CLAY, OWN = "clay", "mine"
 
 
@@ -33,14 +33,12 @@ class Pictures(VBox):
 
     def __init__(self, word: str, height: int, width: int, folder: Path) -> None:
         self.size, self._folder, self.files = (height, width), folder, []
-        kinds = [("Clay subject", CLAY), ("My pictures", OWN)]
-        self.kind = ToggleButtons(options=kinds, description="Learn from", style=LABELS)
-        self.kind.style.button_width = "auto"
-        self.word = Dropdown(options=list(pretrained.SUBJECTS), value=word, description="Subject", **_wide())
-        self.shape = Dropdown(description="Shape", **_wide())
-        self.colour = Dropdown(options=list(COLOURS), description="Colour", **_wide())
+        self.kind = toggles("Learn from", [("Clay subject", CLAY), ("My pictures", OWN)])
+        self.word = field(Dropdown, "Subject", options=list(pretrained.SUBJECTS), value=word)
+        self.shape = field(Dropdown, "Shape")
+        self.colour = field(Dropdown, "Colour", options=list(COLOURS))
         self.upload, self.error = Upload(), Message("error")
-        self.clear = Button(description="Start over", layout=Layout(width="92px"))
+        self.clear = button("Start over", 92)
         self.count = HTML()
         self.looks = Thumbnails(tuple(map(str, range(1, SLOTS + 1))), height, width)
         self._rows = {
@@ -77,10 +75,12 @@ class Pictures(VBox):
             self._show()
 
     def _came(self, change: Any) -> None:
-        def check(image: Image.Image) -> None:
+        def prepare(data: bytes, name: str) -> Image.Image:
+            image = controls.as_picture(data, name)
             personalize.gather([image], "any", *self.size)  # says what is wrong with its size
+            return editing.fit(image, *self.size)
 
-        if path := received(change, self.error, self.size, self._folder, check):
+        if path := received(change, self.error, self._folder, prepare):
             self.files = [*self.files, *([path] if path not in self.files else [])]
             self._show()
 
@@ -89,8 +89,7 @@ class Pictures(VBox):
         self._show()
 
     def _show(self) -> None:
-        for name, part in self._rows.items():
-            part.layout.display = None if name == self.kind.value else "none"
+        show_only(self._rows, self.kind.value)
         self.count.value = f"{len(self.files)} pictures; three to thirty are good"
         self.error.value, self.error.layout.display = "", "none"
         pictures = [
@@ -115,25 +114,19 @@ class Teacher(TrainingView):
     def __init__(
         self, outbox: Outbox, word: str, config: personalize.LoraTrainingConfig, folder: Path, lane: str
     ) -> None:
-        super().__init__(outbox, config.max_train_steps, config.height, config.width)
+        super().__init__(outbox, config.max_train_steps, config.height, config.width, "Download the LoRA")
         self._config, self._lane = config, lane
         self.pictures = Pictures(word, config.height, config.width, folder)
-        self.trigger = Text(pretrained.trigger_of(word), description="Trigger", continuous_update=False, **_wide())
+        self.trigger = field(Text, "Trigger", value=pretrained.trigger_of(word), continuous_update=False)
         self.rank = slider("rank", "Rank", config.rank, 1, HIGHEST, 1)
-        self.steps = slider("steps", "Steps", config.max_train_steps, 1, max(LONGEST, config.max_train_steps), 1)
-        self.train = Button(description="Train", button_style="primary", layout=Layout(width="112px"))
-        self.stop = Button(description="Stop and keep", disabled=True, layout=Layout(width="128px"))
         self.notes = Message("notes")
-        self.link = Download("Download the LoRA")
-        self.save = Button(description="Save", disabled=True, tooltip="Write the file again")
-        self.save.layout.width = "92px"
+        self.save = button("Save", 92, disabled=True, tooltip="Write the file again")
         self.download, self.drive = colab_button("Download"), colab_button("To Drive")
         self.children = [self._arranged()]
         self.pictures.word.observe(self._name, "value")
 
     def _arranged(self) -> HBox:
-        actions = classed(HBox([self.train, self.stop, self.error]), "actions")
-        knobs = [self.pictures, self.trigger, self.rank, self.steps, actions, self.notes]
+        knobs = [self.pictures, self.trigger, self.rank, self.steps, self.actions, self.notes]
         files = classed(HBox([self.link, self.save, self.download, self.drive]), "actions")
         side = [self.curve, self.strip, self.status, files]
         return classed(HBox([classed(VBox(knobs), "knobs"), classed(VBox(side), "side")]), "columns")
@@ -159,8 +152,8 @@ class Teacher(TrainingView):
         where = f", in {path.parent.name}/{path.name}" if saved else ""
         self.say(f"{lora.about.steps} steps, {lora.bytes:,} bytes of tensors{where}.")
         self.outbox(self.save, disabled=saved)
-        for button in (self.download, self.drive):
-            self.outbox(button, disabled=not saved)
+        for each in (self.download, self.drive):
+            self.outbox(each, disabled=not saved)
         if saved and env.place() != "colab":  # there large messages may cost the connection
             self.outbox(self.link, data=path.read_bytes(), name=path.name)
 
@@ -174,7 +167,3 @@ class Teacher(TrainingView):
 def _drawn(word: str, shape: int, colour: str, height: int, width: int) -> tuple[personalize.Example, ...]:
     """Draw a clay subject, once."""
     return tuple(personalize.subject(word, shape, colour, 0, height, width).train)
-
-
-def _wide() -> dict[str, Any]:
-    return {"style": LABELS, "layout": Layout(width="auto")}

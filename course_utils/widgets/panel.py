@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipywidgets import HTML, Button, HBox, Layout, VBox, Widget
+from ipywidgets import HTML, HBox, VBox, Widget
 
 from .. import catalog, env, personalize
 from . import parts
@@ -60,10 +60,10 @@ class Panel(Runs, VBox):
         self._fixed, self._settings = {name: start[name] for name in ("height", "width", "lane")}, settings
         self._show_inputs, self._pipe_for = show_inputs, pipe_for or (lambda settings: pipe)
         self.shot: Shot | None = None  # the finished picture on show
-        self.generate = Button(description="Generate", button_style="primary", layout=Layout(width="112px"))
-        self.preview = Button(description="Preview", tooltip="Show what a run would start from")
-        self.preview.layout = Layout(width="84px", display=None if show_inputs else "none")
-        self.stop = Button(description="Stop", disabled=True, layout=Layout(width="72px"))
+        self.generate = parts.button("Generate", 112, button_style="primary")
+        self.preview = parts.button("Preview", 84, tooltip="Show what a run would start from")
+        self.preview.layout.display = None if show_inputs else "none"
+        self.stop = parts.button("Stop", 72, disabled=True)
         self.error, self.notes = Message("error"), Message("notes")
         outbox = Outbox()
         self.stage = Stage(outbox, start["height"], start["width"], image, shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ from ipywidgets import (
     IntSlider,
     Layout,
     Textarea,
+    ToggleButtons,
     VBox,
     Widget,
 )  # fmt: skip
@@ -79,7 +80,7 @@ def sampling(pipe: DiffusionPipeline, start: dict[str, Any], technique: str = "t
     steps, seed, own = start["num_inference_steps"], start["seed"], catalog.sampler_of(pipe)
     works = [*catalog.samplers_for(technique), *({own} - set(catalog.SAMPLERS))]
     check_value("seed", seed, Seed)
-    scheduler = Dropdown(options=works, description="Scheduler", style=LABELS, layout=Layout(width="auto"))
+    scheduler = field(Dropdown, "Scheduler", options=works)
     scheduler.value = own if own in works else scheduler.value
     refused = [
         f"{name}: {each.refused[technique]}" for name, each in catalog.SAMPLERS.items() if technique in each.refused
@@ -100,10 +101,31 @@ def slider(argument: str, label: str, value: float, least: float, most: float, s
         TypeError, ValueError: the slider cannot stand at this value; a widget would take the nearest in silence.
     """
     check_value(argument, value, Annotated[type(step), Range(least, most)])
-    how = {"min": least, "max": most, "step": step, "description": label, "style": LABELS}
+    how = {"value": value, "min": least, "max": most, "step": step}
     if isinstance(step, int):
-        return IntSlider(value, **how, layout=Layout(width="auto"))
-    return FloatSlider(value, **how, readout_format=".2f" if step < 0.1 else ".1f", layout=Layout(width="auto"))
+        return field(IntSlider, label, **how)
+    return field(FloatSlider, label, **how, readout_format=".2f" if step < 0.1 else ".1f")
+
+
+def field(kind: type[Widget], label: str, **traits: Any) -> Widget:
+    """Return a labelled widget as wide as its column."""
+    return kind(**{"description": label, "style": LABELS, "layout": Layout(width="auto")} | traits)
+
+
+def toggles(label: str, options: Sequence = ()) -> ToggleButtons:
+    """Return buttons of which one is pressed, each as wide as its text."""
+    return ToggleButtons(options=options, description=label, style=LABELS | {"button_width": "auto"})
+
+
+def button(text: str, width: int, **traits: Any) -> Button:
+    """Return a button of a width in pixels."""
+    return Button(**{"description": text, "layout": Layout(width=f"{width}px")} | traits)
+
+
+def show_only(widgets: Mapping[Any, Widget], shown: Any) -> None:
+    """Of widgets by name, leave one on the page."""
+    for name, widget in widgets.items():
+        widget.layout.display = None if name == shown else "none"
 
 
 def rows(knobs: dict[str, Widget]) -> list[Widget]:
@@ -123,20 +145,15 @@ def indented(widget: Widget) -> HBox:
 
 def dice(seed: BoundedIntText) -> Button:
     """Return a button that throws another seed."""
-    button = Button(description="⚄", tooltip="Another seed", layout=Layout(width="40px"))
-
-    def throw(clicked: Button) -> None:
-        seed.value = secrets.randbelow(SEEDS)
-
-    button.on_click(throw)
-    return button
+    another = button("⚄", 40, tooltip="Another seed")
+    another.on_click(lambda clicked: setattr(seed, "value", secrets.randbelow(SEEDS)))
+    return another
 
 
 def text_field(name: str, value: str, hint: str, rows: int) -> Textarea:
     """Return a field for a prompt; it tells the kernel when it is left, so before a click elsewhere."""
-    layout = Layout(width="auto", height="auto")
-    return Textarea(value, description=name, placeholder=hint, rows=rows, continuous_update=False, style=LABELS,
-                    layout=layout)  # fmt: skip
+    how = {"value": value, "placeholder": hint, "rows": rows, "continuous_update": False}
+    return field(Textarea, name, **how, layout=Layout(width="auto", height="auto"))
 
 
 def classed(widget: Widget, name: str) -> Widget:
@@ -177,9 +194,8 @@ class Message(HTML):
 
 def colab_button(text: str, tooltip: str = "") -> Button:
     """Return a button for what Colab alone can do; elsewhere it is not shown."""
-    button = Button(description=text, tooltip=tooltip, disabled=True)
-    button.layout = Layout(width="72px", display=None if env.place() == "colab" else "none")
-    return button
+    layout = Layout(width="72px", display=None if env.place() == "colab" else "none")
+    return Button(description=text, tooltip=tooltip, disabled=True, layout=layout)
 
 
 class Stage(VBox):
@@ -202,8 +218,7 @@ class Stage(VBox):
         self.progress = classed(IntProgress(0, 0, 1, layout=layout), "progress")
         self.status = classed(HTML("Ready.", layout=layout), "status")
         self.download = Download("Download PNG", of=self.image)
-        self.save = Button(description="Save", disabled=True, tooltip="Write the picture into the folder")
-        self.save.layout.width = "60px"  # all three are as wide as a small picture
+        self.save = button("Save", 60, disabled=True, tooltip="Write the picture into the folder")
         self.drive = colab_button("To Drive", "Save into the folder course_utils of your Google Drive")
         actions = classed(HBox([self.download, self.save, self.drive]), "actions")
         super().__init__([self.image, self.progress, self.status, actions])
@@ -224,15 +239,15 @@ class Stage(VBox):
         """Take the finished picture's link and buttons away: another one begins."""
         self._outbox(self.progress, value=0)
         self._outbox(self.download, name="")
-        for button in (self.save, self.drive):
-            self._outbox(button, disabled=True)
+        self._outbox(self.save, disabled=True)
+        self._outbox(self.drive, disabled=True)
 
     def show(self, shot: Shot, text: str) -> None:
         """Show a finished picture, to be downloaded or saved."""
         self._outbox(self.image, value=shot.png, format="png")
         self._outbox(self.download, name=shot.name)
-        for button in (self.save, self.drive):
-            self._outbox(button, disabled=False)
+        self._outbox(self.save, disabled=False)
+        self._outbox(self.drive, disabled=False)
         self._outbox(self.progress, max=1, value=1)
         self.say(text)
 
@@ -250,19 +265,19 @@ class History(HBox):
         classed(self, "history")
 
     def _slot(self, number: int) -> VBox:
-        button = Button(tooltip="Bring this picture and its settings back")
-        button.on_click(lambda _: self._on_restore(self.shots[number]))
+        back = Button(tooltip="Bring this picture and its settings back")
+        back.on_click(lambda _: self._on_restore(self.shots[number]))
         nothing = jpeg(Image.new("RGB", (1, 1)))
-        slot = VBox([ImageWidget(value=nothing, format="jpeg"), button], layout=Layout(display="none"))
+        slot = VBox([ImageWidget(value=nothing, format="jpeg"), back], layout=Layout(display="none"))
         return classed(slot, "shot")
 
     def add(self, shot: Shot) -> None:
         """Put a picture in front; the oldest falls off when all slots are full."""
         self.shots = [shot, *self.shots][:SLOTS]
         for slot, kept in zip(self.children, self.shots, strict=False):
-            image, button = slot.children
+            image, back = slot.children
             self._outbox(image, value=jpeg(kept.image, THUMBNAIL))
-            self._outbox(button, description=f"seed {kept.settings.seed}")
+            self._outbox(back, description=f"seed {kept.settings.seed}")
             self._outbox(slot.layout, display=None)
 
     def click(self, number: int) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ipywidgets import HTML, BoundedIntText, HBox, Layout, Text, ToggleButtons, VBox, Widget
+from ipywidgets import HTML, BoundedIntText, HBox, Layout, Text, VBox, Widget
 from ipywidgets import Image as ImageWidget
 from PIL import Image
 
 from .. import controls, editing
 from .browser import Pad, Upload, jpeg
-from .parts import LABELS, Message, classed, dice, indented, reason, row
+from .parts import Message, classed, dice, field, indented, reason, row, show_only, toggles
 from .pictures import INPUTS, KINDS, PictureSource, frozen, keep
 from .record import LARGEST_SEED
 from .running import Outbox
@@ -35,8 +35,10 @@ class Thumbnails(HBox):
         super().__init__(list(self.slots.values()))
         classed(self, "looks")
 
-    def show(self, name: str, image: Image.Image | None, outbox: Outbox = AT_ONCE) -> None:
-        """Put a picture in its place; None takes it away."""
+    def show(self, name: str, image: Image.Image | None, outbox: Outbox = AT_ONCE, text: str = "") -> None:
+        """Put a picture in its place, with another text below if one is given; None takes it away."""
+        if text:
+            outbox(self.slots[name].children[1], value=html.escape(text))
         if image is not None:
             self.images[name] = image
         elif self.images.pop(name, None) is None:
@@ -45,27 +47,21 @@ class Thumbnails(HBox):
 
 
 def received(
-    change: Any,
-    message: Message,
-    size: tuple[int, int] | None,
-    folder: Path,
-    check: Callable[[Image.Image], None] = lambda image: None,
+    change: Any, message: Message, folder: Path, prepare: Callable[[bytes, str], Image.Image | bytes] | None = None
 ) -> str:
-    """Keep what an upload button brought, as small as the panel needs it, and return the file's path.
+    """Keep what an upload button brought in the panel's folder, and return the file's path.
 
-    `change` is of the button's `data` or `problem`, `check` raises where the picture will not do; what is wrong stands
-    in `message`, and the path is "". Without a size the file stays as it came: a map has lines and classes.
+    `change` is of the button's `data` or `problem`; `prepare`, given the bytes and the name, returns what is kept, and
+    raises where it will not do. What is wrong stands in `message`, and the path is "".
     """
     upload = change.owner
     if change.name == "data" and not change.new:
         return ""
     message.say(AT_ONCE, upload.problem)
-    if upload.problem or not (data := upload.take()):
+    if upload.problem or not (data := bytes(upload.take())):
         return ""
     try:
-        image = controls.as_picture(data, upload.name)
-        check(image)
-        return keep(editing.fit(image, *size) if size else bytes(data), upload.name, folder / INPUTS)
+        return keep(prepare(data, upload.name) if prepare else data, upload.name, folder / INPUTS)
     except Exception as problem:  # whatever it is, the learner reads it below the button
         message.say(AT_ONCE, reason(problem))
         return ""
@@ -95,10 +91,9 @@ class PictureKnob(VBox):
     ) -> None:
         self.size, self.mode, self._file, self._folder = (height, width), mode, "", folder
         kinds = KINDS if mode == "scribble" else KINDS[:2]
-        how = {"style": LABELS, "layout": Layout(width="auto", flex="1 1 180px")}
-        self.kind = ToggleButtons(options=[(NAMES[kind], kind) for kind in kinds], description="Picture", style=LABELS)
-        self.kind.style.button_width = "auto"
-        self.words = Text(description="Scene", placeholder="any", continuous_update=False, **how)
+        self.kind = toggles("Picture", [(NAMES[kind], kind) for kind in kinds])
+        self.words = field(Text, "Scene", placeholder="any", continuous_update=False)
+        self.words.layout.flex = "1 1 180px"
         self.seed = BoundedIntText(0, 0, LARGEST_SEED, layout=Layout(width="76px"))
         self.upload, self.error = Upload(), Message("error")
         self.pad = Pad(height, width, mode) if mode else None
@@ -152,7 +147,11 @@ class PictureKnob(VBox):
             self._show()
 
     def _came(self, change: Any) -> None:
-        if file := received(change, self.error, None if self.mode == "scribble" else self.size, self._folder):
+        def prepare(data: bytes, name: str) -> Image.Image | bytes:
+            image = controls.as_picture(data, name)
+            return data if self.mode == "scribble" else editing.fit(image, *self.size)  # a map stays as it came
+
+        if file := received(change, self.error, self._folder, prepare):
             self._file = file
             self.kind.value = "file"
             self._show()
@@ -162,8 +161,7 @@ class PictureKnob(VBox):
     def _show(self) -> None:
         """Show what belongs to this kind of picture, and the picture."""
         kind = self.kind.value
-        for name, part in self._rows.items():
-            part.layout.display = None if name == kind else "none"
+        show_only(self._rows, kind)
         self.forget()
         self.error.say(AT_ONCE)
         if self.mode == "scribble":

@@ -10,12 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ipywidgets import Button, HBox, Layout, VBox
+from ipywidgets import HBox, VBox
 from PIL import Image
 
 from .. import catalog, controlnet, env
 from . import parts
-from .browser import Download
 from .parts import classed, reason
 from .record import free
 from .running import Outbox, Runs, own_model
@@ -37,20 +36,14 @@ class TrainerPanel(Runs, TrainingView):
         config: controlnet.ControlNetTrainingConfig,
         folder: Path,
     ) -> None:
-        super().__init__(Outbox(), config.max_train_steps, image.height, image.width)
+        super().__init__(Outbox(), config.max_train_steps, image.height, image.width, "Download the ControlNet")
         self._pipe, self._pairs, self._config, self._folder = pipe, pairs, config, folder
         self._image, self._prompt = image, prompt
         self.run: controlnet.Run | None = None  # the last one
         self.path: Path | None = None  # of its file
-        most = max(1000, config.max_train_steps)
-        self.steps = parts.slider("steps", "Steps", config.max_train_steps, 1, most, 1)
         self.seed = parts.slider("seed", "Seed", config.seed, 0, 99, 1)
-        self.train = Button(description="Train", button_style="primary", layout=Layout(width="112px"))
-        self.stop = Button(description="Stop and keep", disabled=True, layout=Layout(width="128px"))
-        self.link = Download("Download the ControlNet")
         self._ready(self.outbox, (self.train,), self.stop, self.curve)
-        actions = classed(HBox([self.train, self.stop, self.error]), "actions")
-        knobs = classed(VBox([self.steps, self.seed, actions, self.status, self.link]), "knobs")
+        knobs = classed(VBox([self.steps, self.seed, self.actions, self.status, self.link]), "knobs")
         side = classed(VBox([self.curve, self.strip]), "side")
         heart = [self._heart] if self._heart else []
         self.children = [parts.styles(), *heart, classed(HBox([knobs, side]), "columns")]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import html
 import math
 
-from ipywidgets import HTML, Layout, VBox
+from ipywidgets import HTML, HBox, Layout, VBox
 from ipywidgets import Image as ImageWidget
 from PIL import Image
 
 from ..training import Progress
+from .browser import Download
 from .curve import WIDTH, draw_curves
-from .parts import Message, classed
+from .parts import Message, button, classed, slider
 from .picture_knob import Thumbnails
 from .running import Outbox
 
+LONGEST = 1000  # steps
 SLOTS = 5  # samples that are painted on the way
 POINTS = 60  # of the curve, about
 
@@ -26,14 +28,19 @@ class TrainingView(VBox):
         outbox: how the run's thread writes.
         steps: of the training at first.
         height, width: of the samples.
+        link: text of the link to what was learned.
     """
 
-    def __init__(self, outbox: Outbox, steps: int, height: int, width: int) -> None:
+    def __init__(self, outbox: Outbox, steps: int, height: int, width: int, link: str) -> None:
         super().__init__()
         self.outbox = outbox
         self.losses: list[tuple[int, float]] = []
         self.samples: dict[int, Image.Image] = {}  # by step
-        self.error = Message("error")
+        self.steps = slider("steps", "Steps", steps, 1, max(LONGEST, steps), 1)
+        self.train = button("Train", 112, button_style="primary")
+        self.stop = button("Stop and keep", 128, disabled=True)
+        self.error, self.link = Message("error"), Download(link)
+        self.actions = classed(HBox([self.train, self.stop, self.error]), "actions")
         self.strip = Thumbnails(tuple(f"sample {number}" for number in range(1, SLOTS + 1)), height, width)
         self.curve = classed(ImageWidget(format="png", layout=Layout(width=f"{WIDTH}px")), "curve")
         self.status = classed(HTML("Nothing learned yet."), "status")
@@ -43,8 +50,7 @@ class TrainingView(VBox):
         """Make ready for a training."""
         self.losses, self.samples = [], {}
         for name in self.strip.slots:
-            self.strip.show(name, None, self.outbox)
-            self.outbox(self.strip.slots[name].children[1], value=name)
+            self.strip.show(name, None, self.outbox, name)
         self._draw(steps)
         self.complain("")
         self.say(text)
@@ -55,8 +61,7 @@ class TrainingView(VBox):
         if sample is not None and len(self.samples) < SLOTS:
             self.samples[progress.step] = sample
             name = list(self.strip.slots)[len(self.samples) - 1]
-            self.strip.show(name, sample, self.outbox)
-            self.outbox(self.strip.slots[name].children[1], value=f"step {progress.step}")
+            self.strip.show(name, sample, self.outbox, f"step {progress.step}")
         if progress.step % max(1, progress.steps // POINTS) == 0 or progress.step == progress.steps:
             self._draw(progress.steps)
             self.say(f"Step {progress.step} of {progress.steps}, {progress.seconds:.0f} s")

@@ -8,12 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipywidgets import Button, Dropdown, FloatRangeSlider, HBox, Layout, ToggleButtons, VBox
+from ipywidgets import Dropdown, FloatRangeSlider, HBox, VBox
 
 from .. import catalog, controls
 from ..catalog.calls import Weight
 from ..validation import Share, check_config
-from .parts import LABELS, Message, classed, slider
+from .parts import Message, button, classed, field, show_only, slider, toggles
 from .picture_knob import PictureKnob
 from .pictures import PictureSource
 
@@ -87,15 +87,14 @@ class UnitKnob(VBox):
     """The knobs of one control; its value is a `Unit`."""
 
     def __init__(self, unit: Unit, height: int, width: int, folder: Path, lane: str) -> None:
-        wide = {"style": LABELS, "layout": Layout(width="auto")}
-        self.control = Dropdown(options=list(catalog.control_names(lane)), description="Model", **wide)
+        self.control = field(Dropdown, "Model", options=list(catalog.control_names(lane)))
         makers = [kind.name for kind in controls.KINDS.values() if lane in kind.preprocessors]
         ways = [(NAMES.get(way, way), way) for way in (*makers, *NAMES)]
-        self.preprocessor = Dropdown(options=ways, description="Preprocessor", **wide)
+        self.preprocessor = field(Dropdown, "Preprocessor", options=ways)
         self.source = PictureKnob(unit.picture, height, width, folder, "scribble", (MAP,), (self.preprocessor,))
         self.scale = slider("scale", "Scale", unit.scale, 0, 2, 0.05)
-        span = {"min": 0, "max": 1, "step": 0.05, "description": "From / to"}
-        self.span = classed(FloatRangeSlider(value=(unit.start, unit.end), **span, **wide), "span")
+        span = {"value": (unit.start, unit.end), "min": 0, "max": 1, "step": 0.05}
+        self.span = classed(field(FloatRangeSlider, "From / to", **span), "span")
         self.notes = Message("warning")
         super().__init__([self.source, self.notes, self.control, self.scale, self.span])
         classed(self, "unit")
@@ -141,17 +140,14 @@ class Units(VBox):
 
     def __init__(self, units: Sequence[Unit], height: int, width: int, folder: Path, lane: str, many: bool) -> None:
         self._place, self.knobs = (height, width, folder, lane), ()
-        self.add = Button(description="Add a control", icon="plus", layout=Layout(width="130px"))
-        self.remove = Button(description="Remove this one", icon="minus", layout=Layout(width="150px"))
-        self.choice = ToggleButtons(description="Control", style=LABELS)
-        self.choice.style.button_width = "auto"
-        self.shown = VBox()
+        self.add = button("Add a control", 130, icon="plus")
+        self.remove = button("Remove this one", 150, icon="minus")
+        self.choice, self.shown = toggles("Control"), VBox()
         self.add.on_click(lambda button: self._grow())
         self.remove.on_click(lambda button: self._shrink())
         self.choice.observe(lambda change: self._show(), "value")
-        super().__init__(
-            [self.choice, self.shown, classed(HBox([self.add, self.remove]), "actions")] if many else [self.shown]
-        )
+        actions = classed(HBox([self.add, self.remove]), "actions")
+        super().__init__([self.choice, self.shown, actions] if many else [self.shown])
         classed(self.shown, "unit")
         self.value = tuple(units)
 
@@ -198,5 +194,4 @@ class Units(VBox):
     def _show(self) -> None:
         """Put the chosen unit on the page; all others are kept as they are."""
         self.shown.children = self.knobs
-        for place, knob in enumerate(self.knobs):
-            knob.layout.display = None if place == self.choice.index else "none"
+        show_only(dict(enumerate(self.knobs)), self.choice.index)
