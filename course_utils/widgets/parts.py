@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ipywidgets import (
@@ -29,7 +28,7 @@ from PIL import Image, ImageDraw
 from .. import catalog, env
 from ..plots import style
 from ..validation import Range, check_value
-from .browser import Download, jpeg
+from .browser import HERE, Download, jpeg
 from .record import LARGEST_SEED, Seed
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from .record import Shot
     from .running import Outbox
 
-CSS = Path(__file__).with_name("panel.css")
 SLOTS = 8  # pictures that the history shows
 THUMBNAIL = 144  # pixels, shown at half that: sharp on fine screens
 STAGE = (256, 400)  # smallest and largest width of the picture on the screen, pixels
@@ -66,10 +64,13 @@ def first_call(
 
 def prompts(start: dict[str, Any]) -> dict[str, Widget]:
     """Return the fields for what the picture shall show and what not."""
-    return {
-        "prompt": text_field("Prompt", start["prompt"], "what the picture shall show", rows=3),
-        "negative_prompt": text_field("Negative", start["negative_prompt"], "what it shall not show", rows=1),
-    }
+    each = (("prompt", "Prompt", "what the picture shall show", 3),
+            ("negative_prompt", "Negative", "what it shall not show", 1))  # fmt: skip
+    return {  # each tells the kernel when it is left, so before a click elsewhere
+        name: field(Textarea, label, value=start[name], placeholder=hint, rows=rows, continuous_update=False,
+                    layout=Layout(width="auto", height="auto"))
+        for name, label, hint, rows in each
+    }  # fmt: skip
 
 
 def sampling(pipe: DiffusionPipeline, start: dict[str, Any], technique: str = "text2img") -> dict[str, Widget]:
@@ -150,12 +151,6 @@ def dice(seed: BoundedIntText) -> Button:
     return another
 
 
-def text_field(name: str, value: str, hint: str, rows: int) -> Textarea:
-    """Return a field for a prompt; it tells the kernel when it is left, so before a click elsewhere."""
-    how = {"value": value, "placeholder": hint, "rows": rows, "continuous_update": False}
-    return field(Textarea, name, **how, layout=Layout(width="auto", height="auto"))
-
-
 def classed(widget: Widget, name: str) -> Widget:
     """Give a widget a class of panel.css."""
     return widget.add_class(f"course-{name}")
@@ -163,7 +158,7 @@ def classed(widget: Widget, name: str) -> Widget:
 
 def styles() -> HTML:
     """Return the invisible widget that carries panel.css to the browser."""
-    return HTML(f"<style>{CSS.read_text()}</style>", layout=Layout(display="none"))
+    return HTML(f"<style>{(HERE / 'panel.css').read_text()}</style>", layout=Layout(display="none"))
 
 
 def blank(height: int, width: int) -> Image.Image:
@@ -238,18 +233,20 @@ class Stage(VBox):
     def clear(self) -> None:
         """Take the finished picture's link and buttons away: another one begins."""
         self._outbox(self.progress, value=0)
-        self._outbox(self.download, name="")
-        self._outbox(self.save, disabled=True)
-        self._outbox(self.drive, disabled=True)
+        self._offer("")
 
     def show(self, shot: Shot, text: str) -> None:
         """Show a finished picture, to be downloaded or saved."""
         self._outbox(self.image, value=shot.png, format="png")
-        self._outbox(self.download, name=shot.name)
-        self._outbox(self.save, disabled=False)
-        self._outbox(self.drive, disabled=False)
+        self._offer(shot.name)
         self._outbox(self.progress, max=1, value=1)
         self.say(text)
+
+    def _offer(self, name: str) -> None:
+        """Offer a file by its name; without one, nothing."""
+        self._outbox(self.download, name=name)
+        for each in (self.save, self.drive):
+            self._outbox(each, disabled=not name)
 
 
 class History(HBox):
