@@ -3,7 +3,7 @@
 #
 # # 02 · Image to image: show a picture
 #
-# You will start the walk from a picture instead of from noise, turn one new knob, and measure what it cannot do: a
+# You will start sampling from a picture instead of from noise, turn one new knob, and measure what it cannot do: a
 # grey picture that is asked for a beach. Then you will give a gentleman a moustache, and keep the gentleman.
 
 # %% [markdown]
@@ -81,9 +81,10 @@ plots.described(
 # %% [markdown]
 # ## The idea
 #
-# In lesson 01 the walk began with pure noise, at the top of the noise schedule, and went down step by step. Now we
-# get in halfway. Encode the picture, add as much noise as belongs to some step, and let the loop run from there. Its
-# small things drown in the noise; what is large can still be made out, and the loop builds on it.
+# In lesson 01 sampling began with pure noise, at the top of the noise schedule, and went down step by step. Now we get
+# in halfway. Encode the picture, add as much noise as belongs to some step, and let the loop run from there ([Meng et
+# al., 2021](https://arxiv.org/abs/2108.01073), who call it **SDEdit**; in Stable Diffusion it is **image to image**,
+# or img2img). Its small things drown in the noise; what is large can still be made out, and the loop builds on it.
 #
 # **Strength** says where we get in: 1 is the top, 0 is the bottom. Of $n$ steps the loop then runs
 # `int(n * strength)`, the last ones. What share of the picture is left at each start? Lesson 01 called it
@@ -102,6 +103,9 @@ for strength, times in zip(strengths, map(times_left, strengths), strict=True):
     assert len(times) == int(steps * strength)
 
 # %% [markdown]
+# (That is a share of the amplitude. Of the variance it is the square: at strength 0.6,
+# {{float(pipe.scheduler.alphas_cumprod[int(times_left(0.6)[0])]):.0%}}.)
+#
 # This is what the loop is handed. `editing.encode` and `editing.decode` are the two ways through the autoencoder of
 # lesson 01.
 
@@ -130,7 +134,7 @@ plots.described(
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import retrieve_latents
 
 @torch.no_grad()
-def walk_from(picture, prompt, strength, seed):
+def sample_from(picture, prompt, strength, seed):
     generator = runtime.generator(seed)
     pixels = pipe.image_processor.preprocess(picture).to(runtime.device, runtime.dtype)
     clean = retrieve_latents(pipe.vae.encode(pixels), generator) * pipe.vae.config.scaling_factor
@@ -142,7 +146,7 @@ def walk_from(picture, prompt, strength, seed):
         latents = pipe.scheduler.step(uncond + scale * (cond - uncond), t, latents).prev_sample
     return editing.decode(pipe, latents)
 
-by_hand = walk_from(car, snow, strength=0.6, seed=0)
+by_hand = sample_from(car, snow, strength=0.6, seed=0)
 
 # %% [markdown]
 # The pipeline made a picture with these words, this strength and this seed at the top of the page. It must be the
@@ -159,7 +163,7 @@ assert gap < 2
 #
 # ## One knob: strength
 #
-# The seed stays, the words stay. From here on the model walks with the scheduler that it ships with.
+# The seed stays, the words stay. From here on we sample with the scheduler that the model ships with.
 
 # %% tags=["check"]
 pipe = catalog.load("img2img", lane=runtime.lane)
@@ -206,7 +210,7 @@ wish = "a man on the beach"
 plots.described(grey, "A grey picture of a man who stands on a street, both arms stretched out to the sides.")
 
 # %%
-levels, seeds = [0.3, 0.5, 0.6, 0.7, 0.8, 0.9], range(4)
+levels, seeds = [0.3, 0.5, 0.7, 0.75, 0.8, 0.9], range(4)
 tries = {(seed, level): paint(wish, grey, level, seed) for seed in seeds for level in levels}
 plots.described(
     plots.sweep(
@@ -224,8 +228,9 @@ plots.described(
 #
 # ### Two numbers
 #
-# - **Pose kept**: the share of his outline that is found as an edge in the new picture, at most two pixels off (of
-#   256). We know the outline exactly: it is a render.
+# - **Pose kept**: the share of his outline that is found as an edge ([Canny,
+#   1986](https://doi.org/10.1109/TPAMI.1986.4767851)) in the new picture, at most two pixels off (of 256). We know the
+#   outline exactly: it is a render.
 # - **Beach**: is there blue above, and sand or sea below? `adherence.beach` looks at the outer quarters of the picture
 #   and gives the share of such pixels, the smaller of the two. No network, only colours. Renders of beaches reach
 #   0.45 to 1, those of all other places at most 0.12.
@@ -240,15 +245,15 @@ def kept(picture):
     return adherence.edges_found(outline, edges, tolerance=size[0] / 128)
 
 stranger = photograph("a man on the beach", seed=3)[1]  # another pose
-passed = editing.decode(pipe, editing.encode(pipe, grey))
-for name, picture in {"the grey picture": grey, "after one trip through the autoencoder": passed,
+reconstructed = editing.decode(pipe, editing.encode(pipe, grey))
+for name, picture in {"the grey picture": grey, "its reconstruction": reconstructed,
                       "another man, on a beach": stranger}.items():  # fmt: skip
     print(f"{name}: pose kept {kept(picture):.2f}, beach {adherence.beach(picture):.2f}")
 
 # %% [markdown]
-# So 1 and 0 is where we are, and we want a high first number beside a high second. More than the autoencoder lets pass
-# nobody can have. The other man shows what a wrong pose gets by luck. Now all tries: mean and interval, wide, for
-# there are but four seeds.
+# So 1 and 0 is where we are, and we want a high first number beside a high second. No picture that a latent model
+# paints can keep more than the **reconstruction**, which is the given picture encoded and decoded again. The other man
+# shows what a wrong pose gets by luck. Now all tries: mean and interval, wide, for there are but four seeds.
 
 # %% tags=["nbval-ignore-output"]
 def over_levels(measure):
@@ -274,7 +279,7 @@ there = {one: adherence.is_beach(image) for one, image in tries.items()}
 both = [stands[one] and there[one] for one in tries]
 print(f"of {len(tries)} pictures {sum(stands.values())} keep the pose, {sum(there.values())} are beaches, ", end="")
 print(sum(both), "are both")
-assert kept(grey) > 0.9 and kept(passed) > 0.5 > kept(stranger)
+assert kept(grey) > 0.9 and kept(reconstructed) > 0.5 > kept(stranger)
 assert adherence.is_beach(stranger) and not adherence.is_beach(grey)
 if runtime.lane == "clay":
     assert lines["pose kept"][0] > lines["pose kept"][-1] and lines["beach"][-1] > lines["beach"][0]
@@ -282,6 +287,31 @@ if runtime.lane == "clay":
     assert sum(both) <= 1, "somebody found a strength that gives both"
 
 # %% [markdown]
+# ### Is it the grey?
+#
+# The video has its own explanation: the look and the pixels are mostly grey, and *there is no beach here*. Those are
+# two reasons in one sentence, so let us take them apart. The man, his pose, the words and the seeds stay, and the
+# strength is 0.7. Once the street is in colour. And once the picture is as grey as before, but the same man stands on
+# a beach.
+
+# %% tags=["check", "nbval-ignore-output"]
+level, coast = 0.7, photograph("a man on the beach", seed=8)[1].convert("L").convert("RGB")
+others = {"street in colour": posing, "grey beach": coast}
+isolated = {"grey street": [tries[seed, level] for seed in seeds]}
+isolated |= {name: [paint(wish, picture, level, seed) for seed in seeds] for name, picture in others.items()}
+beaches = {name: sum(map(adherence.is_beach, images)) for name, images in isolated.items()}
+print(", ".join(f"{name}: {count} of 4 became a beach" for name, count in beaches.items()))
+if runtime.lane == "clay":
+    assert beaches["grey beach"] >= 3 > 1 >= max(beaches["grey street"], beaches["street in colour"])
+rows = [[picture, *images] for picture, images in zip((grey, posing, coast), isolated.values(), strict=True)]
+sheet = plots.sweep(rows, [*isolated], ["given", *(f"seed {seed}" for seed in seeds)], size=(130, 130))
+plots.described(sheet, "The man on a grey street, on the street in colour, on a grey beach; four seeds of each.")
+
+# %% [markdown]
+# On clay it is not the grey. Of the street in colour {{beaches["street in colour"]}} of 4 pictures became a beach; of
+# the grey beach {{beaches["grey beach"]}} of 4 did, for the model gave it its colours back. "There is no beach here"
+# is the reason that counts: what the picture shows comes along, with its layout.
+#
 # ### Why
 #
 # Strength is *one* knob, and we have two wishes. Noise drowns small things first and large ones last. The pose is a
@@ -349,12 +379,12 @@ plots.described(
 )
 
 # %% [markdown]
-# This is **latent blending** (Avrahami et al., 2023, *Blended Latent Diffusion*). `editing.keep_outside` makes the
-# same callback of a mask and a picture; with the same noise it must give the same picture.
+# This is **latent blending** (*Blended Latent Diffusion*, [Avrahami et al., 2022](https://arxiv.org/abs/2206.02779)).
+# `editing.keep_outside` makes the same callback of a mask and a picture; with the same noise it must give the same
+# picture.
 #
-# What stayed outside? What is kept comes out as the autoencoder paints it, so we compare with the portrait after one
-# trip through the autoencoder. The decoder blends a little over the border: one latent around what was set free is
-# left out.
+# What stayed outside? What is kept comes out as the autoencoder paints it, so we compare with the portrait's
+# reconstruction. The decoder blends a little over the border: one latent around what was set free is left out.
 
 # %% tags=["check"]
 again = paint(moustache, man, 0.9, callback_on_step_end=editing.keep_outside(mask, man, seed=0))
@@ -362,10 +392,10 @@ assert np.array_equal(again, masked), "the helper gives the same picture"
 rim = torch.nn.functional.max_pool2d(inside.float(), 3, 1, 1)
 outside = torch.nn.functional.interpolate(rim, size)[0, 0].cpu().numpy() == 0
 print(f"outside: {outside.mean():.0%} of the picture")
-trip = np.asarray(editing.decode(pipe, clean), float)
+reconstruction = np.asarray(editing.decode(pipe, clean), float)
 
 def change_outside(picture):
-    return np.abs(np.asarray(picture, float) - trip)[outside].mean()
+    return np.abs(np.asarray(picture, float) - reconstruction)[outside].mean()
 
 # %% [markdown]
 # One seed is one ticket. Four seeds, each without the mask, at the strength at which a moustache begins to come, and
@@ -397,8 +427,8 @@ if runtime.lane == "clay":
 # A moustache comes either way. With the mask it is his own. Inside, strength may be high: nothing else is at risk.
 # What limits it: the loop cannot repair outside what no longer fits, and the grain is a latent.
 #
-# On `sd15` there is also a checkpoint that was trained for this. Its UNet is shown the mask and the kept picture at
-# each step, in five more input channels, and so plans ahead:
+# On `sd15` there is also a checkpoint that was trained for this, which is called **inpainting**. Its UNet is shown the
+# mask and the kept picture at each step, in five more input channels, and so plans ahead:
 #
 # ```python
 # inpaint = catalog.load("inpaint")
@@ -431,8 +461,8 @@ plots.described(
 #
 # ### 02.1 · Which steps? (difficulty 2, 5 minutes)
 #
-# `times` are the noise steps of a whole walk, from the noisiest down. Write `times_to_run(times, strength)`: the part
-# of them that image to image runs.
+# `times` are all noise steps that sampling visits, from the noisiest down. Write `times_to_run(times, strength)`: the
+# part of them that image to image runs.
 
 # %% tags=["exercise"]
 def times_to_run(times, strength):
@@ -527,6 +557,25 @@ checks.check("02.4", compromise)
 # </details>
 
 # %% [markdown]
+# ## Words of this lesson
+#
+# - **image to image**: img2img: sampling that begins with a noised picture instead of pure noise.
+# - **SDEdit**: the paper's name for the same.
+# - **strength**: how far up the noise schedule a picture is noised before sampling: 0 not at all, 1 nearly completely.
+# - **reconstruction**: a picture that was encoded to latents and decoded again; what is lost there no control can
+#   save.
+# - **mask**: a picture that says where something may change: white where it may.
+# - **latent blending**: putting the latents outside a mask back after each step.
+# - **inpainting**: painting a part of a picture anew so that it fits the rest.
+#
+# ## Read on
+#
+# - [SDEdit](https://arxiv.org/abs/2108.01073), Meng et al., 2021: image to image, before it had that name.
+# - [Blended Latent Diffusion](https://arxiv.org/abs/2206.02779), Avrahami et al., 2022: the masked edit, and how to
+#   treat thin masks.
+# - [Image to image](https://huggingface.co/docs/diffusers/using-diffusers/img2img) and
+#   [inpainting](https://huggingface.co/docs/diffusers/using-diffusers/inpaint) in diffusers.
+#
 # ## To take with you
 #
 # - Image to image is the same loop, entered halfway: strength says where, and `int(steps * strength)` steps are run.

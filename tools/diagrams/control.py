@@ -105,7 +105,9 @@ def controlnet(shapes: Shapes) -> Canvas:
         canvas.text((left, 160), words, 13, hue, anchor="start", bold=True)
     for number, level in enumerate(shapes.levels):
         shape = f"{level.channels} × {level.side} × {level.side}"
-        _row(canvas, top + step * number, shape, f"{level.skips} skips")
+        first = shapes.levels[max(0, number - 1)].channels  # of the first convolution, or of the halving before
+        channels = [first, *[level.channels] * (level.skips - 1)]
+        _row(canvas, top + step * number, shape, f"skips: {', '.join(map(str, channels))}")
     _middle(canvas, top + step * count, [level.skips for level in shapes.levels])
     y = top + step * (count + 1) + 10
     _zero(canvas, 39, y)
@@ -135,7 +137,7 @@ def _row(canvas: Canvas, y: float, size: str, skips: str) -> None:
     _copied(canvas, y, size)
     _locked(canvas, (612, y, 796, y + 50), size)
     canvas.arrow([(216, y + 8), (548, y + 8)], NUMBERS)
-    canvas.text((488, y - 2), skips, 11, NUMBERS)
+    canvas.text((454, y - 2), skips, 11, NUMBERS)
     canvas.arrow([(568, y + 8), (612, y + 8)], NUMBERS)
     canvas.arrow([(120, y + 50), (120, y + 70)])
     canvas.arrow([(350, y + 50), (350, y + 90)], TRAINED)
