@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import torch
 import traitlets
+from ipywidgets import Widget
 from PIL import Image
 
 from .. import attention, env, plots
@@ -115,6 +116,12 @@ class ExplorerPanel(Panel):
         self._newest: attention.Maps | None = None
         super().__init__(pipe, knobs, start, folder=folder, image=self.explorer)
         self.explorer.observe(self._answer(self._choose), ["word", "layer", "head", "step"])
+
+    def _arranged(self) -> list[Widget]:
+        """Arrange as ever, the history below the knobs: the maps make the other column long."""
+        *first, columns, history, code = super()._arranged()
+        columns.children[0].children += (history,)
+        return [*first, columns, code]
 
     @contextmanager
     def _around(self, pipe: DiffusionPipeline, settings: Settings) -> Iterator[None]:

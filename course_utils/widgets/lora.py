@@ -16,7 +16,7 @@ from ..personalize import pretrained
 from . import parts
 from .lora_teacher import Teacher
 from .panel import Panel
-from .parts import classed, reason
+from .parts import reason
 from .record import Settings, free, slug
 from .running import Outbox, own_model, own_pipeline
 
@@ -63,7 +63,6 @@ class LoraSliders(VBox):
         self.paths: list[str] = []
         self._added = 0
         super().__init__([parts.slider("weight", "", 1.0, 0, LOUDEST, 0.05) for _ in range(MOST)])
-        classed(self, "weights")
         for slot in self.children:
             slot.layout = Layout(width="auto", display="none")
 

@@ -123,12 +123,13 @@ class Teacher(TrainingView):
         self.save = button("Save", 92, disabled=True, tooltip="Write the file again")
         self.download, self.drive = colab_button("Download"), colab_button("To Drive")
         self.children = [self._arranged()]
+        classed(self, "teacher")
         self.pictures.word.observe(self._name, "value")
 
     def _arranged(self) -> HBox:
         knobs = [self.pictures, self.trigger, self.rank, self.steps, self.actions, self.notes]
         files = classed(HBox([self.link, self.save, self.download, self.drive]), "actions")
-        side = [self.curve, self.strip, self.status, files]
+        side = [self.curve, self.strip, classed(VBox([self.status, files]), "stage")]
         return classed(HBox([classed(VBox(knobs), "knobs"), classed(VBox(side), "side")]), "columns")
 
     @property
