@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,6 +20,7 @@ from .units import Unit, Units, unit
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
+    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,9 @@ class ControlSettings(Settings):
         names = [f"control{number}" for number in self._numbers()]
         return [
             *super().call(),
-            Argument("image", self._maps, f"[{', '.join(names)}]" if len(names) > 1 else names[0]),
-            Argument("controlnet_conditioning_scale", _listed([unit.scale for unit in self.units])),
-            Argument("control_guidance_start", _listed([unit.start for unit in self.units])),
-            Argument("control_guidance_end", _listed([unit.end for unit in self.units])),
+            *steering(names, self._maps, [unit.scale for unit in self.units]),
+            Argument("control_guidance_start", alone([unit.start for unit in self.units])),
+            Argument("control_guidance_end", alone([unit.end for unit in self.units])),
             Argument("guess_mode", self.guess_mode),
         ]
 
@@ -52,23 +52,40 @@ class ControlSettings(Settings):
 
     def loading(self) -> dict[str, Any]:
         """Return the arguments of `catalog.load` after the pipeline's kind."""
-        return {**super().loading(), "control": _listed(self.controls)}
+        return {**super().loading(), "control": alone(self.controls)}
 
     @property
     def controls(self) -> list[str]:
         """Return the models' names, as `catalog.load` takes them."""
         return [unit.control for unit in self.units]
 
-    def _maps(self) -> Any:
-        return _listed([unit.map(self.height, self.width, self.lane) for unit in self.units])
+    def _maps(self) -> list[Image.Image]:
+        return [unit.map(self.height, self.width, self.lane) for unit in self.units]
 
     def _numbers(self) -> list[str]:
         return [f"_{place}" for place in range(1, len(self.units) + 1)] if len(self.units) > 1 else [""]
 
 
-def _listed(values: list) -> Any:
+def alone(values: list) -> Any:
     """Return the values as a pipeline wants them: a list only where there are several ControlNets."""
-    return values if len(values) > 1 else values[0]
+    return values[0] if len(values) == 1 else values
+
+
+def steering(names: list[str], maps: Callable[[], list[Image.Image]], scales: list[float]) -> list[Argument]:
+    """Return what every call with ControlNets takes: the maps, by their names in Python, and the scales."""
+    image = Argument("image", lambda: alone(maps()), f"[{', '.join(names)}]" if len(names) > 1 else names[0])
+    return [image, Argument("controlnet_conditioning_scale", alone(scales))]
+
+
+def loaded(pipe: DiffusionPipeline, controls: list[str]) -> Callable[[Settings], DiffusionPipeline]:
+    """Return what gives the pipeline for settings: `pipe`, which has these controls, or another, loaded when used."""
+    own = alone(controls)
+
+    def pipe_for(settings: Settings) -> DiffusionPipeline:
+        loading = settings.loading()
+        return pipe if loading["control"] == own else catalog.load(settings.pipeline, **loading)
+
+    return pipe_for
 
 
 def controlnet_panel(
@@ -139,8 +156,5 @@ def _panel(
         images = arguments["image"]
         knob.show(images if isinstance(images, list) else [images], outbox)
 
-    def pipe_for(settings: ControlSettings) -> DiffusionPipeline:
-        return pipe if settings.controls == controls else catalog.load(settings.pipeline, **settings.loading())
-
     knobs = {**parts.prompts(start), "units": knob, "guess_mode": guess, **parts.sampling(pipe, start)}
-    return Panel(pipe, knobs, start, ControlSettings, folder, show_inputs, pipe_for, tall=True)
+    return Panel(pipe, knobs, start, ControlSettings, folder, show_inputs, loaded(pipe, controls), tall=True)

@@ -15,6 +15,7 @@ from PIL import Image
 from .. import catalog, clay, controls, env, pose
 from ..catalog.checkpoints import check_controls
 from . import parts
+from .controlnet import alone, loaded, steering
 from .doll import Doll
 from .panel import Panel
 from .picture_knob import Thumbnails
@@ -41,11 +42,8 @@ class DollSettings(Settings):
     def call(self) -> list[Argument]:
         """Return what the pipeline is called with, the generator excepted."""
         names = [f"{name}_map" for name in self.controls]
-        return [
-            *super().call(),
-            Argument("image", self._maps, f"[{', '.join(names)}]" if len(names) > 1 else names[0]),
-            Argument("controlnet_conditioning_scale", _listed([scale for _, scale in self.weights])),
-        ]
+        scales = [scale for _, scale in self.weights]
+        return [*super().call(), *steering(names, lambda: list(self.maps().values()), scales)]
 
     def preparation(self) -> str:
         """Return Python that makes the control maps."""
@@ -59,7 +57,7 @@ class DollSettings(Settings):
 
     def loading(self) -> dict[str, Any]:
         """Return the arguments of `catalog.load` after the pipeline's kind."""
-        return {**super().loading(), "control": _listed(self.controls)}
+        return {**super().loading(), "control": alone(self.controls)}
 
     @property
     def controls(self) -> list[str]:
@@ -73,14 +71,6 @@ class DollSettings(Settings):
         state = json.loads(self.doll)
         made = clay.render(pose.scene_of(state), self.height, self.width)
         return maps_of(made, state, self.controls)
-
-    def _maps(self) -> Any:
-        return _listed(list(self.maps().values()))
-
-
-def _listed(values: list) -> Any:
-    """Return the values as a pipeline wants them: a list only where there are several ControlNets."""
-    return values if len(values) > 1 else values[0]
 
 
 def maps_of(made: clay.Render, state: Mapping[str, Any], names: Sequence[str] = MAPS) -> dict[str, Image.Image]:
@@ -155,11 +145,7 @@ def doll_panel(
     offered = catalog.control_names(start["lane"])
     names = [*weights, *(name for name in MAPS if name not in weights and name in offered)]
     doll = Doll(people, start["height"], start["width"])
-
-    def pipe_for(settings: DollSettings) -> DiffusionPipeline:
-        own = settings.controls == list(weights)
-        return pipe if own else catalog.load(settings.pipeline, **settings.loading())
-
-    steering = Weights(doll, names, weights)
-    knobs = {**parts.prompts(start), "doll": doll, "weights": steering, **parts.sampling(pipe, start)}
+    scales = Weights(doll, names, weights)
+    knobs = {**parts.prompts(start), "doll": doll, "weights": scales, **parts.sampling(pipe, start)}
+    pipe_for = loaded(pipe, list(weights))
     return DollPanel(pipe, knobs, start, DollSettings, folder, pipe_for=pipe_for, tall=True, shown=SHOWN)

@@ -153,7 +153,6 @@ class ExciterPanel(Panel):
         empty = parts.blank(start["height"], start["width"])
         self.plain = ImageWidget(value=jpeg(empty), format="jpeg", layout=Layout(width=f"{SHOWN}px"))
         self.curve = parts.classed(ImageWidget(format="png", layout=Layout(width=f"{WIDTH}px")), "curve")
-        self._kept: dict[ExciterSettings, Comparison] = {}  # by the settings of what the history shows
         super().__init__(pipe, knobs, start, ExciterSettings, folder, shown=SHOWN)
         self.comparison = Comparison.empty(self.settings)
         self.curve.value = self.comparison.curve()
@@ -172,9 +171,7 @@ class ExciterPanel(Panel):
             self.comparison.plain = output.images[0]
             self.outbox(self.plain, value=jpeg(self.comparison.plain))
             output = self._paint(settings, "with", stop)
-        self._kept[settings] = self.comparison
-        self._finish(settings, output, began)
-        self._kept = {shot.settings: self._kept[shot.settings] for shot in self.history.shots}
+        self._finish(settings, output, began, self.comparison)
 
     def _paint(self, settings: ExciterSettings, side: str, stop: threading.Event) -> BaseOutput | None:
         """Make one of the two pictures; the losses of both are watched, for moves of length 0 change nothing."""
@@ -198,7 +195,7 @@ class ExciterPanel(Panel):
             return call(pipe, settings, settings.arguments(), stop, on_step)
 
     def _show(self, shot: Shot, text: str) -> None:
-        self.comparison = self._kept[shot.settings]
+        self.comparison = shot.more
         self.outbox(self.plain, value=jpeg(self.comparison.plain))
         self._draw()
         super()._show(shot, text)

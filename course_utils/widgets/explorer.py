@@ -112,8 +112,6 @@ class ExplorerPanel(Panel):
     def __init__(self, pipe: DiffusionPipeline, start: dict[str, Any], folder: str | Path) -> None:
         knobs = {**parts.prompts(start), **parts.sampling(pipe, start)}
         self.explorer = Explorer()
-        self._maps: dict[Shot, attention.Maps] = {}  # of the pictures in the history
-        self._newest: attention.Maps | None = None
         super().__init__(pipe, knobs, start, folder=folder, image=self.explorer)
         self.explorer.observe(self._answer(self._choose), ["word", "layer", "head", "step"])
 
@@ -124,20 +122,18 @@ class ExplorerPanel(Panel):
         return [*first, columns, code]
 
     @contextmanager
-    def _around(self, pipe: DiffusionPipeline, settings: Settings) -> Iterator[None]:
+    def _around(self, pipe: DiffusionPipeline, settings: Settings) -> Iterator[attention.Maps]:
         """Capture all layers that are not too fine, heads and steps apart, on a UNet that no other call passes."""
         self.outbox(self.explorer, **self.explorer.nothing())
         pipe.unet = own_model(pipe.unet)
         sides = {attention.native_side(pipe.unet) // factor for factor in attention.cross_layers(pipe.unet).values()}
         fine = sorted(side for side in sides if side <= FINEST)
-        with attention.capture(pipe, fine, heads=True, steps=True) as self._newest:
-            yield
+        with attention.capture(pipe, fine, heads=True, steps=True) as maps:
+            yield maps
 
     def _show(self, shot: Shot, text: str) -> None:
-        self._maps.setdefault(shot, self._newest)
-        self._maps = {kept: self._maps[kept] for kept in self.history.shots}
         super()._show(shot, text)
-        self.outbox(self.explorer, **self.explorer.facts(shot.image, self._maps[shot]))
+        self.outbox(self.explorer, **self.explorer.facts(shot.image, shot.more))
 
     def _choose(self) -> None:
         self.outbox(self.explorer, **self.explorer.view())

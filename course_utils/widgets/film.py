@@ -17,10 +17,11 @@ from ..clay.motion import MOTIONS
 from ..validation import Choice, Range, check_config
 from . import parts
 from .browser import Download, Upload
+from .controlnet import loaded
 from .panel import Panel
 from .parts import Message, classed, field, indented, show_only, toggles
 from .picture_knob import Thumbnails, received
-from .record import KEY, Settings, Shot, slug
+from .record import KEY, Settings, Shot
 from .running import own_model, own_pipeline
 
 if TYPE_CHECKING:
@@ -87,16 +88,6 @@ class FilmSettings(Settings):
             f"frames = list(video.paint(pipe, clip, maps, {self.prompt!r}, {self.rung!r}, config))\n"
             "video.to_gif(frames, 'film.gif')\n"
         )
-
-
-@dataclass(frozen=True)
-class FilmShot(Shot):
-    """One finished film: a GIF, with the settings in its comment."""
-
-    @property
-    def name(self) -> str:
-        """Return a file name."""
-        return f"{slug(self.settings.prompt) or 'film'}-{self.settings.seed}.gif"
 
 
 class ClipKnob(VBox):
@@ -199,7 +190,7 @@ class FilmPanel(Panel):
             self.stage.say(f"Stopped after {len(frames)} finished frames: too few for a film.")
             return
         comment = json.dumps({KEY: settings.facts()})
-        shot = FilmShot(settings, video.to_gif(frames, comment=comment), seconds)
+        shot = Shot(settings, video.to_gif(frames, comment=comment), seconds, "gif")
         self.history.add(shot)
         kept = f"Stopped: {len(frames)} of {wanted} frames are kept" if len(frames) < wanted else f"{wanted} frames"
         self._show(shot, f"{kept}, in {seconds:.1f} s.")
@@ -208,7 +199,6 @@ class FilmPanel(Panel):
     def _show(self, shot: Shot, text: str) -> None:
         self.outbox(self.mp4, name="")
         super()._show(shot, text)
-        self.outbox(self.stage.image, format="gif")
 
 
 def film_panel(
@@ -245,8 +235,5 @@ def film_panel(
         "rung": field(Dropdown, "Rung", options=list(video.RUNGS), value=rung),
         **parts.sampling(pipe, start, "controlnet"),
     }
-
-    def pipe_for(settings: FilmSettings) -> DiffusionPipeline:
-        return pipe if settings.control == control else catalog.load("controlnet", **settings.loading())
-
+    pipe_for = loaded(pipe, [control])
     return FilmPanel(pipe, knobs, start, FilmSettings, folder, lambda *inputs: None, pipe_for, tall=True)

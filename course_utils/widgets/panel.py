@@ -155,12 +155,12 @@ class Panel(Runs, VBox):
         def on_step(done: int, steps: int) -> None:
             self.stage.step(done, steps, preview.picture() if done < steps else None)
 
-        with self._around(pipe, settings):
+        with self._around(pipe, settings) as more:
             output = call(pipe, settings, arguments, stop, on_step)
-        self._finish(settings, output, began)
+        self._finish(settings, output, began, more)
 
     def _around(self, pipe: DiffusionPipeline, settings: Settings) -> AbstractContextManager:
-        """Return what a call runs in; here nothing."""
+        """Return what a call runs in, which gives what is shown beside the picture; here nothing."""
         return nullcontext()
 
     def _preview(self, settings: Settings, stop: threading.Event) -> None:
@@ -174,7 +174,7 @@ class Panel(Runs, VBox):
             self._show_inputs(self.outbox, settings, arguments)
         return arguments
 
-    def _finish(self, settings: Settings, output: Any, began: float) -> None:
+    def _finish(self, settings: Settings, output: Any, began: float, more: Any = None) -> None:
         """Keep and show a run's picture; None says that it was stopped."""
         if output is None:
             self.stage.say("Stopped. Unfinished pictures are not kept.")
@@ -182,7 +182,7 @@ class Panel(Runs, VBox):
         if any(getattr(output, "nsfw_content_detected", None) or ()):
             self._say_error("The safety checker blacked this picture out. Try another seed or other words.")
         image = output.images[0]
-        shot = Shot(settings, to_png(image, settings), time.monotonic() - began)
+        shot = Shot(settings, to_png(image, settings), time.monotonic() - began, more=more)
         self.history.add(shot)
         self._show(shot, f"{image.height} × {image.width} pixels in {shot.seconds:.1f} s.")
 

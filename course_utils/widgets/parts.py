@@ -237,7 +237,7 @@ class Stage(VBox):
 
     def show(self, shot: Shot, text: str) -> None:
         """Show a finished picture, to be downloaded or saved."""
-        self._outbox(self.image, value=shot.png, format="png")
+        self._outbox(self.image, value=shot.png, format=shot.format)
         self._offer(shot.name)
         self._outbox(self.progress, max=1, value=1)
         self.say(text)

@@ -10,7 +10,7 @@ import re
 import tempfile
 import textwrap
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -128,8 +128,10 @@ class Shot:
     """One finished picture."""
 
     settings: Settings
-    png: bytes  # with the settings inside
+    png: bytes  # the file, with the settings inside
     seconds: float  # that it took
+    format: str = "png"  # or "gif", a film's
+    more: Any = field(default=None, compare=False)  # what its panel shows beside it
 
     @property
     def image(self) -> Image.Image:
@@ -139,7 +141,7 @@ class Shot:
     @property
     def name(self) -> str:
         """Return a file name: the prompt's first words and the seed."""
-        return f"{slug(self.settings.prompt) or self.settings.kind}-{self.settings.seed}.png"
+        return f"{slug(self.settings.prompt) or self.settings.kind}-{self.settings.seed}.{self.format}"
 
 
 def slug(text: str) -> str:
@@ -183,7 +185,7 @@ def from_png(source: str | Path | io.BufferedIOBase, settings: type[Settings] = 
         found = None
     found = found.get(KEY, found) if isinstance(found, dict) else None
     kind = found.pop("kind", None) if isinstance(found, dict) else None
-    if kind != settings.kind or set(found) != {field.name for field in fields(settings)}:
+    if kind != settings.kind or set(found) != {each.name for each in fields(settings)}:
         raise ValueError(f"source holds settings of kind {kind!r}; {wanted}.")
     return settings.of(found)
 
