@@ -40,10 +40,13 @@ plots.diagram("map", here="05")
 # %% [markdown]
 # ## The idea
 #
-# Everybody knows the hands of generated pictures. Too many fingers, or too few. A skeleton of the body ends at the
-# wrist: it says where the hand is, not which fingers are up. A map of the hand says nothing of the rest. So give each
-# its own map, and each map its own ControlNet. Every net speaks as before, and what they say is **added**. The paper
-# (Zhang et al., 2023) found that this needs no further weighting.
+# Everybody knows the hands of generated pictures. The video promises that with such maps *the problem with hands is
+# solved*. This lesson counts how far. Too many fingers, or too few. A skeleton of the body, as OpenPose ([Cao et al.,
+# 2018](https://arxiv.org/abs/1812.08008)) finds it, ends at the wrist: it says where the hand is, not which fingers
+# are up. A map of the hand, with 21 **keypoints** ([Simon et al., 2017](https://arxiv.org/abs/1704.07809)), says
+# nothing of the rest. So give each its own map, and each map its own ControlNet. Every net speaks as before, and what
+# they say is added (**Multi-ControlNet**). The paper ([Zhang et al., 2023](https://arxiv.org/abs/2302.05543)) found
+# that this needs no further weighting.
 #
 # Here is a half-body figure. The raised hand is large, and that matters, as you will see at the end.
 
@@ -94,8 +97,9 @@ plots.described(shown, "One seed painted with neither map, with the body's, with
 
 # %% [markdown]
 # How far is each obeyed? The reader looks for joints in the picture; a joint is right within a tenth of the body's, or
-# the hand's, size (PCK@0.1, lesson 04). And how many fingers does the judge count? On `sd15` these
-# numbers are not known: reader and judge know clay.
+# the hand's, size (PCK@0.1, lesson 04). And how many fingers does the judge count? (It knows the answers 0 to 5, and
+# "not to be counted". A sixth finger, the best-known fault of all, it cannot name, so look for one yourself.) On
+# `sd15` these numbers are not known: reader and judge know clay.
 
 # %% tags=["check", "nbval-ignore-output"]
 kept = {name: controls.adherence_of_joints(made, image) for name, image in made_by.items() if runtime.lane == "clay"}
@@ -107,8 +111,8 @@ if kept:
 # %% [markdown]
 # Without a map she raised the other arm, hence the 0.00. The body's map brings the hand to its place, and the hand's
 # map pulls an arm and a body after it; what they leave open, words and seed fill in. And do not take the three on
-# trust; look. With the hand's map every joint lies where it should, and the judge counts three, but two of the fingers
-# have nearly grown together. PCK measures where joints are, not the gap between fingers.
+# trust; look. With the hand's map every joint lies where it should, and the judge counts three. By eye it is less: two
+# of the fingers have nearly grown together. PCK measures where joints are, not the gap between fingers.
 #
 # ## The sum, by hand
 #
@@ -128,8 +132,8 @@ finally:
         hook.remove()
 
 # %% [markdown]
-# First speaks the net with the body's map, then with the hand's, then the pair. What the pair says at each skip must
-# be the sum of the other two, with no weight but the scales, which are in already.
+# First speaks the net with the body's map, then with the hand's, then the pair. What the pair says at each skip, its
+# **residuals**, must be the sum of the other two, with no weight but the scales, which are in already.
 
 # %% tags=["check"]
 first, second, together = captured[:3]  # of the first step
@@ -158,7 +162,7 @@ shown = plots.strip([*by_weight.values()], names if kept else [f"hand {weight}" 
 plots.described(shown, "One seed; the body's map at weight 1, the hand's from 0 to 2.")
 
 # %% [markdown]
-# From some weight on the joints sit, and more can only fray the fingers. The body's number jumps up and down without
+# From some weight on the joints sit, and more weight changes little. The body's number jumps up and down without
 # order: it rests on a few joints of one picture. A sum has no ceiling, so two nets that want the same thing at full
 # weight push twice as hard. If a picture breaks, turn both down.
 
@@ -225,29 +229,31 @@ if image:
 #
 # Now the pose is of one scene and the depth of another. Both cannot be true. (The words are those of the pose's scene,
 # so they take its side.) We let one weight fall while the other rises, so that their sum stays 1, and watch how far
-# each is obeyed; beside it the same walk with maps that agree.
+# each is obeyed; beside it the same for maps that agree.
 
 # %% tags=["check"]
-walk = [(1 - weight, weight) for weight in (0.0, 0.25, 0.5, 0.75, 1.0)]
+mixes = [(1 - weight, weight) for weight in (0.0, 0.25, 0.5, 0.75, 1.0)]
 lines = {
-    f"{what}, {case}": [obeyed("pose + depth", *scales, case)[side] for scales in walk]
+    f"{what}, {case}": [obeyed("pose + depth", *scales, case)[side] for scales in mixes]
     for case in ("agree", "fight") for side, what in enumerate(("pose", "depth"))
 }  # fmt: skip
 lost = {case: lines[f"pose, {case}"][0] - lines[f"pose, {case}"][2] for case in ("agree", "fight")}
 assert lost["fight"] > 0.1 > lost["agree"], "at equal weights a pose loses to an enemy, not to a friend"
-shown = plots.curve([second for _, second in walk], lines, xlabel="weight of the depth map; the pose has the rest")
+shown = plots.curve([second for _, second in mixes], lines, xlabel="weight of the depth map; the pose has the rest")
 plots.described(shown, "; ".join(f"{name}: from {line[0]:.2f} to {line[-1]:.2f}" for name, line in lines.items()))
 
 # %% [markdown]
-# Nobody referees. The nets do not know of each other, and the UNet gets one sum. What comes out of a fight is mostly
-# the stronger one's picture. (0.53 is what depth has without a say, about its floor.) Look at it: this woman's pose,
-# and the depth of a scene without her.
+# Nobody referees. The nets do not know of each other, and the UNet gets one sum. What comes out of a fight is a
+# mixture in which the stronger one has more: at equal weights the pose has {{lines["pose, fight"][2]:.2f}} of its
+# joints, where alone it has {{lines["pose, fight"][0]:.2f}}, and the depth {{lines["depth, fight"][2]:.2f}} instead of
+# {{lines["depth, fight"][-1]:.2f}}. ({{lines["depth, fight"][0]:.2f}} is what depth has without a say, about its
+# floor.) Look at it: this woman's pose, and the depth of a scene without her.
 
 # %%
 stranger = clay.render(clay.scene(words="a house and a tree in the garden"), *size)
 enemies = controls.from_truth(made, "openpose"), controls.from_truth(stranger, "depth")
-fought = [paint(*scales, maps=enemies, prompt="a woman in the garden") for scales in walk[1:-1]]
-shown = plots.strip([*enemies, *fought], ["pose", "depth", *(f"{a} and {b}" for a, b in walk[1:-1])], size=(150, 150))
+fought = [paint(*scales, maps=enemies, prompt="a woman in the garden") for scales in mixes[1:-1]]
+shown = plots.strip([*enemies, *fought], ["pose", "depth", *(f"{a} and {b}" for a, b in mixes[1:-1])], size=(150, 150))
 plots.described(shown, "A woman's skeleton; the depth of a house and a tree; pictures from both, as weights move.")
 
 # %% [markdown]
@@ -290,9 +296,13 @@ shown = plots.sweep([*fists.values()], [*fists], range(4), column_name="seed", s
 plots.described(shown, "Maps of four hands with three fingers; pictures of the same seeds without and with the map.")
 
 # %% [markdown]
+# Count with your own eyes, too. Without the map you will find hands with four long fingers, or with two and a stump;
+# with it three each time and a folded thumb, and no sixth finger in these eight. Where you and the judge disagree, you
+# are right.
+#
 # Four are too few. The table, made on the clay lane, has five counts, sixteen seeds each, for close hands and for the
 # raised hands of half bodies, whose body has a map of its own. Each row is what was asked, each column what was
-# counted; right is on the diagonal.
+# counted; right is on the diagonal. Such a table is called a **confusion matrix**.
 
 # %%
 counts = results.read("fingers")
@@ -321,17 +331,19 @@ for subject in ("hand", "person"):
 assert len(counts.rows) == 2 * 2 * 5 * 16
 
 # %% [markdown]
-# (For persons both maps speak, so the gain is theirs together; and still about one in six is wrong.) Why do words do
-# worse? Our guess: "three" is one word among many, and no place in the picture is its own. A map has
-# twenty-one points, each somewhere.
+# So the problem with hands is not solved, but much smaller. On clay, with large hands, {{right(True).value:.0%}} of
+# the counts are right where words alone get {{right(False).value:.0%}}; of persons, for whom both maps speak,
+# {{right(True, subject="person").value:.0%}}. And the count is all that this number knows: a sixth finger, a thumb on
+# the wrong side or two fingers grown together may hide in it. Why do words do worse? Our guess: "three" is one word
+# among many, and no place in the picture is its own. A map has twenty-one points, each somewhere.
 
 # %% [markdown]
 # ## Too small to steer
 #
 # The UNet does not see pixels. It sees latents, and each of them covers a square of 16 x 16 pixels in the clay model,
 # of 8 x 8 in Stable Diffusion (where a figure has to be smaller for the same to happen). Here is the same gesture
-# twice, near and far, *rendered*, so the fingers are right; then carried once through the autoencoder, with no
-# diffusion at all.
+# twice, near and far, *rendered*, so the fingers are right; then reconstructed by the autoencoder, with no diffusion
+# at all.
 
 # %% tags=["check"]
 far = clay.render(clay.scene(seed=0, words="a woman showing three fingers and a house and a tree"), *size)
@@ -348,13 +360,14 @@ def cut(image, middle, side):
 
 boxes = {"near": box(made), "far": box(far)}
 pictures = {"near": Image.fromarray(made.image), "far": Image.fromarray(far.image)}
-carried = {name: editing.decode(pipe, editing.encode(pipe, picture)) for name, picture in pictures.items()}
-cuts = [cut(which[name], *boxes[name]) for name in pictures for which in (pictures, carried)]
+reconstructed = {name: editing.decode(pipe, editing.encode(pipe, picture)) for name, picture in pictures.items()}
+cuts = [cut(which[name], *boxes[name]) for name in pictures for which in (pictures, reconstructed)]
 wide = {name: side / pipe.vae_scale_factor for name, (_, side) in boxes.items()}
-fingers = {name: judge.look(image).fingers for name, image in carried.items()} if runtime.lane == "clay" else {}
+fingers = {name: judge.look(image).fingers for name, image in reconstructed.items()} if runtime.lane == "clay" else {}
 assert wide["near"] > 1.5 * wide["far"] and (not fingers or fingers["near"] == 3 != fingers["far"])
-names = [f"{name}: {latents:.1f} latents{way}" for name, latents in wide.items() for way in ("", ", carried")]
-plots.described(plots.strip(cuts, names, size=(170, 170)), f"A raised hand, true and carried: {'; '.join(names)}.")
+names = [f"{name}: {latents:.1f} latents{way}" for name, latents in wide.items() for way in ("", ", reconstructed")]
+shown = plots.strip(cuts, names, size=(170, 170))
+plots.described(shown, f"A raised hand, true and reconstructed: {'; '.join(names)}.")
 
 # %% [markdown]
 # What is hardly larger than a latent is lost by the decoder itself, so no map can help there. Make the hand large in
@@ -407,7 +420,7 @@ checks.check("05.1", summed)
 # ### 05.2 · Whose turn is it? (difficulty 2, 5 minutes)
 #
 # Write `speaks(step, steps, start, end)`: True if a net may speak at this step. Steps count from 0. Step 3 of 10
-# covers the share from 0.3 to 0.4 of the walk, and a net speaks in a step only if the *whole* step lies between its
+# covers the share from 0.3 to 0.4 of all steps, and a net speaks in a step only if the *whole* step lies between its
 # start and its end.
 
 # %% tags=["exercise"]
@@ -481,12 +494,28 @@ checks.check("05.4", right_rate)
 # </details>
 
 # %% [markdown]
+# ## Words of this lesson
+#
+# - **Multi-ControlNet**: several ControlNets at once, whose outputs are added.
+# - **keypoints**: the points of a skeleton: 18 of a body, 21 of a hand, as OpenPose has them.
+# - **residuals**: what a ControlNet adds to the skip connections and to the middle of the UNet.
+# - **confusion matrix**: a table of what was asked against what was found; what is right stands on its diagonal.
+#
+# ## Read on
+#
+# - [Hand Keypoint Detection in Single Images](https://arxiv.org/abs/1704.07809), Simon et al., 2017: where the 21
+#   points come from.
+# - [OpenPose](https://arxiv.org/abs/1812.08008), Cao et al., 2018: bodies, hands and faces of several people at once.
+# - [Multi-ControlNet in diffusers](https://github.com/huggingface/diffusers/pull/2627), 2023: the discussion in which
+#   the list of nets was designed.
+#
 # ## To take with you
 #
 # - Several ControlNets are a sum: each has its map, its weight and its span, and no one referees.
-# - Maps of one scene keep both promises; of maps that contradict each other the stronger takes nearly all.
-# - A hand with a map of its own shows the fingers that you asked for far more often, if it is large enough for the
-#   latents.
+# - Maps of one scene keep both promises; maps that contradict each other give a mixture that neither asked for, with
+#   more of the stronger.
+# - A hand with a map of its own shows the number of fingers that you asked for far more often, but not always, if it
+#   is large enough for the latents.
 #
 # **Next:** lesson 06, attention maps. We leave the pictures and ask the words: what does each of them look at?
 

@@ -53,22 +53,24 @@ plots.described(picture, "What the model made of 'a lion with a crown in the gar
 # ## The idea
 #
 # Inside the UNet the picture is a coarse grid of places. Words and places meet in one kind of layer:
-# **cross-attention**. Each place asks a question, a vector $q$. Each token of the prompt offers a key $k$ and
-# something to say, $v$. The better question and key fit, the more the place hears of the token:
+# **cross-attention** ([Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), in a UNet by [Rombach et al.,
+# 2022](https://arxiv.org/abs/2112.10752)). (Where places look at each other it is called **self-attention**.) Each
+# place asks a question, the **query**, a vector $q$. Each token of the prompt offers a **key** $k$ and something to
+# say, its **value** $v$. The better question and key fit, the more the place hears of the token:
 #
 # $$A = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt d}\right)$$
 #
 # $A$ is a table of shares. A **row** belongs to a place: its shares of all tokens add up to 1. A **column** belongs to
-# a token: laid out as a picture it shows who listens to it. That is an attention map. The places then take in $AV$,
-# the mixture. Here it is with four places and three tokens, all numbers worked out:
+# a token: laid out as a picture it shows who listens to it. That is an **attention map**. The places then take in
+# $AV$, the mixture. Here it is with four places and three tokens, all numbers worked out:
 
 # %%
 plots.diagram("attention")
 
 # %% [markdown]
 # Follow one field with a pencil: the second place, which shows the crown, and the token "crown". The query of the one
-# times the key of the other is 4; divided by $\sqrt d = 2$ it is a score of 2. Softmax turns the scores of a row into
-# shares. And the sky, a place that no word concerns, gives nearly all to the start token.
+# times the key of the other is 4; divided by $\sqrt d = 2$ it is a score of 2. **Softmax** turns the scores of a row
+# into shares. And the sky, a place that no word concerns, gives nearly all to the start token.
 
 # %% [markdown]
 # ## By hand: one layer
@@ -176,8 +178,9 @@ plots.described(bars, "Bars: " + ", ".join(f"{name} {share:.1%}" for name, share
 
 # %% [markdown]
 # A place has to pay out all it has, even one that no word concerns: a piece of sky. It pays to a token that stands in
-# every prompt: a **drain**, and also the voice of "everything else". Here it is the end token, in Stable Diffusion the
-# start token. Attend-and-Excite, in the next lesson, drops the start token before it looks at anything.
+# every prompt: an **attention sink** ([Xiao et al., 2023](https://arxiv.org/abs/2309.17453)), and also the voice of
+# "everything else". Here it is the end token, in Stable Diffusion the start token. Attend-and-Excite ([Chefer et al.,
+# 2023](https://arxiv.org/abs/2301.13826)), in the next lesson, drops the start token before it looks at anything.
 #
 # ### The other direction: ask a place
 #
@@ -302,9 +305,10 @@ bars = plots.bars(values, ends, title="mIoU on 64 held-out captions", form="{:.2
 plots.described(bars, "Bars with intervals: " + ", ".join(f"{name} {score}" for name, score in scores.items()))
 
 # %% [markdown]
-# Nine tenths of what the grid allows, and the first noun no worse than the last. DAAM (2023) scored Stable Diffusion's
-# word maps in the same way, summed over time: 0.588 to 0.648. **Same metric, not the same feat.** Stable Diffusion's
-# maps came about by themselves. Ours were *taught*: while the clay model learned to paint, TokenCompose's loss (2024)
+# Nine tenths of what the grid allows, and the first noun no worse than the last. DAAM ([Tang et al.,
+# 2022](https://arxiv.org/abs/2210.04885)) scored Stable Diffusion's word maps in the same way, summed over time: 0.588
+# to 0.648. **Same metric, not the same feat.** Stable Diffusion's maps came about by themselves. Ours were *taught*:
+# while the clay model learned to paint, TokenCompose's loss ([Wang et al., 2023](https://arxiv.org/abs/2312.03626))
 # told the layers on the way up where each noun and its adjectives belong. And toys of clay on a plain ground, with
 # outlines known to the pixel, are easier than photographs. How much is teaching? The layers on the way down and in the
 # middle were never told. But do not hold a fine grid against a coarse one.
@@ -395,9 +399,10 @@ plots.described(sheet, "A clay lion; the map of 'lion' on it; the map of 'cat' o
 # the words that are *offered*, and here "cat" fits best. A map says where a cat would be, not that one is there. Who
 # wants to know what is in a picture asks the judge.
 #
-# **It is no cause.** The map of "lion" lies on the lion. So does the lion come from the word "lion"? Make every layer
-# deaf to a word: its share becomes 0, the other tokens share out what it had. Then the same seed, with all words,
-# without "lion", without "crown", and without the drain.
+# **It is no cause.** The map of "lion" lies on the lion. So does the lion come from the word "lion"? Whoever changes
+# the maps changes the picture, as Prompt-to-Prompt ([Hertz et al., 2022](https://arxiv.org/abs/2208.01626)) showed. So
+# make every layer deaf to a word: its share becomes 0, the other tokens share out what it had. Then the same seed,
+# with all words, without "lion", without "crown", and without the end token.
 
 # %%
 class Deaf(Listener):
@@ -424,10 +429,10 @@ sheet = plots.strip([picture, *deaf.values()], ["all words", *deaf], size=(200, 
 plots.described(sheet, "One seed: with all words; deaf to 'lion', and still a lion; to 'crown'; to the end token.")
 
 # %% [markdown]
-# No place hears "lion", and a lion comes all the same. The text encoder lets every token read the ones before it:
-# "with", "a", "crown" and the end token have all read "lion", and pass it on. A map shows who is *listened to*, not
-# what is *said*. The drain is not idle, either: it has read everything. Without it every place has to listen to some
-# word, and the lion spreads.
+# No place hears "lion", and a lion comes all the same. The text encoder lets every token read the ones before it
+# (**causal** self-attention): "with", "a", "crown" and the end token have all read "lion", and pass it on. A map shows
+# who is *listened to*, not what is *said*. The end token is no mere sink, either: it has read everything. Without it
+# every place has to listen to some word, and the lion spreads.
 #
 # Does that solve the riddle of the style? Two pictures with "cubist" said of a thing and of the whole, with all words
 # and deaf to "cubist":
@@ -446,7 +451,7 @@ plots.described(sheet, f"A painting and a house: above with all words, below dea
 
 # %% [markdown]
 # It does. The painting loses its style: its pixels listened to the word itself. The whole picture does not notice:
-# each word after "cubist" has read it, and so has the drain, which all places listen to. In the same way a colour
+# each word after "cubist" has read it, and so has the end token, which all places listen to. In the same way a colour
 # strays: in "a red clock and a blue bench" the token "bench" has read "red", too.
 
 # %% [markdown]
@@ -568,10 +573,31 @@ checks.check("06.4", owned)
 # </details>
 
 # %% [markdown]
+# ## Words of this lesson
+#
+# - **cross-attention**: the layer in which places of the picture listen to tokens of the prompt.
+# - **self-attention**: the layer in which places of the picture, or tokens, listen to each other.
+# - **query**: the vector with which a place asks.
+# - **key**: the vector by which a token is found.
+# - **value**: the vector that a token gives to whoever listens.
+# - **head**: one of several attentions that a layer computes side by side, each in its own few numbers.
+# - **softmax**: turns scores into shares that add up to 1.
+# - **attention map**: how much each place listens to one token, laid out as a picture.
+# - **attention sink**: a token that takes the attention for which there is no better use.
+# - **causal**: said of attention in which a token reads only what stands before it.
+#
+# ## Read on
+#
+# - [The Illustrated Transformer](https://jalammar.github.io/illustrated-transformer/), Jay Alammar, 2018: attention in
+#   pictures.
+# - [What the DAAM](https://arxiv.org/abs/2210.04885), Tang et al., 2022: word maps of Stable Diffusion; with
+#   [code](https://github.com/castorini/daam).
+# - [Prompt-to-Prompt](https://arxiv.org/abs/2208.01626), Hertz et al., 2022: editing a picture by its attention maps.
+#
 # ## To take with you
 #
 # - In cross-attention every place shares itself out among the tokens. A column of that table is a word's map.
-# - Some layers know where things are, early in the walk already; how well is a number, with a ceiling, measured on
+# - Some layers know where things are, already in the first steps; how well is a number, with a ceiling, measured on
 #   captions that had no part in the choice.
 # - A map shows who is listened to. It does not show that the thing is there, nor that the word is the cause.
 #

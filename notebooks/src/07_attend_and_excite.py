@@ -91,9 +91,10 @@ print(f"the patient: {prompt}, seed {patient}")
 # "crown" a good share, nothing there will become a crown, as a rule: 06 showed words that work through the tokens
 # after them. And what has no place after the first steps hardly gets one later.
 #
-# Chefer and others (2023) turn that into a number: how much does the weakest word lack? The number depends on the
-# latents, so it has a gradient, and the latents can be moved downhill. The weights stay as they are. No training, no
-# other model, only a push before each of the first steps. They call it **Attend-and-Excite**.
+# [Chefer et al. (2023)](https://arxiv.org/abs/2301.13826) turn that into a number: how much does the weakest word
+# lack? The number depends on the latents, so it has a **gradient**, and the latents can be moved downhill (**gradient
+# descent**). The weights stay as they are. No training, no other model, only a push before each of the first steps.
+# They call it **Attend-and-Excite**, and a thing that does not come **catastrophic neglect**.
 
 # %%
 plots.diagram("excite")
@@ -150,8 +151,8 @@ print({name: f"{share:.0%}" for name, share in paid.items()}, "of all attention"
 # On clay the crown's best place gives as much as the lion's at first. But it is nearly alone, and wait until step 4.
 #
 # In Stable Diffusion the start token takes most of the attention everywhere, so between the words there is little
-# difference. (On clay the end token is the drain.) The paper drops the start token and shares each place out anew
-# among the tokens that are left:
+# difference. (On clay the end token is the attention sink.) The paper drops the start token and shares each place out
+# anew among the tokens that are left:
 #
 # $$\hat A = \mathrm{softmax}\,(k \cdot A_{\text{without start}})$$
 #
@@ -214,7 +215,7 @@ print(f"loss {first_loss:.4f} -> {after:.4f}; latents moved by {float((moved - s
 # paper pushes in the first half of the steps and lets the rest be painted in peace.
 
 # %%
-def walk(seed, config, lengths=None):  # lengths: of pushes anywhere, in place of those down the slope
+def sample_excited(seed, config, lengths=None):  # lengths: of pushes anywhere, in place of those down the slope
     pipe.scheduler.set_timesteps(steps, device=runtime.device)
     latents, film, chance = noise(seed), [], torch.Generator().manual_seed(seed)
     for step, t in enumerate(pipe.scheduler.timesteps):
@@ -238,8 +239,8 @@ def walk(seed, config, lengths=None):  # lengths: of pushes anywhere, in place o
 # loop never repeats a step. On sd15 the helper does, see below.)
 
 # %%
-without, plain_film = walk(patient, replace(config, scale_factor=0.0))
-excited, film = walk(patient, config)
+without, plain_film = sample_excited(patient, replace(config, scale_factor=0.0))
+excited, film = sample_excited(patient, config)
 caption = f"{prompt}, seed {patient}, scale {config.scale_factor:g}"
 figure = plots.compare(glow[1], without, excited, caption, ["crown looked for", "without", "with"], (180, 180))
 plots.described(figure, "Where the patient's 'crown' was looked for; its picture without pushes, and with them.")
@@ -257,7 +258,7 @@ def exciting(prompt, words, seed, config=config, **changes):
 helped, log = exciting(prompt, wanted, patient, replace(config, thresholds=()))
 assert len(log.losses()) == len(film), "a push for each of the first steps"
 checks.claim(runtime.lane, metrics.psnr(excited, without) < 40, "the pushes change the picture")
-if runtime.lane == "clay":  # half precision lets two walks part
+if runtime.lane == "clay":  # half precision lets two runs part
     assert metrics.psnr(without, before) > 34 and metrics.psnr(excited, helped) > 34
     assert all(abs(one - loss) < 0.05 for one, (*_, loss) in zip(log.losses(), film, strict=True))
 
@@ -298,7 +299,7 @@ plots.described(figure, "The loss at the end: " + ", ".join(f"{k} pushes {v[-1]:
 #
 # One push may not be enough. The paper names three moments, after 0, 20 and 40 % of the steps, and a peak for each:
 # 0.05, 0.5, 0.8. There a step is repeated, at most 20 times, until the weakest word's peak is as high. That is
-# **refinement**. Here it is on one step, until half of what is missing has gone, or patience has.
+# **refinement**. Here it is on one step, until half of what is missing has gone, or twenty repetitions are used up.
 
 # %% tags=["check", "nbval-ignore-output"]
 def refine(latents, t, step_size, peak, patience=20):
@@ -327,11 +328,11 @@ plots.described(
 # *direction*: in each step a push exactly as long as ours, but anywhere.
 
 # %% tags=["check", "nbval-ignore-output"]
-pair, words = "a cat and a dog", prompts["a cat and a dog"]  # `walk` reads `text`, `nothing` and `places`
+pair, words = "a cat and a dog", prompts["a cat and a dog"]  # `sample_excited` reads `text`, `nothing` and `places`
 text, nothing = pipe.encode_prompt(pair, runtime.device, 1, True)
 places = [attention.Prompt(pipe.tokenizer, pair).place(word)[0] for word in words]
-ours = [walk(seed, config) for seed in range(8)]
-astray = [walk(seed, config, [frame[2] for frame in film])[0] for seed, (_, film) in enumerate(ours)]
+ours = [sample_excited(seed, config) for seed in range(8)]
+astray = [sample_excited(seed, config, [frame[2] for frame in film])[0] for seed, (_, film) in enumerate(ours)]
 sides = {"without": plain[pair], "pushed anywhere": astray, "with": [image for image, _ in ours]}
 if runtime.lane == "clay":
     found = {name: whole(images, words) for name, images in sides.items()}
@@ -372,14 +373,16 @@ print(results.counting.report(table.rows))
 
 # %% [markdown]
 # Read a line from the left: the judge's own error, the rate without, the rate with, and how much of the fault is left.
-# The interval is **paired**: a prompt brings its own before and after, and prompts are drawn again and again. If the
-# whole interval lies below 1, the fault became rarer; above 1, more frequent. If 1 lies inside, this audit cannot
-# tell.
+# The interval is **paired**: a prompt brings its own before and after, and prompts are drawn again and again (a
+# **bootstrap**, [Efron, 1979](https://doi.org/10.1214/aos/1176344552)). If the whole interval lies below 1, the fault
+# became rarer; above 1, more frequent. If 1 lies inside, this audit cannot tell.
 #
-# Others have counted the large model's pictures (*Predicated Diffusion*, tables 3 and 4): of two objects at least one
-# was missing in 54.7 % of Stable Diffusion's and in 25.3 % with Attend-and-Excite, or 66.0 and 36.3 % counted
-# strictly. That is nearest to our line *incomplete*: ratios of 0.46 and, strictly, 0.55. Clay scenes are easier than
-# photographs: hold the ratios side by side, not the rates.
+# Others have counted the large model's pictures (*Predicated Diffusion*, [Sueyoshi and Matsubara,
+# 2023](https://arxiv.org/abs/2311.16117), tables 3 and 4): of two objects at least one was missing in 54.7 % of Stable
+# Diffusion's and in 25.3 % with Attend-and-Excite, or 66.0 and 36.3 % counted strictly. That is nearest to our line
+# *incomplete*: ratios of 0.46 and, strictly, 0.55. Clay scenes are easier than photographs: hold the ratios side by
+# side, not the rates. (And clay's maps were taught where its words belong, lesson 06, which makes them easier to read
+# than Stable Diffusion's.)
 #
 # Read on: some things stay missing, and *mixed*, the cat-dog, has not become rarer. A picture that is no longer
 # incomplete may have become a mixed one, so add the two lines up before you rejoice.
@@ -440,9 +443,10 @@ plots.described(
 #
 # The loss asks that *some place* looks at "crown". It does not ask who wears it. It asks that some place looks at
 # "clock"; that "red" is looked at from the same place it never asks. So it has no hold on **possession**, and no
-# direct one on **colours**. On clay the table cannot tell: too few colours leak. For the large model others
-# counted: colours leaked in 88.5 % of the pictures without and in 64.5 % with it. Asked for *X wearing Y*, Y was
-# missing in 31.5 % and in 7.5 %, but Y was not X's in 52.5 % and still in 51.5 %. The thing comes, but to anyone.
+# direct one on colours (**attribute binding**). On clay the table cannot tell: too few colours leak. For the large
+# model others counted (again *Predicated Diffusion*, tables 3 and 4): colours leaked in 88.5 % of the pictures without
+# and in 64.5 % with it. Asked for *X wearing Y*, Y was missing in 31.5 % and in 7.5 %, but Y was not X's in 52.5 % and
+# still in 51.5 %. The thing comes, but to anyone.
 #
 # Two prompts from earlier lessons are left: *a red clock and a blue bench* of lesson 01, and *a cubist painting in the
 # garden*: a painting that stands there, not a garden in facets.
@@ -655,6 +659,29 @@ checks.check("07.5", interval)
 # </details>
 
 # %% [markdown]
+# ## Words of this lesson
+#
+# - **Attend-and-Excite**: moving the latents in the first steps until each named word has a place that listens to it.
+# - **catastrophic neglect**: a thing that the prompt names and the picture lacks.
+# - **gradient**: which way, and how steeply, a number grows when each of its inputs grows.
+# - **gradient descent**: going step by step against the gradient, so that a loss becomes smaller.
+# - **sharpness**: the factor before the softmax that makes small differences large.
+# - **scale factor**: how far one push moves the latents.
+# - **refinement**: repeating the push in one step until the weakest word is strong enough.
+# - **paired**: said of a comparison in which each prompt is held against itself, before and after.
+# - **bootstrap**: drawing the same data again with replacement, to see how sure a number is.
+# - **possession**: whose a thing is: does the lion wear the crown?
+# - **attribute binding**: which colour belongs to which thing.
+#
+# ## Read on
+#
+# - [Attend-and-Excite](https://arxiv.org/abs/2301.13826), Chefer et al., 2023, with its
+#   [page](https://yuval-alaluf.github.io/Attend-and-Excite/).
+# - [Predicated Diffusion](https://arxiv.org/abs/2311.16117), Sueyoshi and Matsubara, 2023: a loss for each sentence,
+#   and the independent count.
+# - [Linguistic Binding in Diffusion Models](https://arxiv.org/abs/2306.08877), Rassin et al., 2023: colours that stay
+#   with their nouns.
+#
 # ## To take with you
 #
 # - A word that no place looks at any more once the layout is decided is, as a rule, not painted. How much the weakest
