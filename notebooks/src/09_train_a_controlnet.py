@@ -48,10 +48,11 @@ plots.diagram("map", here="09")
 # %% [markdown]
 # ## The idea
 #
-# Lesson 04 said how it is done: **lock** the model, **copy** its encoder, join the two by convolutions that start at
-# **zero**, and train the copy on pairs of a map and a picture. The video adds "and any other you can think of". So
-# think of one. Ours is the **silhouette**: white where a thing is, black elsewhere. It knows no classes, no edges
-# inside, no depth. A condition is a function from a clay render, which knows the whole truth, to a picture:
+# Lesson 04 said how ControlNet ([Zhang et al., 2023](https://arxiv.org/abs/2302.05543)) is done: **lock** the model,
+# **copy** its encoder, join the two by convolutions that start at **zero**, and train the copy on pairs of a map and a
+# picture. The video adds "and any other you can think of". So think of one. Ours is the **silhouette**: white where a
+# thing is, black elsewhere. It knows no classes, no edges inside, no depth. A **condition** is a function from a clay
+# render, which knows the whole truth, to a picture:
 
 # %%
 def silhouette(made):
@@ -95,8 +96,8 @@ pairs = pairs_for(silhouette, 200 if on_clay else 8)
 # Decide this before you train, or you will find that whatever comes out is what you wanted. Ours: the **reader**, the
 # network of lesson 04 that tells classes in a picture, says where it sees a thing. Its mask is held against the one
 # that was asked for, by their overlap over their union (**IoU**). As always, two more numbers belong to it: the
-# **floor**, the same words and seeds without the map, and the **ceiling**, the true scene once through the
-# autoencoder. The scenes below are not among the pairs.
+# **floor**, the same words and seeds without the map, and the **ceiling**, the true scene as the autoencoder
+# reconstructs it. The scenes below are not among the pairs.
 
 # %% tags=["nbval-ignore-output"]
 held, asked = map(list, zip(*(scene(20_000 - number) for number in range(16 if on_clay else 2)), strict=True))
@@ -120,8 +121,8 @@ def measured(images):
 
 without = paint(pipe)
 if on_clay:
-    through = [editing.decode(pipe, editing.encode(pipe, Image.fromarray(made.image))) for made in held]
-    floor, ceiling = measured(without), measured(through)
+    reconstructed = [editing.decode(pipe, editing.encode(pipe, Image.fromarray(made.image))) for made in held]
+    floor, ceiling = measured(without), measured(reconstructed)
     print(f"floor {np.mean(floor):.2f}, ceiling {np.mean(ceiling):.2f}")
 
 def score(reached):
@@ -266,8 +267,9 @@ plots.described(figure, "The score over the steps, with its interval, and the lo
 # The loss is an average over all noise steps, so it wavers with what is drawn, and a lasting fall is hard to see in
 # it. The score rises from {{scores[stops[0]].value:.2f}} after {{stops[0]}} steps to {{scores[stops[1]].value:.2f}}
 # after {{stops[1]}}, and then slowly. Trainers of ControlNets call that **sudden convergence**. On Stable Diffusion
-# 1.5 it is expected after 4,000 to 6,000 steps (lllyasviel/ControlNet#215). So whoever looks at the loss stops too
-# early.
+# 1.5 it is expected after 4,000 to 6,000 steps
+# ([lllyasviel/ControlNet#215](https://github.com/lllyasviel/ControlNet/issues/215)). So whoever looks at the loss
+# stops too early.
 #
 # ## A relative is a floor, too
 #
@@ -316,14 +318,16 @@ plots.described(figure, "IoU of one-step guesses over the noise step, with and w
 # %% [markdown]
 # The net earns its score at the high noise steps, where the layout is decided. The loss counts all steps alike, and at
 # the low ones there is nothing for a silhouette to say. That is one reason why the loss tells so little. It also
-# suggests a remedy that people ask for (lllyasviel/ControlNet#628): draw the large noise steps first.
+# suggests a remedy that people ask for
+# ([lllyasviel/ControlNet#628](https://github.com/lllyasviel/ControlNet/issues/628)): draw the large noise steps first.
 #
 # ## The science, measured
 #
 # `make results` trains the same net again and again: with other seeds, ten times as long, with the large noise steps
 # first, with Gaussian connections in place of zeros, without inheriting the copy's weights, on 100 to 10,000 pairs,
-# and without emptied prompts. Each is held against the plain way on the same seeds and scenes. What is not in the
-# table has not been measured yet, and nothing is claimed of it.
+# and without emptied prompts. (To change one part at a time and measure again is called an **ablation**.) Each is held
+# against the plain way on the same seeds and scenes. What is not in the table has not been measured yet, and nothing
+# is claimed of it.
 
 # %% tags=["check"]
 measurements = learning.made()
@@ -338,8 +342,9 @@ for arm in {row["arm"] for row in measurements} - {*learning.ENDS}:
 # ## A smaller one, by your own hand
 #
 # Our copy has nearly half as many weights as the whole model. Must it? Lesson 08 knows a trick: leave the copy's
-# weights alone as well, and learn a thin change beside each. That is a **control LoRA** (Stability AI, 2023). Only the
-# map's encoder and the connections are trained in full.
+# weights alone as well, and learn a thin change beside each. That is a **control LoRA** ([Stability AI,
+# 2023](https://huggingface.co/stabilityai/control-lora)), after LoRA ([Hu et al.,
+# 2021](https://arxiv.org/abs/2106.09685)). Only the map's encoder and the connections are trained in full.
 
 # %% tags=["check"]
 inner = r"(down_blocks|mid_block)\..*(conv1|conv2|conv_shortcut|conv|to_q|to_k|to_v|to_out\.0|proj_in|proj_out)"
@@ -374,19 +379,29 @@ plots.described(figure, "Six silhouettes; what the copy paints from them; the co
 # %% [markdown]
 # ## The table of 2026
 #
-# What people use beside the ControlNet of 2023. The numbers are the makers' own, for the models in brackets.
+# What people use beside the ControlNet of 2023; all of these are **adapters**. The numbers are the makers' own, for
+# the models in brackets.
 #
 # | adapter | trained | what is known of its cost | diffusers |
 # |---|---|---|---|
-# | ControlNet (SD 1.5; SDXL) | counted below; 1,251 M | 4,000 to 6,000 steps until it obeys | yes |
-# | Control-LoRA (SDXL, rank 256; 128) | files of 738 and 377 MB, not 4.7 GB | - | `load_lora_adapter` |
-# | T2I-Adapter (SD 1.5; SDXL) | 77 M; 79 M | runs once for a picture, not at each step | yes |
-# | ControlNet-XS (SD 2.1; SDXL) | 14 M; 48 M | a fifth to a quarter faster than ControlNet | deprecated |
-# | ControlNeXt | up to 90 % fewer | control from 2,000, done within 5,000 steps of 16 | no |
-# | CtrLoRA (rank 128) | 148 MB beside one base net for all maps | 1,000 pictures, under an hour on a 20 GB card | no |
-# | union nets | one net, many maps | 10 M pictures, 50,000 steps of 64 (InstantX, Qwen-Image) | yes, several |
-# | IP-Adapter | keys and values for an embedding | a prompt that is a picture, no map | `load_ip_adapter` |
+# | [ControlNet][cn] (SD 1.5; SDXL) | counted below; 1,251 M | 4,000 to 6,000 steps until it obeys | yes |
+# | [Control-LoRA][cl] (SDXL, rank 256; 128) | files of 738 and 377 MB, not 4.7 GB | - | `load_lora_adapter` |
+# | [T2I-Adapter][t2i] (SD 1.5; SDXL) | 77 M; 79 M | runs once for a picture, not at each step | yes |
+# | [ControlNet-XS][xs] (SD 2.1; SDXL) | 14 M; 48 M | a fifth to a quarter faster than ControlNet | deprecated |
+# | [ControlNeXt][next] | up to 90 % fewer | control from 2,000, done within 5,000 steps of 16 | no |
+# | [CtrLoRA][ctr] (rank 128) | 148 MB beside one base net for all | 1,000 pictures, under an hour on 20 GB | no |
+# | [union nets][union] | one net, many maps | 10 M pictures, 50,000 steps of 64 (InstantX, Qwen) | yes, several |
+# | [IP-Adapter][ip] | keys and values for an embedding | a prompt that is a picture, no map | `load_ip_adapter` |
 # | ours | counted above | above | yes |
+#
+# [cn]: https://arxiv.org/abs/2302.05543 "Zhang et al., 2023"
+# [cl]: https://huggingface.co/stabilityai/control-lora "Stability AI, 2023"
+# [t2i]: https://arxiv.org/abs/2302.08453 "Mou et al., 2023"
+# [xs]: https://arxiv.org/abs/2312.06573 "Zavadski et al., 2023"
+# [next]: https://arxiv.org/abs/2408.06070 "Peng et al., 2024"
+# [ctr]: https://arxiv.org/abs/2410.09400 "Xu et al., 2024"
+# [union]: https://huggingface.co/InstantX/Qwen-Image-ControlNet-Union "InstantX, 2025"
+# [ip]: https://arxiv.org/abs/2308.06721 "Ye et al., 2023"
 #
 # The idea outlived every backbone: lock, start from nothing, add. What became smaller is the copy. Newer models that
 # are transformers take the map as more tokens.
@@ -582,6 +597,23 @@ checks.check("09.4", training_gb)
 #    which part of a box is filled?
 
 # %% [markdown]
+# ## Words of this lesson
+#
+# - **condition**: what a picture shall obey besides the words, and the map that says so.
+# - **IoU**: intersection over union: how much two masks share of all that either covers.
+# - **sudden convergence**: a ControlNet begins to obey within few steps, long after its loss has stopped falling.
+# - **ablation**: changing or leaving out one part of a method, to see what it was worth.
+# - **adapter**: a small trained addition to a large locked model.
+# - **control LoRA**: a ControlNet whose copy is changed by thin matrices only.
+#
+# ## Read on
+#
+# - [Train a ControlNet](https://huggingface.co/docs/diffusers/training/controlnet) with diffusers' script, on Stable
+#   Diffusion.
+# - [Train your ControlNet with diffusers](https://huggingface.co/blog/train-your-controlnet), 2023: from the idea of a
+#   condition to the data set.
+# - [T2I-Adapter](https://arxiv.org/abs/2302.08453), Mou et al., 2023: the smaller way, of the same month.
+#
 # ## To take with you
 #
 # - A condition is a function, and a measure that was chosen before the training.

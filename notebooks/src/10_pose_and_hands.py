@@ -41,7 +41,8 @@ plots.diagram("map", here="10")
 #
 # "A woman who waves with her left hand, the other on her hip." Words are a poor way to say where an elbow is. A
 # draughtsman takes a wooden doll, bends it, and draws. So do we: the doll stands in our clay world, the renderer knows
-# each of its joints, and the openpose net of lesson 04 paints whatever we like over them.
+# each of its joints, and the openpose net of lesson 04 (ControlNet, [Zhang et al.,
+# 2023](https://arxiv.org/abs/2302.05543)) paints whatever we like over them.
 #
 # A pose is plain data: a few directions. x points to the doll's left (to the right in the picture), y up, z to you.
 # What is left out hangs as it does at rest.
@@ -75,10 +76,11 @@ plots.described(shown, f"Dolls in {len(dolls)} poses: {', '.join(dolls)}.")
 # %% [markdown]
 # ## A file that others read
 #
-# Pose editors trade in one format: OpenPose's JSON. Three numbers a point, column, row and confidence, 18 points for a
-# body and 21 for a hand. It has more dialects than one would think. Some write pixels, some shares of the picture;
-# some have 25 points, and missing ones are 0, or -1, or null. And ControlNet's tab drops every point whose confidence
-# is below 1. So we write what all of them take: pixels, the size of the canvas, confidence 1 or 0.
+# Pose editors trade in one format, the JSON of **OpenPose** ([Cao et al., 2018](https://arxiv.org/abs/1812.08008);
+# hands [Simon et al., 2017](https://arxiv.org/abs/1704.07809)). Three numbers a point, column, row and **confidence**,
+# 18 points for a body and 21 for a hand. It has more dialects than one would think. Some write pixels, some shares of
+# the picture; some have 25 points, and missing ones are 0, or -1, or null. And ControlNet's tab drops every point
+# whose confidence is below 1. So we write what all of them take: pixels, the size of the canvas, confidence 1 or 0.
 
 # %% tags=["check"]
 text = pose.write(people, *size)
@@ -172,9 +174,10 @@ if runtime.lane == "clay":
 # %% [markdown]
 # ## What a skeleton cannot say
 #
-# Is the hand before the body or behind it? Does she lean to us, or back? The joints are the same points on paper.
-# Every skeleton has a **twin**: turn the z of some bones round, and what was near is far. Here are five such pairs,
-# crossed arms (and arms behind the back) first. How far apart do the joints of twins lie in the picture?
+# Is the hand before the body or behind it? Does she lean to us, or back? The joints are the same points on paper. That
+# a drawing leaves this open is called **depth ambiguity**. Every skeleton has a twin: turn the z of some bones round,
+# and what was near is far. Here are five such pairs, crossed arms (and arms behind the back) first. How far apart do
+# the joints of twins lie in the picture?
 
 # %% tags=["check"]
 ARMS = [f"{side}_{bone}" for side in ("left", "right") for bone in ("upper_arm", "forearm")]
@@ -294,8 +297,9 @@ assert all(not pose.skeletons(made)[0].body[0, 2] for made in turned), "the rend
 # Read both with care. If the reader sees a face on most true backs, it is no measure here, and your eyes are: look at
 # the rows above. And a model can only paint backs that it has met. Ours was trained on the first edition of the clay
 # world, in which nobody ever turns round, so the map asks in vain, and hiding points does not help. For Stable
-# Diffusion, which has seen many backs, people report that hiding nose and eyes is what does it (lllyasviel/ControlNet,
-# issue 406); there, add "from behind" to the prompt as well.
+# Diffusion, which has seen many backs, people report that hiding nose and eyes is what does it
+# ([lllyasviel/ControlNet#406](https://github.com/lllyasviel/ControlNet/issues/406)); there, add "from behind" to the
+# prompt as well.
 #
 # ## Hands: points, and shape
 #
@@ -389,9 +393,9 @@ assert np.all(np.diff([np.ptp(rows) for rows in hips]) > 0), "longer legs take m
 #
 # ## A pose from a picture
 #
-# Now the other way round: a picture is given, and its pose is wanted. The reader finds it (of a photograph,
-# `lane="sd15"` asks OpenPose's detector), and it errs. So correct by hand what is wrong, as in any pose editor: move a
-# joint, or hide one that is a ghost.
+# Now the other way round: a picture is given, and its pose is wanted. The reader finds it: that is **pose estimation**
+# (of a photograph, `lane="sd15"` asks OpenPose's detector), and it errs. So correct by hand what is wrong, as in any
+# pose editor: move a joint, or hide one that is a ghost.
 
 # %%
 source = clay.render(pose.to_scene([library["cheer"] | {"word": "man"}]), 256, 256)
@@ -426,9 +430,9 @@ assert share["corrected"] > share["seen"]
 # %% [markdown]
 # ## The panel
 #
-# The doll beside its picture. Drag a hand or a foot, and the limb follows; turn a ring, and one joint turns. Give the
-# hands a gesture, hide a joint, undo, take a pose from the library, open and save JSON. Below stand the maps that the
-# renderer draws of the doll, and how strongly each steers.
+# The doll beside its picture. Drag a hand or a foot, and the limb follows (**inverse kinematics**); turn a ring, and
+# one joint turns. Give the hands a gesture, hide a joint, undo, take a pose from the library, open and save JSON.
+# Below stand the maps that the renderer draws of the doll, and how strongly each steers.
 
 # %% tags=["widget", "nbval-ignore-output"]
 pipe = catalog.load("controlnet", lane=runtime.lane, control=["openpose", "depth"])
@@ -561,6 +565,24 @@ checks.check("10.4", told_apart)
 # know of the arm from the joints that were left? There is no check. Whose prediction was wrong has learned the most.
 
 # %% [markdown]
+# ## Words of this lesson
+#
+# - **OpenPose**: a network that finds the keypoints of people in a picture; its JSON and its colours became the
+#   standard.
+# - **confidence**: how sure a detector is of a point, 0 to 1; 0 also says that it was not seen.
+# - **depth ambiguity**: one drawing fits several bodies: it does not say what is in front.
+# - **pose estimation**: finding the skeleton of a person in a picture.
+# - **inverse kinematics**: finding the angles of a limb from where its end shall be.
+#
+# ## Read on
+#
+# - [OpenPose](https://arxiv.org/abs/1812.08008), Cao et al., 2018, with its
+#   [format](https://github.com/CMU-Perceptual-Computing-Lab/openpose/blob/master/doc/02_output.md).
+# - [ViTPose](https://arxiv.org/abs/2204.12484), Xu et al., 2022: what came after; [in
+#   transformers](https://huggingface.co/docs/transformers/model_doc/vitpose).
+# - [Keep it SMPL](https://arxiv.org/abs/1607.08128), Bogo et al., 2016: a whole body in three dimensions from one
+#   picture.
+#
 # ## To take with you
 #
 # - A pose is data: directions of bones. A renderer that knows the doll makes every map of it.

@@ -41,11 +41,12 @@ plots.diagram("map", here="11")
 # ## The idea
 #
 # The video that this course retells says it in one sentence: go frame by frame, and *it flickers; this is still to
-# be solved*. It shows "Anime Rock, Paper, Scissors" (Corridor, February 2023) and says that the short is in part
-# controlled with ControlNet. The makers' own account of part one names other means: a model trained on one style and
-# on each actor (lesson 08), each frame turned back *into its own noise*, and an editing program's deflicker at the
-# end. We found no source of theirs that names ControlNet, which appeared in that same month. Both stories are told
-# here because you will build all of it: the control, the noise, and the deflicker.
+# be solved*. It shows ["Anime Rock, Paper, Scissors"](https://www.youtube.com/watch?v=GVT3WUa-48Y) (Corridor,
+# February 2023) and says that the short is in part controlled with ControlNet. The makers' own account of part one
+# names other means: a model trained on one style and on each actor (lesson 08), each frame turned back *into its own
+# noise*, and an editing program's deflicker at the end. We found no source of theirs that names ControlNet, which
+# appeared in that same month. Both stories are told here because you will build all of it: the control, the noise,
+# and the deflicker.
 #
 # Our clip: a man walks, and the camera follows him half the way.
 
@@ -73,8 +74,8 @@ plots.described(
 # `clip.flow(a, b)` computes it, and also says whether the point is still to be *seen* there: an arm may have covered
 # it.
 #
-# With the flow, one frame can be **pulled** onto another: each pixel of frame 0 takes what stands in frame 1 where
-# it went to.
+# With the flow, one frame can be **pulled** onto another: each pixel of frame 0 takes what stands in frame 1 where it
+# went to. (Papers call this **warping**.)
 
 # %%
 flow, visible = clip.flow(0, 1)
@@ -98,9 +99,8 @@ plots.described(
 #
 # ## The measure
 #
-# The **warping error** (Lai et al., 2018, [arXiv 1808.00449](https://arxiv.org/abs/1808.00449)) is what remains:
-# pull frame $t+1$ onto frame $t$, and take the mean squared difference of colours over the points $M$ that both
-# show,
+# The **warping error** ([Lai et al., 2018](https://arxiv.org/abs/1808.00449)) is what remains: pull frame $t+1$ onto
+# frame $t$, and take the mean squared difference of colours over the points $M$ that both show,
 #
 # $$E = \frac{1}{T-1}\sum_t \frac{\sum_p M_t(p)\,\tfrac13\lVert \tilde O_{t+1}(p) - O_t(p)\rVert^2}{\sum_p M_t(p)}.$$
 #
@@ -120,13 +120,14 @@ print(f"the true renders: {flicker(clip.frames):.2f} (times 100, as in the paper
 
 # %% [markdown]
 # Not zero: light falls anew on a leg that turns, and pixels are squares. This is the **floor**. A picture that a
-# latent model paints has also been through the autoencoder, so here is a second floor, after one trip through it.
+# latent model paints has also been through the autoencoder, so here is a second floor: the frames as it reconstructs
+# them.
 
 # %% tags=["nbval-ignore-output"]
 pipe = catalog.with_scheduler(catalog.load("controlnet", lane=runtime.lane, control="depth"), "ddim")
-there_and_back = video.through_autoencoder(pipe, clip.frames)
-floor = flicker(there_and_back)
-print(f"after one trip through the autoencoder: {floor:.2f}")
+reconstructed = video.through_autoencoder(pipe, clip.frames)
+floor = flicker(reconstructed)
+print(f"reconstructed by the autoencoder: {floor:.2f}")
 
 # %% [markdown]
 # ## Frames alone
@@ -159,7 +160,7 @@ video.Film(films["alone"], "The walking man, painted frame by frame. Colours and
 # its own map (lesson 04).
 
 # %% tags=["nbval-ignore-output"]
-table = {"floor": video.measure(there_and_back, clip, "depth"), "alone": video.measure(films["alone"], clip, "depth")}
+table = {"floor": video.measure(reconstructed, clip, "depth"), "alone": video.measure(films["alone"], clip, "depth")}
 
 def show(*names):
     for name in names or table:
@@ -208,16 +209,16 @@ plots.described(
 )
 
 # %% [markdown]
-# Why so much? The low frequencies of the first noise decide the layout and the colours of the picture (FreeInit,
-# 2023). What it cannot do: the noise hangs on the *screen*, not on the man. Patterns stay where they are while he
-# walks through them.
+# Why so much? The low frequencies of the first noise decide the layout and the colours of the picture (FreeInit, [Wu
+# et al., 2023](https://arxiv.org/abs/2312.07537)). What it cannot do: the noise hangs on the *screen*, not on the man.
+# Patterns stay where they are while he walks through them.
 #
 # ## Let the frames look at each other
 #
-# In self-attention (lesson 06) each place of a picture looks for others that resemble it, and takes from them:
-# *keys* say what is there, *values* what is taken. Nothing says that they must come from the same picture.
-# Text2Video-Zero (2023) takes keys and values from the **first frame**: every later frame looks up in it how the
-# shirt was painted.
+# In self-attention (lesson 06) each place of a picture looks for others that resemble it, and takes from them: *keys*
+# say what is there, *values* what is taken. Nothing says that they must come from the same picture. Text2Video-Zero
+# ([Khachatryan et al., 2023](https://arxiv.org/abs/2303.13439)) takes keys and values from the **first frame**
+# (**cross-frame attention**): every later frame looks up in it how the shirt was painted.
 #
 # With guidance the batch is doubled: first all frames without the prompt, then all with it. A processor that forgets
 # this lets the one half read in the other. Here it is, around a layer's own processor:
@@ -252,8 +253,8 @@ show("same noise", "first", "all")
 
 # %% [markdown]
 # `video.cross_frame` is the same as ours, with two more ways to look: at the first *and the previous* frame, or at
-# *all* (ControlVideo, ICLR 2024). All frames of a batch must be in memory at once; `video.paint` therefore paints a
-# long clip in chunks, and puts the first frame and the one before into each.
+# *all* (ControlVideo, [Zhang et al., 2023](https://arxiv.org/abs/2305.13077)). All frames of a batch must be in memory
+# at once; `video.paint` therefore paints a long clip in chunks, and puts the first frame and the one before into each.
 #
 # Look at the numbers with care: most of the work was done by the noise, and one clip cannot tell small differences.
 # The table below, over many clips, can.
@@ -266,7 +267,8 @@ show("same noise", "first", "all")
 # `StableDiffusionControlNetImg2ImgPipeline` on the same weights.
 #
 # If each frame takes only the one before, errors add up: every frame passes the lossy autoencoder once more
-# (Rerender-A-Video, 2023). So what the *first* frame shows is taken from the first: an **anchor**.
+# (Rerender-A-Video, [Yang et al., 2023](https://arxiv.org/abs/2306.07954)). So what the *first* frame shows is taken
+# from the first: an **anchor**.
 
 # %%
 img2img = catalog.with_scheduler(
@@ -391,11 +393,11 @@ assert left.high < 1 / 3, "at most a third is left"
 #
 # ## Noise that moves
 #
-# The same noise sticks to the screen. So let it move with the things? There is a trap: whoever pulls noise along
-# like a picture takes means of four values. A mean of noise has less variance, its neighbours resemble each other,
-# and it is no white noise any more. The model has never seen such noise. The cure (after *Go-with-the-Flow*, CVPR
-# 2025, [arXiv 2501.08331](https://arxiv.org/abs/2501.08331)): move it on the grid of the *pixels*, add what lands in
-# one place, and divide by the root of how many landed.
+# The same noise sticks to the screen. So let it move with the things? There is a trap: whoever pulls noise along like
+# a picture takes means of four values. A mean of noise has less variance, its neighbours resemble each other, and it
+# is no **white noise** any more. The model has never seen such noise. The cure (after *Go-with-the-Flow*, [Burgert et
+# al., 2025](https://arxiv.org/abs/2501.08331)): move it on the grid of the *pixels*, add what lands in one place, and
+# divide by the root of how many landed.
 
 # %% tags=["check"]
 channels = 48  # more than the model has, so that the numbers are steady
@@ -414,16 +416,17 @@ assert blur.high < 0, "smeared noise costs sharpness"
 
 # %% [markdown]
 # A latent of ours covers 16 pixels, and a point may move for several frames before it leaves one. The authors of *How
-# I Warped Your Noise* (2024) say themselves that latent models gain less from such noise. Read the interval above:
-# below zero the moved noise is worth something here, above zero it does harm, whatever is true elsewhere. Published
-# (*Go-with-the-Flow*, table 1, a model that paints pixels, super-resolution; another scale, so compare the order
-# only): random noise 233.65, the same 163.84, bilinear 165.90, theirs 152.04.
+# I Warped Your Noise* ([Chang et al., 2024](https://arxiv.org/abs/2504.03072)) say themselves that latent models gain
+# less from such noise. Read the interval above: below zero the moved noise is worth something here, above zero it does
+# harm, whatever is true elsewhere. Published (*Go-with-the-Flow*, table 1, a model that paints pixels,
+# super-resolution; another scale, so compare the order only): random noise 233.65, the same 163.84, bilinear 165.90,
+# theirs 152.04.
 #
 # ## Their two tricks: a style of one's own, and the frame's own noise
 #
 # The walk once more, as the short was made. A LoRA that ships with the course knows the style (`anime`). The frame is
-# turned back into its noise by the sampler's own steps, taken backwards (**DDIM inversion**); neighbouring frames are
-# alike, and so are their noises.
+# turned back into its noise by the sampler's own steps, taken backwards (**DDIM inversion**, [Song et al.,
+# 2020](https://arxiv.org/abs/2010.02502)); neighbouring frames are alike, and so are their noises.
 
 # %% tags=["check", "nbval-ignore-output"]
 anime = pretrained.load("anime", catalog.load("text2img", lane=runtime.lane))
@@ -454,7 +457,8 @@ plots.described(
 # are carried over in the early steps, on a grid of 16 pixels.
 #
 # Flow is also exact only here. Of your own clip it is *estimated*, and the style may have changed the shapes that it
-# was estimated from. How far off is an estimate? OpenCV's DIS beside the truth:
+# was estimated from. How far off is an estimate? OpenCV's DIS ([Kroeger et al.,
+# 2016](https://arxiv.org/abs/1603.03590)) beside the truth:
 
 # %% tags=["check", "nbval-ignore-output"]
 unseen = [1 - clip.flow(number, 0)[1].mean() for number in range(len(clip))]
@@ -476,12 +480,13 @@ plots.described(
 )
 
 # %% [markdown]
-# So the sentence of the video stands, smaller: flicker of *known* motion can be taken away nearly whole. What is
-# still open are points that come into view, motion that must be guessed, and long films that drift. The field went
-# on by training motion itself: **AnimateDiff** puts layers that look along time into Stable Diffusion 1.5, and in
-# diffusers `AnimateDiffVideoToVideoControlNetPipeline` takes your maps (a GPU with 16 GB; `enable_free_noise` for
-# long clips). Later video models denoise all frames at once and need no ladder. What you have learned here is what
-# they had to learn.
+# So the sentence of the video stands, smaller: flicker of *known* motion can be taken away nearly whole. Others carry
+# features from key frames to those between (TokenFlow, [Geyer et al., 2023](https://arxiv.org/abs/2307.10373)). What
+# is still open are points that come into view, motion that must be guessed, and long films that drift. The field went
+# on by training motion itself: **AnimateDiff** ([Guo et al., 2023](https://arxiv.org/abs/2307.04725)) puts layers that
+# look along time into Stable Diffusion 1.5, and in diffusers `AnimateDiffVideoToVideoControlNetPipeline` takes your
+# maps (a GPU with 16 GB; `enable_free_noise` for long clips). Later video models denoise all frames at once and need
+# no ladder. What you have learned here is what they had to learn.
 #
 # ## Your own clip
 #
@@ -626,6 +631,25 @@ checks.check("11.4", best_rung)
 # ```
 
 # %% [markdown]
+# ## Words of this lesson
+#
+# - **optical flow**: for each pixel of a frame, where that point is in another frame.
+# - **warping**: moving the pixels of one frame along the flow onto another.
+# - **warping error**: what is left when motion is taken away: the flicker.
+# - **drift**: slow change that no two neighbouring frames show, measured against the first frame.
+# - **sharpness**: how steeply brightness changes, on average; blur lowers it.
+# - **cross-frame attention**: self-attention whose keys and values come from other frames.
+# - **anchor**: a frame, mostly the first, to which all later ones hold.
+# - **white noise**: noise of which no place knows anything of its neighbours.
+# - **DDIM inversion**: running the sampler backwards, from a picture to the noise that leads to it.
+# - **AnimateDiff**: layers that look along time, put between those of Stable Diffusion.
+#
+# ## Read on
+#
+# - [Rerender A Video](https://arxiv.org/abs/2306.07954), Yang et al., 2023: why drift comes, and the anchor.
+# - [TokenFlow](https://arxiv.org/abs/2307.10373), Geyer et al., 2023: features carried between key frames.
+# - [Go-with-the-Flow](https://arxiv.org/abs/2501.08331), Burgert et al., 2025: noise that moves.
+#
 # ## To take with you
 #
 # - Flicker is what remains when motion is taken away; measure it with its floor, and never alone.
