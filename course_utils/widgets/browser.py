@@ -20,6 +20,7 @@ from .. import editing
 from ..plots import style
 
 HERE = Path(__file__).parent
+BASE = (HERE / "base.css").read_text(encoding="utf-8")  # the style of all front ends, before their own
 INKS = {"scribble": editing.WHITE, "over": "#c8553d"}  # that a pad starts with
 BRUSHES = {"scribble": 3 / 256, "over": 8 / 256}  # shares of the picture's smaller side
 OPACITIES = {"scribble": 0.4, "over": 1.0}  # of the picture below
@@ -49,7 +50,7 @@ class Pad(anywidget.AnyWidget):
         traitlets.TraitError: an unknown mode.
     """
 
-    _esm, _css = HERE / "pad.js", HERE / "pad.css"
+    _esm, _css = HERE / "pad.js", BASE + (HERE / "pad.css").read_text()
 
     height = traitlets.Int().tag(sync=True)
     width = traitlets.Int().tag(sync=True)

@@ -12,7 +12,7 @@ import traitlets
 from .. import clay, pose
 from ..clay.control_maps import LIMBS, RAINBOW
 from ..clay.things import hands, people, poses
-from .browser import HERE
+from .browser import BASE, HERE
 from .parts import reason
 
 SIDES = ("left", "right")
@@ -79,7 +79,7 @@ class Doll(anywidget.AnyWidget):
         TypeError, ValueError: a person that is wrong, as `pose.scene_of` says it.
     """
 
-    _esm, _css = HERE / "doll.js", HERE / "doll.css"
+    _esm, _css = HERE / "doll.js", BASE + (HERE / "doll.css").read_text()
 
     height = traitlets.Int().tag(sync=True)
     width = traitlets.Int().tag(sync=True)

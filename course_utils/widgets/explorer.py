@@ -15,7 +15,7 @@ from PIL import Image
 
 from .. import attention, env, plots
 from . import parts
-from .browser import HERE, jpeg
+from .browser import BASE, HERE, jpeg
 from .panel import Panel
 from .record import Settings, Shot
 from .running import own_model
@@ -34,8 +34,7 @@ class Explorer(anywidget.AnyWidget):
     What is chosen (`word`, `layer`, `head`, `step`) are numbers, -1 is none or all; `show` brings the rest.
     """
 
-    _esm = HERE / "explorer.js"
-    _css = HERE / "explorer.css"
+    _esm, _css = HERE / "explorer.js", BASE + (HERE / "explorer.css").read_text()
 
     value = traitlets.CBytes().tag(sync=True)  # the picture, or what is there of it yet
     format = traitlets.Unicode("png").tag(sync=True)

@@ -28,7 +28,7 @@ from PIL import Image, ImageDraw
 from .. import catalog, env
 from ..plots import style
 from ..validation import Range, check_value
-from .browser import HERE, Download, jpeg
+from .browser import BASE, HERE, Download, jpeg
 from .record import LARGEST_SEED, Seed
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def classed(widget: Widget, name: str) -> Widget:
 
 def styles() -> HTML:
     """Return the invisible widget that carries panel.css to the browser."""
-    return HTML(f"<style>{(HERE / 'panel.css').read_text()}</style>", layout=Layout(display="none"))
+    return HTML(f"<style>{BASE}{(HERE / 'panel.css').read_text()}</style>", layout=Layout(display="none"))
 
 
 def blank(height: int, width: int) -> Image.Image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import tempfile
 import threading
 import zipfile
@@ -17,7 +16,7 @@ from .. import catalog, controlnet, env
 from . import parts
 from .parts import classed, reason
 from .record import free
-from .running import Outbox, Runs, own_model
+from .running import Outbox, Runs, own_model, own_pipeline
 from .training_view import TrainingView, stops_of
 
 if TYPE_CHECKING:
@@ -72,7 +71,8 @@ class TrainerPanel(Runs, TrainingView):
                 if stop.is_set():
                     progress.stop()
 
-            own = self._own()
+            own = own_pipeline(self._pipe, catalog.sampler_of(self._pipe))
+            own.unet = own_model(own.unet)  # it may be locked: other cells go on undisturbed
             self.run = controlnet.train(own, controlnet.copy_of(own), self._pairs, config, watch)
             self._keep()
 
@@ -81,12 +81,6 @@ class TrainerPanel(Runs, TrainingView):
     def _fail(self, problem: Exception) -> None:
         self.problem = problem
         self.failed(reason(problem))
-
-    def _own(self) -> DiffusionPipeline:
-        """Return a pipeline with the same weights, which may be locked: other cells go on undisturbed."""
-        own = copy.copy(self._pipe)
-        own.unet, own.tokenizer = own_model(own.unet), copy.deepcopy(own.tokenizer)
-        return own
 
     def _keep(self) -> None:
         """Write what was learned as plain diffusers reads it, in one file to be taken home."""
