@@ -20,6 +20,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from . import glossary
 from .fill import ask, fill
 from .template import ROOT, address, drafts, expand, readme
 from .tidy import problems, tidy
@@ -125,7 +126,7 @@ def build(source: Path) -> None:
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    """Build what changed, write the README's badges, and return 1 if a lesson failed."""
+    """Build what changed, write the README's badges and the glossary, and return 1 if a lesson failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("lessons", nargs="*", help="numbers such as 01; all but drafts when none is given")
     parser.add_argument("--force", action="store_true", help="build what has not changed too")
@@ -133,6 +134,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     os.environ.update(OFFLINE)
     page = root / "README.md"
     page.write_text(readme(page.read_text(encoding="utf-8"), address(root)), encoding="utf-8")
+    glossary.write(root)
     failed = 0
     for source in sources(root, wanted.lessons) if wanted.lessons else published(root):
         changed = stale(source)

@@ -376,6 +376,8 @@ plots.described(panel.picture(), "The panel: fields and sliders for prompt, seed
 # %% [markdown]
 # ## Words of this lesson
 #
+# Each lesson ends with such a list. All of them together are the [glossary](GLOSSARY.md).
+#
 # - **prompt**: the words that say what the picture shall show.
 # - **seed**: the number that decides which noise a picture begins with.
 # - **diffusion model**: a model that has learned to take noise away, and so makes a picture out of pure noise.

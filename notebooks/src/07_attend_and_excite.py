@@ -670,7 +670,7 @@ checks.check("07.5", interval)
 # - **refinement**: repeating the push in one step until the weakest word is strong enough.
 # - **paired**: said of a comparison in which each prompt is held against itself, before and after.
 # - **bootstrap**: drawing the same data again with replacement, to see how sure a number is.
-# - **possession**: whose a thing is: does the lion wear the crown?
+# - **possession**: which thing has the other: the lion that wears the crown.
 # - **attribute binding**: which colour belongs to which thing.
 #
 # ## Read on

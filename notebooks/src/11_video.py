@@ -637,7 +637,6 @@ checks.check("11.4", best_rung)
 # - **warping**: moving the pixels of one frame along the flow onto another.
 # - **warping error**: what is left when motion is taken away: the flicker.
 # - **drift**: slow change that no two neighbouring frames show, measured against the first frame.
-# - **sharpness**: how steeply brightness changes, on average; blur lowers it.
 # - **cross-frame attention**: self-attention whose keys and values come from other frames.
 # - **anchor**: a frame, mostly the first, to which all later ones hold.
 # - **white noise**: noise of which no place knows anything of its neighbours.
