@@ -138,11 +138,6 @@ class Comparison:
         """Return a comparison before the first step."""
         return cls(max(settings.config.max_iter_to_alter(settings.num_inference_steps), 1))
 
-    def curve(self) -> bytes:
-        """Draw both losses: PNG."""
-        under = f"the {self.pushed} steps that are pushed"
-        return draw_curves(self.lines, self.pushed - 1, "loss: what the weakest word lacks", under)
-
 
 class ExciterPanel(Panel):
     """The base panel, with the picture without the exciter left of the one with it, and the losses below."""
@@ -155,7 +150,8 @@ class ExciterPanel(Panel):
         self.curve = parts.classed(ImageWidget(format="png", layout=Layout(width=f"{WIDTH}px")), "curve")
         super().__init__(pipe, knobs, start, ExciterSettings, folder, shown=SHOWN)
         self.comparison = Comparison.empty(self.settings)
-        self.curve.value = self.comparison.curve()
+        self._draw()
+        self.outbox.flush()  # on Colab too the empty axes are there before a run
 
     def _side(self) -> list[Widget]:
         without = parts.classed(VBox([self.plain, parts.classed(HTML("Without"), "status")]), "stage")
@@ -201,7 +197,9 @@ class ExciterPanel(Panel):
         super()._show(shot, text)
 
     def _draw(self) -> None:
-        self.outbox(self.curve, value=self.comparison.curve())
+        pushed, title = self.comparison.pushed, "loss: what the weakest word lacks"
+        drawn = draw_curves(self.comparison.lines, pushed - 1, title, f"the {pushed} steps that are pushed")
+        self.outbox(self.curve, value=drawn)
 
 
 def line_of(moves: Sequence[Move]) -> list[tuple[float, float]]:

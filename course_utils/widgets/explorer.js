@@ -102,12 +102,11 @@ function render({ model, el }) {
   }
 
   function options() {
-    const fill = (select, names, first) => {
-      const all = first === null ? names : [[-1, first], ...names];
-      select.replaceChildren(...all.map(([value, text]) => make("option", null, { value, textContent: text })));
-    };
-    fill(layer, model.get("layers").map((name, number) => [number, name]), null);
-    fill(head, Array.from({ length: model.get("heads") }, (_, number) => [number, String(number)]), "all");
+    const fill = (select, names, first) => select.replaceChildren(
+      ...names.map((text, number) => make("option", null, { value: number + first, textContent: text })),
+    );
+    fill(layer, model.get("layers"), 0);
+    fill(head, ["all", ...Array(model.get("heads")).keys()], -1);
     step.max = model.get("steps").length - 1;
     chosen();
   }

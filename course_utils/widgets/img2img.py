@@ -22,6 +22,7 @@ from .running import Outbox
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
+    from ipywidgets import Widget
 
 ESTIMATED, TRUE = "estimated", "true"
 
@@ -96,13 +97,14 @@ def img2img_panel(
         TypeError, ValueError: as `text2img_panel` does.
     """
     start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
-    knobs = {
-        **parts.prompts(start),
-        "image": PictureKnob(source_of(picture), start["height"], start["width"], Path(folder), mode="over"),
-        "strength": parts.slider("strength", "Strength", strength, 0.05, 1, 0.05),
-        **parts.sampling(pipe, start, "img2img"),
-    }
-    return Panel(pipe, knobs, start, Img2ImgSettings, folder, tall=True)
+    image = PictureKnob(source_of(picture), start["height"], start["width"], Path(folder), mode="over")
+    return Panel(pipe, _knobs(pipe, start, strength, image=image), start, Img2ImgSettings, folder, tall=True)
+
+
+def _knobs(pipe: DiffusionPipeline, start: dict[str, Any], strength: float, **own: Widget) -> dict[str, Widget]:
+    """Return the knobs of a call that starts from a picture, a panel's own among them."""
+    slider = parts.slider("strength", "Strength", strength, 0.05, 1, 0.05)
+    return {**parts.prompts(start), **own, "strength": slider, **parts.sampling(pipe, start, "img2img")}
 
 
 def depth2img_panel(
@@ -136,13 +138,7 @@ def depth2img_panel(
         source.looks.show(ESTIMATED, estimate(pipe, arguments["image"]), outbox)
         source.looks.show(TRUE, true, outbox)
 
-    knobs = {
-        **parts.prompts(start),
-        "image": source,
-        "depth": depth,
-        "strength": parts.slider("strength", "Strength", strength, 0.05, 1, 0.05),
-        **parts.sampling(pipe, start, "img2img"),
-    }
+    knobs = _knobs(pipe, start, strength, image=source, depth=depth)
     return Panel(pipe, knobs, start, Depth2ImgSettings, folder, show_inputs, tall=True)
 
 

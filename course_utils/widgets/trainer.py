@@ -47,6 +47,7 @@ class TrainerPanel(Runs, TrainingView):
         heart = [self._heart] if self._heart else []
         self.children = [parts.styles(), *heart, classed(HBox([knobs, side]), "columns")]
         classed(self, "panel")
+        self.outbox.flush()  # on Colab too the empty axes are there before a run
         self.train.on_click(self._answer(self._start))
         self.stop.on_click(self._answer(self._enough))
 

@@ -30,6 +30,11 @@ def test_it_trains_and_the_file_holds_a_plain_controlnet(panel, tmp_path):
     assert not panel.train.disabled and panel.stop.disabled
 
 
+def test_the_empty_axes_are_there_on_colab_too(panel, pipe, monkeypatch):
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "a rehearsal")
+    assert widgets.trainer_panel(pipe, panel._pairs, panel._image, steps=5).curve.value == panel.curve.value
+
+
 def test_stop_keeps_what_it_has(panel):
     panel.steps.value = 400
     panel.train.click()
