@@ -249,11 +249,11 @@ plots.described(paint("a black cat on the beach"), "A black cat on the beach, in
 #   once](https://github.com/huggingface/diffusers/pull/2627) in diffusers, and the video.
 # - Today the models are larger. The ideas are the same, as the last table of lesson 09 shows.
 #
-# There are three ways to try all this. A [public demo](https://huggingface.co/spaces/hysts/ControlNet-v1-1) on the
-# Hugging Face Hub has a tab for each control and needs no account; you wait in a queue with everybody else, and cannot
-# look inside. [Colab](https://colab.research.google.com) lends you a GPU for some hours; the badge at the top of each
-# lesson opens it there. At home nobody waits and nothing leaves your computer: on `clay` any will do, on `sd15` one
-# with a GPU. This course is made for the last two.
+# There are three ways to try all this. A public demo on the Hugging Face Hub, such as [this
+# one](https://huggingface.co/spaces/hysts/ControlNet-v1-1), has a tab for each control; you wait in a queue with
+# everybody else, and cannot look inside. [Colab](https://colab.research.google.com) lends you a GPU for some hours;
+# the badge at the top of each lesson opens it there. At home nobody waits and nothing leaves your computer: on `clay`
+# any will do, on `sd15` one with a GPU. This course is made for the last two.
 
 # %%
 plots.diagram("map", here="00")

@@ -90,7 +90,9 @@ sheet = plots.sweep([before, after], rows, [f"seed {seed}" for seed in range(4)]
 plots.described(sheet, "Four seeds: above image to image, a beach and any pose; below depth to image.")
 
 # %% [markdown]
-# Does he stand there with his arms out, in the sun? We shall measure it. First: how does the model know?
+# Does he stand there with his arms out, in the sun? We shall measure it. (His face is another matter: it is two or
+# three places of the latents wide, and the depth map does not know it, so an eye may be missing.) First: how does the
+# model know?
 
 # %% [markdown]
 # ## The idea

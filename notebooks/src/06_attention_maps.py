@@ -247,8 +247,9 @@ plots.described(sheet, "True outlines of lion and crown, white on black; their m
 # with the true outline: what both cover over what either covers, the **IoU**.
 #
 # A map of 16 x 16 places cannot follow an outline. What would a *perfect* one score, a map that knows exactly how much
-# of each place the lion covers? We put it through the same mill. It is the yardstick: what this grid allows, but for
-# odds and ends. (0.3 and 0.4 and t = 200 will be explained in a moment.)
+# of each place the lion covers? We treat it in the same way. It is the yardstick: about what this grid allows. (The
+# thresholds 0.3 and 0.4 are those to which the choice below comes. The noise step t = 200 is one of the four above;
+# the choice may take another, and prints it.)
 
 # %% tags=["check"]
 heat, mask = looked.word("lion", block, step=1), masks["lion"]
@@ -583,6 +584,8 @@ checks.check("06.4", owned)
 # - **head**: one of several attentions that a layer computes side by side, each in its own few numbers.
 # - **softmax**: turns scores into shares that add up to 1.
 # - **attention map**: how much each place listens to one token, laid out as a picture.
+# - **threshold**: the share of a map's peak from which a pixel counts as the word's.
+# - **IoU**: intersection over union: how much two masks share of all that either covers.
 # - **attention sink**: a token that takes the attention for which there is no better use.
 # - **causal**: said of attention in which a token reads only what stands before it.
 #

@@ -42,6 +42,8 @@ plots.diagram("map", here="07")
 # ## The patients
 #
 # Two old, small prompts of two things each: *a lion with a crown* and *a cat and a dog*. Eight seeds, nothing else.
+# (The scheduler is DDIM, [Song et al., 2020](https://arxiv.org/abs/2010.02502). It draws no noise of its own on the
+# way, so what will differ later is due to the method alone.)
 
 # %%
 pipe = catalog.with_scheduler(catalog.load("text2img", lane=runtime.lane), "ddim")
@@ -295,7 +297,7 @@ plots.described(figure, "The loss at the end: " + ", ".join(f"{k} pushes {v[-1]:
 # On clay the crown is not missing from the start: without pushes it is looked at for three steps, and dropped at the
 # fourth. The pushes keep it.
 #
-# ### Thresholds, and patience
+# ### Thresholds and refinement
 #
 # One push may not be enough. The paper names three moments, after 0, 20 and 40 % of the steps, and a peak for each:
 # 0.05, 0.5, 0.8. There a step is repeated, at most 20 times, until the weakest word's peak is as high. That is

@@ -437,8 +437,9 @@ plots.described(figure, "A lion; the same with the pencil's LoRA; and what both 
 #
 # ## With the other controls
 #
-# A LoRA changes the UNet, nothing else. So whatever works around a UNet works with it. A **ControlNet** (lesson 04)
-# says where and in which pose. The map is that of the same robot in a scene that the LoRA has not seen.
+# A LoRA changes the UNet, nothing else. So whatever works around a UNet works with it. A **ControlNet** (lesson 04,
+# [Zhang et al., 2023](https://arxiv.org/abs/2302.05543)) says where and in which pose. The map is that of the same
+# robot in a scene that the LoRA has not seen.
 
 # %%
 scene = personalize.scene("robot", 0, index=personalize.subjects.TRAIN + 1, colour=colour)
@@ -453,8 +454,8 @@ figure = plots.compare(hint, *shown, "depth map, seed 0", ("map", "without the L
 plots.described(figure, "A depth map of a robot; what fills it without the LoRA, and with it.")
 
 # %% [markdown]
-# And **Attend-and-Excite** (lesson 07) sees to it that a word is looked at. The word may be one that was learned a
-# minute ago.
+# And **Attend-and-Excite** (lesson 07, [Chefer et al., 2023](https://arxiv.org/abs/2301.13826)) sees to it that a word
+# is looked at. The word may be one that was learned a minute ago.
 
 # %% tags=["nbval-ignore-output"]
 pair = [taught(f"a {trigger} and a tree", 0, lora)]

@@ -600,7 +600,6 @@ checks.check("09.4", training_gb)
 # ## Words of this lesson
 #
 # - **condition**: what a picture shall obey besides the words, and the map that says so.
-# - **IoU**: intersection over union: how much two masks share of all that either covers.
 # - **sudden convergence**: a ControlNet begins to obey within few steps, long after its loss has stopped falling.
 # - **ablation**: changing or leaving out one part of a method, to see what it was worth.
 # - **adapter**: a small trained addition to a large locked model.

@@ -64,8 +64,8 @@ plots.described(
 
 # %% [markdown]
 # Points outside the picture, or behind another thing, are not guessed: the renderer knows them, and leaves them out.
-# An arm behind its own body stays, for OpenPose guesses such an arm, too. Thirteen poses are in the library to begin
-# with. Each is such a dict; change it at will.
+# An arm behind its own body stays, for OpenPose ([Cao et al., 2018](https://arxiv.org/abs/1812.08008)) guesses such an
+# arm, too. Thirteen poses are in the library to begin with. Each is such a dict; change it at will.
 
 # %%
 library = pose.library()
@@ -76,11 +76,11 @@ plots.described(shown, f"Dolls in {len(dolls)} poses: {', '.join(dolls)}.")
 # %% [markdown]
 # ## A file that others read
 #
-# Pose editors trade in one format, the JSON of **OpenPose** ([Cao et al., 2018](https://arxiv.org/abs/1812.08008);
-# hands [Simon et al., 2017](https://arxiv.org/abs/1704.07809)). Three numbers a point, column, row and **confidence**,
-# 18 points for a body and 21 for a hand. It has more dialects than one would think. Some write pixels, some shares of
-# the picture; some have 25 points, and missing ones are 0, or -1, or null. And ControlNet's tab drops every point
-# whose confidence is below 1. So we write what all of them take: pixels, the size of the canvas, confidence 1 or 0.
+# Pose editors trade in one format, the JSON of **OpenPose** (its hands: [Simon et al.,
+# 2017](https://arxiv.org/abs/1704.07809)). Three numbers a point, column, row and **confidence**, 18 points for a body
+# and 21 for a hand. It has more dialects than one would think. Some write pixels, some shares of the picture; some
+# have 25 points, and missing ones are 0, or -1, or null. And ControlNet's tab drops every point whose confidence is
+# below 1. So we write what all of them take: pixels, the size of the canvas, confidence 1 or 0.
 
 # %% tags=["check"]
 text = pose.write(people, *size)

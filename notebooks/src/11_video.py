@@ -32,7 +32,8 @@ from course_utils.personalize import pretrained
 runtime = env.start(seed=0)
 
 # %% [markdown]
-# On the map of the course: a control for a picture (lesson 04), and now for every picture of a film.
+# On the map of the course: a control for a picture (ControlNet, [Zhang et al.,
+# 2023](https://arxiv.org/abs/2302.05543), lesson 04), and now for every picture of a film.
 
 # %%
 plots.diagram("map", here="11")
@@ -132,8 +133,9 @@ print(f"reconstructed by the autoencoder: {floor:.2f}")
 # %% [markdown]
 # ## Frames alone
 #
-# The plain way: for each frame one call of a standard pipeline with this frame's map. (DDIM, because it draws no
-# noise of its own on the way. Twelve steps, to save your time.)
+# The plain way: for each frame one call of a standard pipeline with this frame's map. (DDIM, [Song et al.,
+# 2020](https://arxiv.org/abs/2010.02502), because it draws no noise of its own on the way. Twelve steps, to save your
+# time.)
 
 # %%
 steps, guidance = 12, settings["guidance_scale"]
@@ -425,8 +427,8 @@ assert blur.high < 0, "smeared noise costs sharpness"
 # ## Their two tricks: a style of one's own, and the frame's own noise
 #
 # The walk once more, as the short was made. A LoRA that ships with the course knows the style (`anime`). The frame is
-# turned back into its noise by the sampler's own steps, taken backwards (**DDIM inversion**, [Song et al.,
-# 2020](https://arxiv.org/abs/2010.02502)); neighbouring frames are alike, and so are their noises.
+# turned back into its noise by the sampler's own steps, taken backwards (**DDIM inversion**); neighbouring frames are
+# alike, and so are their noises.
 
 # %% tags=["check", "nbval-ignore-output"]
 anime = pretrained.load("anime", catalog.load("text2img", lane=runtime.lane))
