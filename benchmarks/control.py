@@ -18,6 +18,7 @@ from PIL import Image
 from course_utils import controlnet
 from course_utils.catalog.once import encode_once
 from course_utils.controlnet.pairs import Batch
+from course_utils.training import eased
 
 PROMPT, BATCH = "a red clock and a blue bench", 8
 SIZES = {"clay": (20, 7), "sd15": (1, 1)}  # steps of a call, rounds
@@ -66,7 +67,7 @@ def train(pipe: DiffusionPipeline) -> None:
         pipe.unet.zero_grad(set_to_none=True)
 
     def beside():
-        with controlnet.locked(pipe, net):
+        with controlnet.locked(pipe), eased([pipe.unet, net], size * size, checkpointing=False):
             controlnet.ControlNetLoss(pipe, net, config)(batch, generator).backward()
         net.zero_grad(set_to_none=True)
 

@@ -23,10 +23,11 @@ from course_utils import controlnet, env, personalize
 from course_utils.controls.reader import Reader
 from course_utils.judge.network import Judge
 from course_utils.personalize.batches import PreservationLoss, base_answers, encode_examples, prior_captions
-from course_utils.personalize.runs import adamw, eased, step_generator
+from course_utils.personalize.memory import latent_pixels
+from course_utils.personalize.runs import adamw, step_generator
 from course_utils.recipe import autoencoder, base, control, data, judge, judge_truth, latents, maps, reader
 from course_utils.recipe.reader_batches import ReaderBatches
-from course_utils.training import Loop, Plan, autocast, optimizers
+from course_utils.training import Loop, Plan, autocast, eased, optimizers
 
 ROUNDS, SCENES = 9, 24
 BASE, PAIRS = 32, 8  # samples of a step; the recipe's are larger, where the fixed costs count for less
@@ -73,7 +74,7 @@ def personal(name: str, pipe, unet, modules: dict, config) -> None:
     loss = PreservationLoss(pipe, subject, prior, config)
     size = config.train_batch_size * (2 if prior else 1)
     z, words = subject.latents[:size], loss.words(["a sks robot"] * size)
-    with eased(unet, config, pipe.vae_scale_factor):
+    with eased([unet], latent_pixels(config, pipe.vae_scale_factor), config.gradient_checkpointing):
         step = lambda number: loss(unet, step_generator(0, number), config.train_batch_size)  # noqa: E731
         compare(name, modules, step, lambda _: predicted(unet, z, words), config.ema_steps, adamw)
 
@@ -147,7 +148,7 @@ def train_control() -> None:
             pipe.unet, z, words, down_block_additional_residuals=skips, mid_block_additional_residual=middle
         )
 
-    with controlnet.training.locked(pipe, net):
+    with controlnet.locked(pipe), eased([pipe.unet, net], drawn.latents[0, 0].numel(), checkpointing=False):
         step = lambda _: loss(pairs.draw(PAIRS, generator), generator)  # noqa: E731
         compare("controlnet", {"net": net}, step, bare, config.ema_steps)
 

@@ -87,7 +87,7 @@ def keep_outside(mask: Image.Image, picture: Image.Image, seed: int = 0) -> Call
     import torch
     from diffusers.utils.torch_utils import randn_tensor  # as the pipelines draw it: half precision has its own
 
-    picture, mask = as_picture(picture, "picture", smallest=1, largest=None), as_mask(mask)
+    picture, mask = as_picture(picture, "picture", smallest=1, largest=None), as_mask(mask, largest=None)
     if mask.size != picture.size:
         sizes = [f"{image.height} x {image.width}" for image in (mask, picture)]
         raise ValueError(f"mask has {sizes[0]} pixels and picture {sizes[1]}; they must have one size.")
@@ -127,8 +127,8 @@ def encode(pipe: DiffusionPipeline, picture: Image.Image, name: str = "picture")
 
     picture = as_picture(picture, name, smallest=pipe.vae_scale_factor, largest=None)
     pixels = pipe.image_processor.preprocess(picture)
-    with torch.no_grad():
-        encoded = pipe.vae.encode(pixels.to(pipe.vae.device, pipe.vae.dtype))
+    with torch.no_grad():  # the device to compute on, where the parts of a pipeline take turns on a card
+        encoded = pipe.vae.encode(pixels.to(pipe._execution_device, pipe.vae.dtype))
     latents = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
     return latents * pipe.vae.config.scaling_factor
 

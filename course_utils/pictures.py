@@ -74,9 +74,11 @@ def as_picture(
     return out
 
 
-def as_mask(source: str | Path | bytes | np.ndarray | Image.Image, name: str = "mask") -> Image.Image:
+def as_mask(
+    source: str | Path | bytes | np.ndarray | Image.Image, name: str = "mask", largest: int | None = LARGEST
+) -> Image.Image:
     """Return a mask, PIL, L, of whatever `as_picture` takes; what is transparent in it is not marked: black."""
-    return as_picture(source, name, "black", smallest=1).convert("L")
+    return as_picture(source, name, "black", smallest=1, largest=largest).convert("L")
 
 
 def notes(picture: Image.Image) -> tuple[str, ...]:

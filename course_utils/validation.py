@@ -45,6 +45,8 @@ class Choice:
 
 
 Share = typing.Annotated[float, Range(0, 1)]
+LARGEST_SEED = 2**32 - 1
+Seed = typing.Annotated[int, Range(0, LARGEST_SEED)]
 
 
 def check_config(config: object) -> None:

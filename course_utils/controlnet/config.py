@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import torch
 
 from .. import env, training
-from ..validation import Choice, Range
+from ..validation import Choice, Range, Seed, Share
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, DiffusionPipeline
@@ -29,9 +29,9 @@ class ControlNetTrainingConfig:
     # Peak of the rate; it rises over `lr_warmup_steps` and falls over the last share of steps.
     learning_rate: Annotated[float, Range(above=0)] = 5e-4
     lr_warmup_steps: Annotated[int, Range(0)] = 20
-    lr_decay_share: Annotated[float, Range(0, 1)] = 0.4
+    lr_decay_share: Share = 0.4
     # Share of prompts emptied, so that the map must be read (the paper: half of them).
-    proportion_empty_prompts: Annotated[float, Range(0, 1)] = 0.5
+    proportion_empty_prompts: Share = 0.5
     # Noise steps weigh min(SNR, snr_gamma) / SNR (min-SNR, Hang et al., 2023).
     snr_gamma: Annotated[float, Range(above=0)] | None = 5.0
     # Steps that the moving average of the weights looks back, at most; 0 keeps none and takes the last weights.
@@ -40,7 +40,7 @@ class ControlNetTrainingConfig:
     # Forget activations and compute them again on the way back: a third slower, several times less memory.
     gradient_checkpointing: bool = False
     # Of all that is drawn: pairs, noise, noise steps, emptied prompts. The draws are a function of seed and step.
-    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    seed: Seed = 0
     # Steps between two lines of the log, seconds between two checkpoints.
     log_every: Annotated[int, Range(1)] = 50
     save_every_s: Annotated[float, Range(0)] = 300.0
@@ -105,19 +105,25 @@ def optimizers(config: ControlNetTrainingConfig):
 
 
 def memory_gb(
-    pipe: DiffusionPipeline, net: ControlNetModel, config: ControlNetTrainingConfig, height: int, width: int
+    pipe: DiffusionPipeline,
+    net: ControlNetModel,
+    config: ControlNetTrainingConfig,
+    height: int,
+    width: int,
+    processes: int = 1,
 ) -> float:
     """Say how many GiB training takes beyond the loaded pipeline and the net.
 
     Args:
         pipe, net, config: of the training.
         height, width: of a picture, pixels.
+        processes: that share a step's pairs, each with a card of its own.
     """
     count = sum(p.numel() for p in net.parameters())
     low = training.low_precision(pipe.unet.device) is not None  # autocast keeps a copy of the weights
     each = 4 + 2 * low + OPTIMIZERS[config.optimizer] + 4 * (config.ema_steps > 0)  # 4: of the gradient
     covers, channels = pipe.vae_scale_factor, pipe.unet.config.block_out_channels[0]
-    pixels = part_size(config) * (height // covers) * (width // covers)
+    pixels = part_size(config, processes) * (height // covers) * (width // covers)
     return training.memory_gb(count * each, pixels, channels, config.gradient_checkpointing)
 
 

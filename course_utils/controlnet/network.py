@@ -91,30 +91,14 @@ def with_control(pipe: DiffusionPipeline, net: ControlNetModel) -> StableDiffusi
 
 
 @contextmanager
-def locked(pipe: DiffusionPipeline, net: ControlNetModel, checkpointing: bool = False) -> Iterator[None]:
-    """Lock a pipeline's weights while `net` is trained beside it; afterwards all is as it was.
-
-    On a CPU attention is computed the plain way meanwhile, which trains a sixth faster there. With `checkpointing`
-    activations are forgotten and computed again on the way back.
-    """
-    from diffusers.models.attention_processor import AttnProcessor
-
+def locked(pipe: DiffusionPipeline) -> Iterator[None]:
+    """Lock a pipeline's weights while a net is trained beside it; afterwards all is as it was."""
     parts = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
     trainable = [p for part in parts for p in part.parameters() if p.requires_grad]
-    kept = [(model, dict(model.attn_processors)) for model in (pipe.unet, net)]
-    eased = [model for model, _ in kept if checkpointing and not model.is_gradient_checkpointing]
     try:
-        for model in eased:
-            model.enable_gradient_checkpointing()
         for p in trainable:
             p.requires_grad_(False)
-        for model, _ in kept if pipe.unet.device.type == "cpu" else ():
-            model.set_attn_processor(AttnProcessor())
         yield
     finally:
-        for model in eased:
-            model.disable_gradient_checkpointing()
-        for model, processors in kept:
-            model.set_attn_processor(processors)
         for p in trainable:
             p.requires_grad_(True)

@@ -14,10 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import torch
+from accelerate import Accelerator
 
 from .. import catalog, env, training
 from ..objectives import noise_loss
-from ..training import Loop, Plan, Progress, autocast, own_folder, step_generator
+from ..training import Loop, Plan, Progress, autocast, eased, own_folder, step_generator
 from ..validation import check_config
 from .config import ControlNetTrainingConfig, advice, memory_gb, optimizers, part_size
 from .network import locked, with_control
@@ -134,9 +135,12 @@ def train(
         for part in (pipe.unet, pipe.text_encoder, net):
             part.to(device)
         height, width = pairs.draw(1, step_generator(0, 0)).hint.shape[2:]
-        training.check_memory(memory_gb(pipe, net, config, height, width), device.type, advice(config))
+        needed = memory_gb(pipe, net, config, height, width, Accelerator().num_processes)
+        training.check_memory(needed, device.type, advice(config))
         loop = Loop(where, {"net": net}, _plan(config), lane, optimizers(config))
-        stack.enter_context(locked(pipe, net, config.gradient_checkpointing))
+        pixels = math.prod(side // pipe.vae_scale_factor for side in (height, width))
+        stack.enter_context(locked(pipe))
+        stack.enter_context(eased([pipe.unet, net], pixels, config.gradient_checkpointing, advice(config)))
         progress = ControlNetProgress(pipe, loop.average["net"], config.max_train_steps)
         loss = _loss_of(loop, pairs, ControlNetLoss(pipe, net, config), timesteps)
         finished = loop.run(loss, minutes, watch=lambda loss: _tell(watch, progress, loop, loss))

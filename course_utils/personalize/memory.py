@@ -11,8 +11,6 @@ from .presets import DreamBoothConfig, LoraTrainingConfig, TrainingConfig
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-SMALL = 32 * 32  # latent pixels whose attention maps may be kept whole; at 64 x 64 those of SD 1.5 take 1 GB more
-
 
 def memory_gb(pipe: DiffusionPipeline, config: TrainingConfig) -> float:
     """Say how many GiB training takes beyond the loaded pipeline.
@@ -68,8 +66,3 @@ def advice(config: TrainingConfig) -> str:
 def latent_pixels(config: TrainingConfig, covers: int) -> int:
     """Count the latent pixels of one picture."""
     return (config.height // covers) * (config.width // covers)
-
-
-def small_latents(config: TrainingConfig, covers: int) -> bool:
-    """Tell whether attention may be computed the plain way while training, its maps kept whole."""
-    return latent_pixels(config, covers) <= SMALL

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from .. import env
-from ..validation import Choice, Range, check_config
+from ..validation import Choice, Range, Seed, Share, check_config
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")  # of self- and cross-attention, as in the LoRA of SD 1.5
 # Cross-attention and feed-forward layers: on our small base a subject that is seen alone and in company comes to a
@@ -33,7 +33,7 @@ class TrainingConfig:
     # Peak of the rate (AdamW): it rises over `lr_warmup_steps`, and falls along a cosine over the last share of steps.
     learning_rate: Annotated[float, Range(above=0)]
     lr_warmup_steps: Annotated[int, Range(0)] = 10
-    lr_decay_share: Annotated[float, Range(0, 1)] = 0.4
+    lr_decay_share: Share = 0.4
     # Pictures of the subject a step, of all processes together. What is kept comes on top, as many again.
     train_batch_size: Annotated[int, Range(1)] = 4
     # Pixels of the pictures.
@@ -54,7 +54,7 @@ class TrainingConfig:
     # Forget activations and compute them again on the way back: a third slower, several times less memory.
     gradient_checkpointing: bool = False
     # Of all that is drawn: pictures, noise, noise steps, first weights. The draws are a function of seed and step.
-    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    seed: Seed = 0
     # Seconds between two checkpoints.
     save_every_s: Annotated[float, Range(0)] = 15.0
 
@@ -91,7 +91,7 @@ class FewStepConfig(TrainingConfig):
     """Few steps from a good start: rank and layers of the LoRA are the start's."""
 
     lr_warmup_steps: Annotated[int, Range(0)] = 0
-    lr_decay_share: Annotated[float, Range(0, 1)] = 0.0
+    lr_decay_share: Share = 0.0
     ema_steps: Annotated[int, Range(0)] = 0
 
 

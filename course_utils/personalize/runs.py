@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,15 +13,15 @@ import torch
 from accelerate import Accelerator
 
 from .. import catalog, env
-from ..training import Loop, Plan, Progress, device_for, own_folder, step_generator
+from ..training import Loop, Plan, Progress, device_for, eased, own_folder, step_generator
 from . import adapters, batches
 from .datasets import Example, check_captions
-from .memory import advice, check_memory, file_bytes, small_latents
+from .memory import advice, check_memory, file_bytes, latent_pixels
 from .presets import LoraTrainingConfig, TrainingConfig, check_training
 from .weights import About, Lora, Tuned, base_of, check_out
 
 if TYPE_CHECKING:
-    from diffusers import DiffusionPipeline, UNet2DConditionModel
+    from diffusers import DiffusionPipeline
     from PIL import Image
 
 Learned = TypeVar("Learned", Lora, Tuned)
@@ -129,13 +128,9 @@ class TrainingRun:
             return self.progress.stopped
 
         if not self.progress.stopped:
-            with eased(self.unet, self.config, self.pipe.vae_scale_factor):
-                try:
-                    loop.run(loss_of, watch=watch)
-                except torch.OutOfMemoryError as error:
-                    raise MemoryError(
-                        f"Step {loop.step + 1} does not fit into memory. {advice(self.config)}"
-                    ) from error
+            pixels = latent_pixels(self.config, self.pipe.vae_scale_factor)
+            with eased([self.unet], pixels, self.config.gradient_checkpointing, advice(self.config)):
+                loop.run(loss_of, watch=watch)
         return loop
 
     def _plan(self, clip: float) -> Plan:
@@ -182,21 +177,3 @@ def adamw(modules: list[torch.nn.Module], learning_rate: float) -> list[torch.op
     """Give AdamW over all parameters: what the methods' papers use."""
     params = [p for module in modules for p in module.parameters()]
     return [torch.optim.AdamW(params, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)]
-
-
-@contextmanager
-def eased(unet: UNet2DConditionModel, config: TrainingConfig, covers: int) -> Iterator[None]:
-    """Set a UNet up for training: checkpointing, and the kind of attention that trains faster."""
-    from diffusers.models.attention_processor import AttnProcessor
-
-    processors, checkpointing = dict(unet.attn_processors), unet.is_gradient_checkpointing
-    try:
-        if unet.device.type == "cpu" and small_latents(config, covers):
-            unet.set_attn_processor(AttnProcessor())  # the plain way: faster there, but its maps must be small
-        if config.gradient_checkpointing:
-            unet.enable_gradient_checkpointing()
-        yield
-    finally:
-        unet.set_attn_processor(processors)
-        if config.gradient_checkpointing and not checkpointing:
-            unet.disable_gradient_checkpointing()

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .. import editing
 from ..catalog.calls import Guidance, Steps, Weight
 from ..catalog.samplers import afresh
-from ..validation import Range, Share, check_config
-from .measures import encode
+from ..validation import Range, Seed, Share, check_config
 from .noise import carried_noise, smeared_noise, white_noise
 from .steady import blend, cross_frame, median_at, pull
 
@@ -38,7 +38,7 @@ class FilmConfig:
     guidance_scale: Guidance = 4.0
     controlnet_conditioning_scale: Weight = 1.0
     negative_prompt: str = ""
-    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    seed: Seed = 0
     # frames that are painted at once where they must know each other: bounds the memory
     chunk: Annotated[int, Range(1)] = 8
     strength: Share = 0.6  # of img2img: how much of a frame that was carried over is painted anew
@@ -134,7 +134,7 @@ class _Run:
 
     def batch(self, numbers: Sequence[int], noise: Sequence[torch.Tensor], after: Callable | None = None):
         """Paint some frames at once, each from its noise."""
-        latents = torch.stack(list(noise)).to(self.pipe.device, self.pipe.unet.dtype)
+        latents = torch.stack(list(noise)).to(self.pipe._execution_device, self.pipe.unet.dtype)
         maps = [self.maps[k] for k in numbers]
         return self.call(self.pipe, len(numbers), after, image=maps, latents=latents)
 
@@ -222,10 +222,10 @@ def invert(pipe: DiffusionPipeline, frame: Image.Image, num_inference_steps: int
     from diffusers import DDIMInverseScheduler
 
     scheduler = DDIMInverseScheduler.from_config(pipe.scheduler.config, clip_sample=False)
-    scheduler.set_timesteps(num_inference_steps, device=pipe.device)
-    pixels = pipe.image_processor.preprocess(frame).to(pipe.device, pipe.vae.dtype)
-    latents = encode(pipe, pixels) * pipe.vae.config.scaling_factor
-    words, _ = pipe.encode_prompt("", pipe.device, 1, False)
+    device = pipe._execution_device  # where the parts of a pipeline take turns on a card
+    scheduler.set_timesteps(num_inference_steps, device=device)
+    latents = editing.encode(pipe, frame, "frame")
+    words, _ = pipe.encode_prompt("", device, 1, False)
     for timestep in scheduler.timesteps:
         noise = pipe.unet(latents, timestep, encoder_hidden_states=words).sample
         latents = scheduler.step(noise, timestep, latents).prev_sample

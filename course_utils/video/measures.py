@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
 from PIL import Image
 
-from .. import controls
+from .. import controls, editing
 from .steady import pull
 
 if TYPE_CHECKING:
@@ -77,20 +76,9 @@ def measure(frames: Sequence[Image.Image], clip: Clip, control: str | None = Non
     return found
 
 
-@torch.no_grad()
 def through_autoencoder(pipe: DiffusionPipeline, frames: Sequence[Image.Image]) -> list[Image.Image]:
     """Send each frame through a pipeline's autoencoder and back: what is lost before anything is painted."""
-    out = []
-    for frame in frames:
-        pixels = pipe.image_processor.preprocess(frame).to(pipe.device, pipe.vae.dtype)
-        out += pipe.image_processor.postprocess(pipe.vae.decode(encode(pipe, pixels)).sample)
-    return out
-
-
-def encode(pipe: DiffusionPipeline, pixels: torch.Tensor) -> torch.Tensor:
-    """Encode pixels -1..1 [batch, 3, height, width] to latents, not scaled, whatever autoencoder the lane has."""
-    encoded = pipe.vae.encode(pixels)
-    return encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
+    return [editing.decode(pipe, editing.encode(pipe, frame)) for frame in frames]
 
 
 def blurred(frames: Sequence[Image.Image], sigma: float = 4.0) -> list[Image.Image]:

@@ -27,9 +27,8 @@ from PIL import Image, ImageDraw
 
 from .. import catalog, env
 from ..plots import style
-from ..validation import Range, check_value
+from ..validation import LARGEST_SEED, Range, Seed, check_value
 from .browser import BASE, HERE, Download, jpeg
-from .record import LARGEST_SEED, Seed
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline

@@ -12,10 +12,10 @@ from ipywidgets import Image as ImageWidget
 from PIL import Image
 
 from .. import controls, editing
+from ..validation import LARGEST_SEED
 from .browser import Pad, Upload, jpeg
 from .parts import Message, classed, dice, field, indented, reason, row, show_only, toggles
 from .pictures import INPUTS, KINDS, PictureSource, frozen, keep
-from .record import LARGEST_SEED
 from .running import Outbox
 
 SMALL = 296  # pixels of a small picture's width as it is sent; it is shown at half that

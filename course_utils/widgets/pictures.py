@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from PIL import Image
 
 from .. import clay, controls, editing
-from ..validation import Choice, check_config
-from .record import Seed, slug, write
+from ..validation import Choice, Seed, check_config
+from .record import slug, write
 
 if TYPE_CHECKING:
     from ..clay import Render

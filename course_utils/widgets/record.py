@@ -19,10 +19,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from .. import env
 from ..catalog.calls import Guidance, Steps
-from ..validation import Choice, Range, check_config
+from ..validation import Choice, Range, Seed, check_config
 
-LARGEST_SEED = 2**32 - 1
-Seed = Annotated[int, Range(0, LARGEST_SEED)]
 KEY = "course_utils"  # of the settings among a PNG's texts, and in a GIF's comment
 ROOMS = ("catalog", "clay", "controls", "editing", "excite", "personalize", "pose")  # that a shown call may use
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

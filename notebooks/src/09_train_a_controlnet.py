@@ -183,7 +183,7 @@ net, sizes = controlnet.copy_of(pipe), []
 optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.0)
 batch = pairs.draw(4, torch.Generator().manual_seed(0))
 latents, ids, hint = (part.to(runtime.device) for part in (batch.latents, batch.ids, batch.hint))
-with controlnet.locked(pipe, net):
+with controlnet.locked(pipe):
     for step in range(3):
         noisy, t, noise = objectives.add_noise(latents, pipe.scheduler, torch.Generator().manual_seed(step))
         with torch.autocast(runtime.device, runtime.dtype, enabled=runtime.dtype != torch.float32):

@@ -166,6 +166,15 @@ def test_what_does_not_fit_is_refused_before_it_starts(pipe, pairs, monkeypatch)
         train(pipe, pairs)
 
 
+def test_a_step_that_does_not_fit_says_what_to_change(pipe, pairs, monkeypatch):
+    def full(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(controlnet.ControlNetLoss, "__call__", full)
+    with pytest.raises(MemoryError, match="does not fit.*gradient_checkpointing=True"):
+        train(pipe, pairs)
+
+
 def test_memory_counts_what_is_trained(pipe):
     net, config = controlnet.copy_of(pipe), controlnet.ControlNetTrainingConfig
     each = [
@@ -175,6 +184,8 @@ def test_memory_counts_what_is_trained(pipe):
     assert each == sorted(each) and len(set(each)) == 3
     low = controlnet.memory_gb(pipe, net, config.for_lane("sd15", gradient_accumulation_steps=1), 512, 512)
     assert low > each[1], "four pictures at a time"
+    shared = controlnet.memory_gb(pipe, net, config.for_lane("sd15", gradient_accumulation_steps=1), 512, 512, 4)
+    assert shared < low, "four cards, a picture each"
 
 
 def test_eight_bit_adam_names_what_is_missing(pipe, pairs, monkeypatch):

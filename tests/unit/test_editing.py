@@ -181,6 +181,19 @@ def test_one_callback_serves_several_runs(pipe, picture):
     assert torch.equal(run(pipe, picture, blend), first)
 
 
+def test_a_large_picture_and_its_mask_keep_one_size():
+    large = Image.new("RGB", (2100, 16), "red")
+    assert callable(editing.keep_outside(Image.new("L", large.size, 255), large))
+
+
+def test_a_picture_is_encoded_where_its_parts_take_turns(pipe, picture, monkeypatch):
+    wanted = editing.encode(pipe, picture)
+    where = property(lambda pipe: torch.device("cpu"))
+    monkeypatch.setattr(type(pipe), "device", property(lambda pipe: torch.device("meta")))  # the parts lie elsewhere
+    monkeypatch.setattr(type(pipe), "_execution_device", where)
+    assert torch.equal(editing.encode(pipe, picture), wanted)
+
+
 def test_masks_that_cannot_be_are_refused(picture):
     with pytest.raises(ValueError, match="mask has 64 x 64 pixels and picture 64 x 96"):
         editing.keep_outside(Image.new("L", (64, 64), 255), picture)

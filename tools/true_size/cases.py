@@ -144,13 +144,15 @@ def dreambooth_step(kit: Kit, unet: torch.nn.Module) -> None:
 def _step(pipe: DiffusionPipeline, unet: torch.nn.Module, weights: list, config: TrainingConfig) -> None:
     from course_utils import personalize
     from course_utils.personalize.batches import PreservationLoss, encode_examples
-    from course_utils.personalize.runs import adamw, eased, step_generator
+    from course_utils.personalize.memory import latent_pixels
+    from course_utils.personalize.runs import adamw, step_generator
+    from course_utils.training import eased
 
     example = personalize.Example(Image.new("RGB", (config.width, config.height)), "a sks robot")
     subject = encode_examples(pipe, [example] * 3, config.random_flip)
     loss = PreservationLoss(pipe, subject, subject if config.prior_loss_weight else None, config)
     (optimizer,) = adamw([torch.nn.ParameterList(weights)], config.learning_rate)
-    with eased(unet, config, pipe.vae_scale_factor):
+    with eased([unet], latent_pixels(config, pipe.vae_scale_factor), config.gradient_checkpointing):
         for step in range(2):  # Adam has its means from the first one on
             loss(unet, step_generator(0, step), config.train_batch_size).backward()
             optimizer.step()
