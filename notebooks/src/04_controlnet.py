@@ -461,7 +461,7 @@ print(f"the reader finds {bar:.2f} of the joints in the true renders")
 # the share of pictures that count as a beach (0.3 and more, `adherence.BEACH`). *Both* is the share of pictures that
 # are a beach and have a pose at least as good as the bar.
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-ignore-output"]
 ways = {"words alone": {"way": "text2img"}}
 strengths = sorted({row["strength"] for row in grey.where(way="img2img")})
 ways |= {f"img2img, {strength}": {"way": "img2img", "strength": strength} for strength in strengths}
