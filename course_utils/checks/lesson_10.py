@@ -6,17 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..pose.skeleton import FACE_FRONT, JOINTS, SWAPPED
 from .asking import NotYet, ask, exercise, expect, expect_shape
 
-PAIRS = ((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13), (14, 15), (16, 17))  # right and left, in OpenPose's order
-AHEAD = [0, 14, 15]  # nose and eyes
-
-
-def _swapped(body: np.ndarray) -> np.ndarray:
-    out = body.copy()
-    for right, left in PAIRS:
-        out[[right, left]] = body[[left, right]]
-    return out
+AHEAD = [JOINTS.index(name) for name in FACE_FRONT]  # nose and eyes
 
 
 def _seen(body: np.ndarray) -> np.ndarray:
@@ -31,7 +24,7 @@ def seen_from_behind(from_behind: Any) -> str:
     body[3, 2] = 0
     given = np.asarray(ask(from_behind, body), float)
     expect_shape(given, (18, 3), "a row for each joint")
-    turned, names = _swapped(body), np.arange(18)
+    turned, names = body[SWAPPED], np.arange(18)
     wanted, only, all_hidden, ears = (each.copy() for each in (turned, body, turned, turned))
     wanted[AHEAD, 2] = only[AHEAD, 2] = ears[AHEAD, 2] = all_hidden[names > 13, 2] = all_hidden[0, 2] = 0
     ears[[16, 17]] = body[[16, 17]]

@@ -62,7 +62,8 @@ def figure(person: Mapping) -> Thing:
     hidden(person)
     numbers = {name: _number(name, person[name]) for name in ("x", "z", "yaw", "size") if name in person}
     head = person.get("head_size")
-    return Thing(word, person.get("colour"), int(person.get("variant", 0)), pose=pose, **numbers,
+    variant = int(_number("variant", person.get("variant", 0), 0, 2**32))
+    return Thing(word, person.get("colour"), variant, pose=pose, **numbers,
                  head_size=None if head is None else _number("head_size", head))  # fmt: skip
 
 
@@ -70,9 +71,12 @@ def hidden(person: Mapping) -> tuple[str, ...]:
     """Return the joints that a person of the doll has hidden by hand.
 
     Raises:
-        ValueError: no such joint.
+        TypeError, ValueError: no list, or no such joint.
     """
-    names = tuple(person.get("hidden") or ())
+    names = person.get("hidden") or ()
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise TypeError(f"hidden={names!r:.40}: give a list of joints.")
+    names = tuple(names)
     for name in names:
         if name not in (*JOINTS, "left_hand", "right_hand"):
             raise ValueError(f"hidden has {name!r}, which is no joint; choose from {', '.join(JOINTS)}, left_hand, "
@@ -87,6 +91,9 @@ def hold(hand: str | Mapping | Hand | None, side: str, forearm: Sequence[float] 
         hand: a key of `GESTURES`, {"curl", "spread", "palm"}, or a `Hand` (its turn is replaced); None is a mitten.
         side: "left" or "right".
         forearm: direction [3] of the forearm in the person's frame; None is at rest.
+
+    Raises:
+        TypeError, ValueError: no such hand; names what is wrong.
     """
     if hand is None:
         return None
@@ -94,14 +101,17 @@ def hold(hand: str | Mapping | Hand | None, side: str, forearm: Sequence[float] 
     if isinstance(hand, Mapping):
         _known(side, hand, ("curl", "spread", "palm"))
         palm = _number(f"{side}['palm']", hand.get("palm", 0.0))
-        curl = tuple(_number(f"{side}['curl']", value, 0, 1) for value in hand.get("curl", (0, 0, 0, 0, 0)))
-        if len(curl) != 5:
-            raise ValueError(f"{side}['curl'] has {len(curl)} numbers; give 5, from the thumb to the little finger.")
+        curl = hand.get("curl", (0, 0, 0, 0, 0))
+        if isinstance(curl, str) or not isinstance(curl, Sequence) or len(curl) != 5:
+            raise ValueError(f"{side}['curl']={curl!r:.40}: give 5 numbers, from the thumb to the little finger.")
+        curl = tuple(_number(f"{side}['curl']", value, 0, 1) for value in curl)
         hand = Hand(curl, _number(f"{side}['spread']", hand.get("spread", 0.5), 0, 1))
     elif isinstance(hand, str):
         if hand not in GESTURES:
             raise ValueError(f"{side}={hand!r} is no gesture; choose one of {', '.join(GESTURES)}.")
         hand = GESTURES[hand]
+    elif not isinstance(hand, Hand):
+        raise TypeError(f"{side}={hand!r:.40}: give a gesture's name, a dict with curl, spread and palm, or None.")
     yaw, pitch, roll = _angles(_along(forearm or REST[f"{side}_forearm"], palm if side == "right" else -palm))
     mirror = 1 if side == "right" else -1
     return replace(hand, yaw=mirror * yaw, pitch=pitch, roll=mirror * roll)

@@ -40,14 +40,14 @@ def _leg(side: str, ankle, pole) -> Bones:
     return _reach({}, f"{side}_hip", (f"{side}_thigh", f"{side}_shin"), ankle, pole)
 
 
-def _hand_at(side: str, wrist, pole, spine: Direction = (0.0, 1.0, 0.0)) -> Bones:
-    return _reach({"spine": spine}, f"{side}_shoulder", (f"{side}_upper_arm", f"{side}_forearm"), wrist, pole)
+def _hand_at(side: str, wrist, pole) -> Bones:
+    return _reach({}, f"{side}_shoulder", (f"{side}_upper_arm", f"{side}_forearm"), wrist, pole)
 
 
-def _both(limb, end, pole, **more) -> Bones:
+def _both(limb, end, pole) -> Bones:
     """Do the same on both sides; ``end`` and ``pole`` are those of the left."""
     mirrored = ((side, (mirror * end[0], *end[1:]), (mirror * pole[0], *pole[1:])) for side, mirror in SIDES)
-    return {bone: v for one in mirrored for bone, v in limb(*one, **more).items()}
+    return {bone: v for one in mirrored for bone, v in limb(*one).items()}
 
 
 _POSES: dict[str, dict] = {

@@ -64,7 +64,7 @@ def test_opening(source):
 def test_budgets(source):
     every, code = cells(source), cells(source, "code")[1:]  # the setup cell is the template's
     sizes = sorted(len(lines(cell)) for cell in code)
-    assert 30 <= len(every) <= 80
+    assert 30 <= len(every) <= 70
     assert 0.50 <= len(cells(source, "markdown")) / len(every) <= 0.65
     assert sizes[-1] <= MAX_CELL and statistics.median(sizes) <= 5
     assert sizes[int(0.9 * (len(sizes) - 1))] <= 20

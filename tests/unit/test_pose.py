@@ -268,6 +268,13 @@ def test_lengths_stretch_their_part_and_nothing_else():
         ({"left": {"curl": [0, 1]}}, ValueError, "5"),
         ({"left": {"curl": [2] * 5}}, ValueError, "0 to 1"),
         ({"hidden": ["tail"]}, ValueError, "'tail'.*left_hand"),
+        ({"hidden": 5}, TypeError, "hidden=5: give a list"),
+        ({"hidden": "nose"}, TypeError, "hidden='nose': give a list"),
+        ({"variant": "tall"}, TypeError, "variant='tall' is no number"),
+        ({"variant": -1}, ValueError, "variant=-1"),
+        ({"left": 3}, TypeError, "left=3: give a gesture's name"),
+        ({"left": {"curl": 1}}, ValueError, r"left\['curl'\]=1: give 5 numbers"),
+        ({"right": {"curl": [0, 0]}}, ValueError, r"right\['curl'\]=\[0, 0\]: give 5 numbers"),
         (3, TypeError, "dict"),
     ],
 )
