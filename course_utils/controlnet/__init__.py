@@ -20,4 +20,5 @@ from .config import ControlNetTrainingConfig, memory_gb
 from .folder import read_pairs, write_pairs
 from .network import copy_of, locked, with_control, with_gain, zero_layers
 from .pairs import Batch, ControlPairs, PairSource
+from .steering import MODES, steered
 from .training import ControlNetLoss, ControlNetProgress, Run, train

@@ -16,5 +16,6 @@ from .lora import LoraPanel, LoraSettings, lora_panel
 from .panel import Panel, text2img_panel
 from .pictures import PictureSource
 from .record import Settings, from_png
+from .studio import StudioPanel, studio_panel
 from .trainer import TrainerPanel, trainer_panel
 from .units import Unit

@@ -73,7 +73,7 @@ class Pad(anywidget.AnyWidget):
 
 
 class Upload(anywidget.AnyWidget):
-    """A button that takes a picture from the learner's computer.
+    """A button that takes a picture from the learner's computer; the file may be dropped on it as well.
 
     `data` changes when a file has come, `problem` when one could not be read in the browser. ipywidgets has such a
     button too, but its value differs between versions 7 and 8, and it sends a photograph whole: that costs the
@@ -86,7 +86,8 @@ class Upload(anywidget.AnyWidget):
     name = traitlets.Unicode().tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
     longest = traitlets.Int(LONGEST).tag(sync=True)
-    accept = traitlets.Unicode("image/*").tag(sync=True)  # videos and GIFs travel as they are, up to 9 MB
+    accept = traitlets.Unicode("image/*").tag(sync=True)  # whatever else is named travels as it is, up to 9 MB
+    anywhere = traitlets.Bool(False).tag(sync=True)  # a file may be dropped on the whole panel
 
     def take(self) -> bytes:
         """Return what came and forget it, so that the same file is news when it is chosen again."""
@@ -111,6 +112,16 @@ class Download(anywidget.AnyWidget):
 
     def __init__(self, text: str, of: Widget | None = None) -> None:
         super().__init__(text=text, of=of.model_id if of else "")
+
+
+class Compare(anywidget.AnyWidget):
+    """A picture, with the traits of ipywidgets' Image; with `other` the two are held against each other by a line."""
+
+    _esm = HERE / "compare.js"
+
+    value = traitlets.CBytes().tag(sync=True)
+    format = traitlets.Unicode("png").tag(sync=True)
+    other = traitlets.CBytes().tag(sync=True)  # JPEG or PNG of the same shape; empty without one
 
 
 class Heartbeat(anywidget.AnyWidget):

@@ -22,7 +22,16 @@ from ..catalog.calls import Guidance, Steps
 from ..validation import Choice, Range, Seed, check_config
 
 KEY = "course_utils"  # of the settings among a PNG's texts, and in a GIF's comment
-ROOMS = ("catalog", "clay", "controls", "editing", "excite", "personalize", "pose")  # that a shown call may use
+ROOMS = (
+    "catalog",
+    "clay",
+    "controlnet",
+    "controls",
+    "editing",
+    "excite",
+    "personalize",
+    "pose",
+)  # that a shown call may use
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 

@@ -169,9 +169,12 @@ class Units(VBox):
             knob.show(image, outbox)
 
     def _make(self, unit: Unit) -> UnitKnob:
-        knob = UnitKnob(unit, *self._place)
+        knob = self._knob(unit)
         knob.control.observe(lambda change: self._put(self.knobs, self.choice.index or 0), "value")
         return knob
+
+    def _knob(self, unit: Unit) -> UnitKnob:
+        return UnitKnob(unit, *self._place)
 
     def _grow(self) -> None:
         """Add a copy of the unit on show: its picture is often wanted for the next control too."""

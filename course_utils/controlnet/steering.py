@@ -1,0 +1,83 @@
+"""Two things of the ControlNet tab that diffusers lacks: how a map weighs against the prompt, and where it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..pictures import as_mask
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+    from PIL import Image
+    from torch import nn
+
+BALANCED, PROMPT, CONTROL = MODES = ("balanced", "prompt", "control")
+FALL = 0.825  # from one residual to the one before it, where the prompt is more important
+
+
+@contextmanager
+def steered(
+    pipe: DiffusionPipeline, modes: Sequence[str], regions: Sequence[Image.Image | None] = ()
+) -> Iterator[None]:
+    """Weigh what each ControlNet of a pipeline says, in every call inside the block.
+
+    The three modes are those of Mikubill's ControlNet tab. With residuals r_0 ... r_n, r_n the middle's:
+    "balanced" leaves them; "prompt" takes 0.825^(n - i) r_i; "control" adds them for the conditional half only, so
+    that guidance multiplies them, too. A region multiplies each place by the share of its pixels that are white.
+
+    Args:
+        pipe: with one ControlNet or several.
+        modes: of each ControlNet, of `MODES`.
+        regions: of each a mask, white where it counts, or None for all of the picture; () for none of them.
+
+    Raises:
+        ValueError: not one mode (and region) for each ControlNet, an unknown mode, or a mask that is all black.
+    """
+    nets = list(getattr(pipe.controlnet, "nets", [pipe.controlnet]))
+    regions = list(regions) or [None] * len(nets)
+    for name, values in (("modes", modes), ("regions", regions)):
+        if len(values) != len(nets):
+            raise ValueError(
+                f"{name} holds {len(values)} and the pipeline {len(nets)} ControlNets; give one for each."
+            )
+    if unknown := [mode for mode in modes if mode not in MODES]:
+        raise ValueError(f"modes holds {unknown[0]!r}; use any of {', '.join(map(repr, MODES))}.")
+    masks = [None if region is None else _pixels(region) for region in regions]
+    turns: dict[int, list[tuple[str, Any]]] = {}  # one net may serve several units: it is asked for them in turn
+    for net, mode, mask in zip(nets, modes, masks, strict=True):
+        turns.setdefault(id(net), []).append((mode, mask))
+    with ExitStack() as undo:
+        for net in {id(net): net for net in nets}.values():
+            undo.callback(net.register_forward_hook(_hook(pipe, cycle(turns[id(net)]))).remove)
+        yield
+
+
+def _pixels(region: Image.Image) -> torch.Tensor:
+    import numpy as np
+
+    mask = as_mask(region)
+    if not mask.getbbox():
+        raise ValueError("regions holds a mask that is black everywhere: mark where the control shall count.")
+    return torch.from_numpy(np.asarray(mask, np.float32) / 255)[None, None]
+
+
+def _hook(pipe: DiffusionPipeline, turn: Iterator[tuple[str, Any]]) -> Any:
+    def weigh(net: nn.Module, inputs: tuple, output: tuple) -> tuple:
+        mode, mask = next(turn)
+        down, middle = output
+        residuals = [*down, middle]
+        if mode == PROMPT:
+            residuals = [FALL ** (len(residuals) - 1 - place) * one for place, one in enumerate(residuals)]
+        if mode == CONTROL and pipe.do_classifier_free_guidance:
+            residuals = [torch.cat([torch.zeros_like(half), rest]) for half, rest in (r.chunk(2) for r in residuals)]
+        if mask is not None:
+            pool = torch.nn.functional.adaptive_avg_pool2d
+            residuals = [one * pool(mask.to(one), one.shape[-2:]) for one in residuals]
+        return residuals[:-1], residuals[-1]
+
+    return weigh

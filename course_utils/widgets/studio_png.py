@@ -1,0 +1,140 @@
+"""The studio's PNG: our settings, the control maps themselves, and the text that other tools read."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from ..catalog import SAMPLERS
+from .parts import reason
+from .pictures import INPUTS, PictureSource, keep
+from .record import KEY, from_png
+from .studio_settings import StudioSettings
+from .units import NOTHING
+
+MAPS = "course_utils maps"  # of the control maps among a PNG's texts: a JSON list of PNGs in base64
+OTHERS = "parameters"  # where other programs write their settings, and read ours
+MOST = 40e6  # pixels of a PNG that is dropped
+FIELDS = {"Steps": ("num_inference_steps", int), "CFG scale": ("guidance_scale", float), "Seed": ("seed", int)}
+LINE = re.compile(r'\s*([\w][\w /.-]*):\s*("(?:\\.|[^"\\])*"|[^,]*)(?:,|$)')
+
+
+def parameters(settings: StudioSettings) -> str:
+    """Return the settings as other programs write them: prompt, negative prompt, one line of fields."""
+    line = {
+        "Steps": settings.num_inference_steps, "Sampler": settings.scheduler, "CFG scale": settings.guidance_scale,
+        "Seed": settings.seed, "Size": f"{settings.width}x{settings.height}", "Model": settings.lane,
+    }  # fmt: skip
+    for place, unit in enumerate(settings.active):
+        line[f"ControlNet {place}"] = json.dumps(
+            f"Module: {unit.preprocessor}, Model: {unit.control}, Weight: {unit.scale}, "
+            f"Guidance Start: {unit.start}, Guidance End: {unit.end}, Control Mode: {unit.mode}"
+        )
+    negative = [f"Negative prompt: {settings.negative_prompt}"] if settings.negative_prompt else []
+    return "\n".join([settings.prompt, *negative, ", ".join(f"{name}: {value}" for name, value in line.items())])
+
+
+def studio_png(image: Image.Image, settings: StudioSettings) -> bytes:
+    """Return the picture as PNG with everything that made it inside."""
+    texts = PngInfo()
+    texts.add_text(KEY, json.dumps(settings.facts()))
+    texts.add_itxt(OTHERS, parameters(settings))
+    texts.add_itxt("Source", settings.code())
+    texts.add_text(MAPS, json.dumps([_packed(drawn) for drawn in settings.maps()]), zip=True)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", pnginfo=texts)
+    return buffer.getvalue()
+
+
+def _packed(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def restored(data: bytes, now: StudioSettings, folder: Path) -> tuple[StudioSettings, list[str]]:
+    """Return the settings of a PNG, or of a preset (JSON), and what there is to say.
+
+    A map whose picture is not on this computer comes back out of the PNG, as a file in the folder's "inputs".
+
+    Args:
+        data: the file as it is: our PNG, our JSON, or the PNG of another program.
+        now: what the panel stands at: another program's text leaves the rest as it is.
+        folder: the panel's.
+
+    Raises:
+        ValueError: it holds nothing that can be used, or the picture is too large.
+    """
+    if not data.startswith(b"\x89PNG"):
+        return preset(data), []
+    with Image.open(io.BytesIO(data)) as image:
+        if image.width * image.height > MOST:
+            raise ValueError(
+                f"The PNG has {image.width} x {image.height} pixels; up to {MOST / 1e6:.0f} million are read."
+            )
+        texts = dict(image.text)
+    if KEY in texts:
+        return _with_maps(from_png(io.BytesIO(data), StudioSettings), json.loads(texts.get(MAPS, "[]")), folder)
+    if OTHERS not in texts:
+        raise ValueError("The PNG holds no settings: neither ours nor the text 'parameters' of other programs.")
+    return foreign(texts[OTHERS], now)
+
+
+def preset(text: bytes | str) -> StudioSettings:
+    """Return the settings of a preset.
+
+    Raises:
+        ValueError: it is no JSON, not a studio's, or from another version; names what is wrong.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, UnicodeDecodeError) as problem:
+        raise ValueError(f"The file is neither a PNG nor JSON ({reason(problem)}).") from None
+    if not isinstance(found, dict) or found.pop("kind", None) != StudioSettings.kind:
+        raise ValueError("The JSON holds no preset of the studio: its 'kind' should be 'studio'.")
+    if unknown := set(found) ^ {each.name for each in fields(StudioSettings)}:
+        raise ValueError(f"The preset is from another version: it differs in {', '.join(sorted(unknown))}.")
+    try:
+        return StudioSettings.of(found)
+    except (TypeError, KeyError, AttributeError) as problem:
+        raise ValueError(f"The preset cannot be read ({reason(problem)}).") from None
+
+
+def _with_maps(settings: StudioSettings, maps: list[str], folder: Path) -> tuple[StudioSettings, list[str]]:
+    units, notes, packed = list(settings.units), [], iter(maps)
+    for place, unit in enumerate(units):
+        drawn = next(packed, None) if unit in settings.active else None
+        file = Path(unit.picture.file)
+        if unit.picture.kind == "file" and drawn and not file.is_file():
+            image = Image.open(io.BytesIO(base64.b64decode(drawn))).convert("RGB")
+            kept = PictureSource("file", file=keep(image, f"{file.stem}-map", folder / INPUTS))
+            units[place] = replace(unit, picture=kept, preprocessor=NOTHING)
+            notes.append(f"Unit {place + 1}: {file.name} is not here; its map came back out of the PNG.")
+    return replace(settings, units=tuple(units)), notes
+
+
+def foreign(text: str, now: StudioSettings) -> tuple[StudioSettings, list[str]]:
+    """Return settings with what another program's text says put in, and what of it has no place here."""
+    head, _, last = text.strip().rpartition("\n")
+    found = {match[1].strip(): match[2].strip() for match in LINE.finditer(last)}
+    if "Steps" not in found:
+        raise ValueError("The text 'parameters' has no line that begins with 'Steps: ...'.")
+    prompt, _, negative = head.partition("\nNegative prompt:")
+    changes: dict[str, object] = {"prompt": prompt.strip(), "negative_prompt": negative.strip()}
+    for name, (ours, kind) in FIELDS.items():
+        if name in found:
+            changes[ours] = kind(found.pop(name))
+    if found.get("Sampler", "").lower() in SAMPLERS:
+        changes["scheduler"] = found.pop("Sampler").lower()
+    if found.get("Size") == f"{now.width}x{now.height}":
+        found.pop("Size")
+    notes = [f"Left out, for there is no such thing here: {', '.join(sorted(found))}."] if found else []
+    units = tuple(replace(unit, enabled=False) for unit in now.units)  # it does not hold their pictures
+    return replace(now, **changes, units=units, loras=(), words=(), use_source=False), notes

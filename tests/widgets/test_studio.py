@@ -1,0 +1,251 @@
+"""The studio: every kind of run, scores, what its PNG brings back, grid, presets, errors beside the button."""
+
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from course_utils import catalog, controlnet, env, personalize, widgets
+from course_utils.widgets import studio_png, studio_settings
+from course_utils.widgets.pictures import PictureSource
+from tests.widgets.press import LONG, make
+
+SMALL = {"num_inference_steps": 2, "height": 64, "width": 96}
+MARK = ("mark", 20, (60, 30, 80, 40))
+
+
+@pytest.fixture
+def panel(tiny_assets, tmp_path, monkeypatch):
+    monkeypatch.setattr(env, "ASSETS", tiny_assets)
+    monkeypatch.chdir(tmp_path)
+    catalog.release()
+    pipe = catalog.with_scheduler(catalog.load("controlnet", control=["canny"]), "ddim")
+    yield widgets.studio_panel(pipe, prompt="a cat and a dog", controls=["canny"], picture="a clock", **SMALL)
+    catalog.release()
+
+
+@pytest.fixture
+def lora(panel, tmp_path):
+    subject = personalize.subject("robot", 0, "orange", 0, height=64, width=96)
+    config = personalize.preset("lora", "clay", max_train_steps=1, height=64, width=96, rank=1)
+    personalize.lora(panel.pipe, subject.train, "sks robot", config).save(tmp_path / "robot.safetensors")
+    return "robot.safetensors"
+
+
+def two(panel, **changes):
+    """Two units, the second with a mode and a region of its own."""
+    unit = panel.settings.units[0]
+    other = replace(unit, preprocessor="scribble", control="scribble", mode="prompt", region=(MARK,), **changes)
+    return (unit, other)
+
+
+def drop(panel, data, name="dropped.png"):
+    panel.file.name, panel.file.data = name, data
+
+
+def test_all_at_once_comes_back_from_its_png_to_the_bit(panel, lora):
+    shot = make(panel, units=two(panel), loras=((lora, 0.7),), words=("cat", "dog"))
+    assert shot, panel.error.value
+    fresh = widgets.studio_panel(panel.pipe, controls=["canny"], picture="a bench", **SMALL)
+    drop(fresh, shot.png)
+    assert fresh.settings == shot.settings and not fresh.error.value
+    again = make(fresh)
+    assert np.array_equal(np.asarray(again.image), np.asarray(shot.image))
+
+
+@pytest.mark.parametrize("change", ["plain", "units", "lora", "words", "source", "source alone", "modes"])
+def test_the_call_that_is_shown_makes_the_same_picture(panel, lora, change):
+    source = PictureSource("scene", "a portrait of a man", 3, strokes=(MARK,))
+    unit = panel.settings.units[0]
+    knobs = {
+        "plain": {"units": (replace(unit, enabled=False),)},
+        "units": {"units": two(panel)},
+        "lora": {"loras": ((lora, 1.0),)},
+        "words": {"words": ("cat",)},
+        "source": {"use_source": True, "source": source},
+        "source alone": {"use_source": True, "source": source, "units": (replace(unit, enabled=False),)},
+        "modes": {"units": (replace(unit, mode="control"),)},
+    }[change]
+    panel.measure.value = False
+    shot = make(panel, **knobs)
+    assert shot, panel.error.value
+    names = {}
+    exec(shot.settings.code(), names)
+    assert np.array_equal(np.asarray(names["image"]), np.asarray(shot.image))
+
+
+def test_each_unit_is_scored_and_the_picture_is_that_of_the_panel_without_scores(panel):
+    shot = make(panel)
+    ((floor, reached, ceiling),) = shot.more
+    assert all(0 <= value <= 1 for value in (floor, reached, ceiling))
+    assert f"{reached:.2f}" in panel.knobs["units"].knobs[0].obeyed.value
+    panel.measure.value = False
+    assert np.array_equal(np.asarray(make(panel).image), np.asarray(shot.image))
+
+
+def test_weight_and_range_follow_one_strength(panel):
+    knob = panel.knobs["units"].knobs[0]
+    knob.strength.value = 0.5
+    assert (knob.value.scale, knob.value.start, knob.value.end) == (0.5, 0.0, 0.7)
+    knob.scale.value = 0.9
+    assert (knob.value.scale, knob.value.end) == (0.9, 0.7)
+    restored = replace(knob.value, scale=0.3, end=0.95)
+    knob.value = restored
+    assert knob.value == restored
+
+
+def test_the_png_carries_its_maps_where_the_upload_is_gone(panel, tmp_path):
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (64, 96, 3), np.uint8)).save("mine.png")
+    unit = replace(panel.settings.units[0], picture=PictureSource("file", file="mine.png"))
+    shot = make(panel, units=(unit,))
+    (tmp_path / "mine.png").unlink()
+    drop(panel, shot.png)
+    assert "came back" in panel.told.value
+    assert np.array_equal(np.asarray(make(panel).image), np.asarray(shot.image))
+
+
+def test_others_read_our_text_and_we_read_theirs(panel):
+    shot = make(panel, negative_prompt="grey", seed=5)
+    text = Image.open(io.BytesIO(shot.png)).text["parameters"]
+    assert (
+        text.startswith("a cat and a dog\nNegative prompt: grey\nSteps: 2, Sampler: ddim") and "ControlNet 0" in text
+    )
+    texts = PngInfo()
+    texts.add_text("parameters", 'a lion,\nroaring\nSteps: 9, Sampler: Euler a, CFG scale: 3, Seed: 7, Note: "a, b"')
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG", pnginfo=texts)
+    drop(panel, buffer.getvalue())
+    now = panel.settings
+    assert (now.prompt, now.seed, now.num_inference_steps, now.active) == ("a lion,\nroaring", 7, 9, ())
+    assert not panel.error.value and now.scheduler == "euler a" and "Note" in panel.told.value
+
+
+def large(pixels=(9000, 9000)):
+    import struct
+    import zlib
+
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    head = struct.pack(">IIBBBBB", *pixels, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def preset(panel, **changes):
+    return json.dumps(panel.settings.facts() | changes).encode()
+
+
+BAD = {
+    "empty JSON": (lambda panel: b"{}", "kind"),
+    "broken": (lambda panel: b"{nonsense", "neither a PNG nor JSON"),
+    "newer": (lambda panel: preset(panel, tiles=4), "tiles"),
+    "not a number": (lambda panel: preset(panel, guidance_scale=float("nan")), "guidance_scale"),
+    "another size": (lambda panel: preset(panel, height=128), "height=128"),
+    "many megapixels": (lambda panel: large(), "9000 x 9000"),
+    "plain PNG": (lambda panel: plain(), "no settings"),
+    "units that are none": (lambda panel: preset(panel, units=[3]), "cannot be read"),
+    "too many LoRAs": (lambda panel: preset(panel, loras=[["a", 1.0]] * 9), "rows"),
+}
+
+
+def plain():
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_read_is_said_beside_the_button_and_nothing_is_lost(panel, name):
+    before = panel.settings
+    data, word = BAD[name]
+    drop(panel, data(panel), "bad.json")
+    assert word in panel.error.value and panel.settings == before
+
+
+def test_a_preset_comes_back_and_is_what_the_download_holds(panel):
+    shot = make(panel, units=two(panel), seed=3)
+    assert studio_png.preset(bytes(panel.preset.data)) == shot.settings
+    panel.knobs["seed"].value = 4
+    drop(panel, bytes(panel.preset.data), "mine.json")
+    assert panel.settings == shot.settings
+
+
+def test_a_grid_over_any_two_knobs_and_stop_keeps_what_is_there(panel):
+    make(panel)
+    panel.grid.names[0].value, panel.grid.values[0].value = "unit 1: strength", "0, 1"
+    panel.grid.names[1].value, panel.grid.values[1].value = "seed", "1, 2"
+    assert "= 4 pictures, about" in panel.grid.cost.value
+    panel.grid.run.click()
+    assert panel.wait(LONG) and "4 of 4" in panel.stage.status.value
+    assert Image.open(io.BytesIO(panel.sheet.value)).width > 300
+    painted = []
+    paint = panel._paint
+
+    def stopping(settings, stop, note=""):
+        painted.append(settings)
+        if len(painted) == 3:
+            stop.set()
+        return paint(settings, stop, note)
+
+    panel._paint = stopping
+    panel.grid.run.click()
+    assert panel.wait(LONG) and "2 of 4" in panel.stage.status.value
+
+
+@pytest.mark.parametrize("values, word", [("", "values for both"), ("a, b", "is no value of")])
+def test_a_grid_that_cannot_be_says_so(panel, values, word):
+    panel.grid.names[0].value, panel.grid.values[0].value = "seed", values
+    panel.grid.run.click()
+    assert word in panel.error.value
+
+
+def test_the_dear_knob_is_turned_least_often():
+    cells = studio_settings.ordered("ab", "cde", 1.0, 0.0)
+    assert [column for column, _ in cells] == [0, 0, 0, 1, 1, 1]
+    assert [row for _, row in studio_settings.ordered("ab", "cde", 0.0, 1.0)] == [0, 0, 1, 1, 2, 2]
+
+
+def test_two_pictures_are_held_against_each_other_and_the_last_is_taken_as_a_source(panel):
+    make(panel)
+    second = make(panel, seed=9)
+    panel.against.value = 1
+    assert panel.stage.image.other
+    knob = panel.knobs["units"].knobs[0]
+    knob.last.click()
+    assert knob.value.picture.kind == "file" and second.name[:5] in knob.value.picture.file
+
+
+def test_a_batch_is_as_many_pictures_of_following_seeds(panel):
+    panel.batch.value = 3
+    make(panel, seed=4)
+    assert [shot.settings.seed for shot in panel.history.shots] == [6, 5, 4]
+
+
+def test_modes_and_regions_follow_their_formulas(panel):
+    pipe, seen = panel.pipe, []
+    prompt = {"prompt": "a cat", "image": panel.settings.maps()[0], "num_inference_steps": 1}
+    mask = Image.new("L", (96, 64))
+    mask.paste(255, (0, 0, 48, 64))
+    for mode, region in (("balanced", None), ("prompt", None), ("control", None), ("balanced", mask)):
+        with controlnet.steered(pipe, [mode], [region]):
+            look = pipe.controlnet.register_forward_hook(lambda net, inputs, out: seen.append([*out[0], out[1]]))
+            pipe(**prompt, generator=torch.Generator().manual_seed(0))
+            look.remove()
+    plain, falling, conditional, left = seen
+    last = len(plain) - 1
+    for place, one in enumerate(plain):
+        assert np.allclose(falling[place], 0.825 ** (last - place) * one, atol=1e-6)
+        assert not conditional[place][:1].any() and np.array_equal(conditional[place][1:], one[1:])
+    half = plain[0].shape[-1] // 2
+    assert np.array_equal(left[0][..., :half], plain[0][..., :half]) and not left[0][..., half:].any()
+    assert not pipe.controlnet._forward_hooks
+    with pytest.raises(ValueError, match="modes"), controlnet.steered(pipe, ["loud"]):
+        pass
+    with pytest.raises(ValueError, match="one for each"), controlnet.steered(pipe, ["balanced"] * 2):
+        pass
