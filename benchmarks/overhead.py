@@ -3,7 +3,8 @@
 One run: the time of a call of each kind (the lane's 20 steps, guidance on), and in turn with it that of everything the
 course asks before such a call: the pictures' door, the check of settings, notes on the prompt, the sampler's record,
 and the fingerprint of the shared weights when the pipeline is handed out. Printed is the second as a share of the
-first, in CPU seconds of this process; bar: below 0.01. On 2026-11-30, one core: 0.003 (ControlNet) to 0.008 (img2img).
+first, in CPU seconds of this process; bar: below `BAR`, else it ends with an error. On 2026-11-30, one core: 0.003
+(ControlNet) to 0.008 (img2img).
 """
 
 import statistics
@@ -17,6 +18,7 @@ from course_utils.catalog.carried import carried
 from course_utils.widgets import Settings
 
 ROUNDS, AGAIN = 5, 20  # of all; of each check in a round
+BAR = 0.01  # of a call
 PROMPT = "a red clock and a blue bench"
 CALL = catalog.defaults("clay")
 SIZE = {name: CALL[name] for name in ("height", "width")}
@@ -60,8 +62,8 @@ def seconds(work, again: int = 1) -> float:
     return (time.process_time() - began) / again
 
 
-def measure(kind: str, pipe, arguments: dict, own: list) -> None:
-    """Time a call and its checks in turn; print medians and the share."""
+def measure(kind: str, pipe, arguments: dict, own: list) -> float:
+    """Time a call and its checks in turn; print medians and return the share."""
     asked, rows = checks(pipe, arguments, own), []
     for number in range(ROUNDS + 1):
         call = seconds(lambda: pipe(PROMPT, generator=torch.Generator().manual_seed(0), **arguments))
@@ -70,12 +72,14 @@ def measure(kind: str, pipe, arguments: dict, own: list) -> None:
             rows.append((cost / call, cost, call))
     share, cost, call = (statistics.median(column) for column in zip(*rows, strict=True))
     print(f"{kind}: checks {1000 * cost:.2f} ms, call {call:.2f} s, share {share:.5f}", flush=True)
+    return share
 
 
 def main() -> None:
-    """Measure each kind of call."""
-    for each in kinds():
-        measure(*each)
+    """Measure each kind of call; end with an error where one is over the bar."""
+    over = [each[0] for each in kinds() if measure(*each) >= BAR]
+    if over:
+        raise SystemExit(f"over the bar of {BAR}: {', '.join(over)}")
 
 
 if __name__ == "__main__":

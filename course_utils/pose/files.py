@@ -94,7 +94,7 @@ def _parsed(source):
     if len(source) > LARGEST:
         raise ValueError(f"The file has {len(source):,} bytes; a file of poses has at most {LARGEST:,}.")
     try:
-        text = source.decode("utf-8-sig") if isinstance(source, bytes) else source.removeprefix("\ufeff")
+        text = source.decode("utf-8-sig") if isinstance(source, bytes) else source
         if not text.strip():
             raise ValueError("The file is empty. It should hold JSON with `people` in it.")
         return json.loads(text)
@@ -186,8 +186,8 @@ def _points(numbers, part: str, where: str, notes: list[str]) -> np.ndarray:
     if len(points) == 25 and part == "body":
         points = points[BODY_25]
         notes.append("25 points were read as 18: the middle of the hips and the feet are left out.")
-    negative = (points[:, :2] < 0).all(1) & (points[:, 2] <= 0) | (points[:, :2] == -1).all(1)
-    seen = (points[:, 2] >= SEEN) & ~negative & (points[:, :2] != 0).any(1)
+    missing = (points[:, :2] == 0).all(1) | (points[:, :2] == -1).all(1)
+    seen = (points[:, 2] >= SEEN) & ~missing
     if (seen & (points[:, 2] < 1)).any():
         notes.append(
             "Some points are seen with a confidence below 1. They count as seen here; ControlNet's tab drops them."

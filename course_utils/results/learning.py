@@ -32,13 +32,13 @@ def last(rows: Sequence[dict], arm: str) -> dict[int, list[float]]:
     return {row["seed"]: row["reached"] for row in sorted(own, key=lambda row: row["step"])}
 
 
-def score_of(rows: Sequence[dict], arm: str, step: int | None = None) -> Interval:
-    """Score an arm over its seeds and scenes, at its end or after a step.
+def score_of(rows: Sequence[dict], arm: str) -> Interval:
+    """Score an arm over its seeds and scenes, at its end.
 
     Raises:
         ValueError: it has no rows.
     """
-    own = last([row for row in rows if step is None or row["step"] == step or row["arm"] in ENDS], arm)
+    own = last(rows, arm)
     floor, ceiling = (next(iter(last(rows, end).values())) for end in ENDS)
     reached = [value for values in own.values() for value in values]
     return adherence.score(reached, floor * len(own), ceiling * len(own))

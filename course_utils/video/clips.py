@@ -53,7 +53,8 @@ class Clip:
             float32 [height, width, 2]: (dx, dy) in pixels; bool [height, width]: whether it is to be seen there.
         """
         if (a, b) not in self._flows:
-            self._flows[a, b] = flow(self.made[a], self.made[b]) if self.made else estimate(*self._pair(a, b))
+            between, frames = (flow, self.made) if self.made else (estimate, self.frames)
+            self._flows[a, b] = between(frames[a], frames[b])
         return self._flows[a, b]
 
     def maps(self, control: str, lane: str | None = None) -> list[Image.Image]:
@@ -61,9 +62,6 @@ class Clip:
         if self.made:
             return [controls.from_truth(made, control) for made in self.made]
         return [controls.make(control, frame, lane) for frame in self.frames]
-
-    def _pair(self, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
-        return np.asarray(self.frames[a]), np.asarray(self.frames[b])
 
 
 def moving(
@@ -121,14 +119,14 @@ def read(
     return from_frames(taken, words, height, width, notes)
 
 
-def estimate(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Estimate where each pixel of ``a`` is in ``b``, both uint8 [height, width, 3], by DIS (Kroeger et al., 2016).
+def estimate(a: Image.Image, b: Image.Image) -> tuple[np.ndarray, np.ndarray]:
+    """Estimate where each pixel of ``a`` is in ``b``, both RGB of one size, by DIS (Kroeger et al., 2016).
 
     A pixel counts as seen if the way back leads home: |forth + back|^2 <= 0.01 (|forth|^2 + |back|^2) + 0.5
     (Lai et al., 2018, whose second rule, for the borders of motion, is left out).
     """
     finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (a, b)]
+    grey = [cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2GRAY) for picture in (a, b)]
     forth, back = finder.calc(*grey, None), finder.calc(*grey[::-1], None)
     height, width = grey[0].shape
     column, row = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))

@@ -40,7 +40,7 @@ class FilmConfig:
     negative_prompt: str = ""
     seed: Seed = 0
     # frames that are painted at once where they must know each other: bounds the memory
-    chunk: Annotated[int, Range(1)] = 8
+    chunk: Annotated[int, Range(3)] = 8
     strength: Share = 0.6  # of img2img: how much of a frame that was carried over is painted anew
     blended: Share = 0.3  # share of the steps after which latents are carried over
     radius: Annotated[int, Range(0)] = 2  # frames before and after that a median over time counts
@@ -143,7 +143,7 @@ class _Run:
         start, count = 0, len(self.clip)
         while start < count:
             old = sorted({0, start - 1} if start else set())
-            new = max(1, self.config.chunk - len(old))
+            new = self.config.chunk - len(old)
             numbers = [*old, *range(start, min(count, start + new))]
             yield numbers, len(old)
             start = numbers[-1] + 1

@@ -22,9 +22,8 @@ ROWS = [
 ]
 
 
-def test_a_score_is_that_of_the_end_or_of_a_step():
+def test_a_score_is_that_of_the_end():
     assert learning.score_of(ROWS, learning.PLAIN).value == pytest.approx(0.8)
-    assert learning.score_of(ROWS, learning.PLAIN, step=30).value == pytest.approx(0.0)
     with pytest.raises(ValueError):
         learning.score_of(ROWS, "large noise steps first")
 
