@@ -1,53 +1,59 @@
-"""Exercises of lesson 01: guidance, the expected picture, and counting what came true."""
+"""Exercises of lesson 01: guidance, what a net is asked to guess, and counting what came true."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from .asking import NotYet, ask, exercise, expect, noise
+from ..metrics import rate
+from .asking import NotYet, ask, exercise, expect, expect_pair, noise
 
 LATENTS = (1, 12, 4, 6)  # not square, so that a slip with axes shows
 
 
 @exercise("01.1")
-def guidance(cfg: Any) -> str:
-    """`cfg(uncond, cond, scale)` mixes the two guesses of the noise (Ho and Salimans, 2022, eq. 6)."""
-    uncond, cond = noise(0, *LATENTS), noise(1, *LATENTS)
-    for scale in (1.0, 0.0, 4.0):
-        step = scale * (cond - uncond)
+def several_prompts(combined: Any) -> str:
+    """`combined(uncond, conds, scales)` follows several prompts at once (Liu et al., 2022, eq. 11)."""
+    uncond, conds = noise(0, *LATENTS), [noise(1, *LATENTS), noise(2, *LATENTS)]
+    for scales in ([4.0, 0.0], [1.0, 2.0], [0.0, 0.0]):
+        pulls = [scale * (cond - uncond) for scale, cond in zip(scales, conds, strict=True)]
         slips = (
-            (cond + step, "It starts from cond, so the prompt counts once too often: start from uncond."),
-            (uncond - step, "It walks away from the prompt: the direction is cond - uncond."),
-            (cond - step, "It walks away from the prompt: the direction is cond - uncond."),
+            (sum(pulls), "The start is missing: uncond, and the pulls are added to it."),
+            (2 * uncond + sum(pulls), "uncond counts once, however many prompts there are."),
+            (uncond + pulls[0], "Only the first prompt is followed."),
+            (uncond - sum(pulls), "It walks away from the prompts: the direction is cond - uncond."),
+            (
+                uncond + sum(pulls) / 2,
+                "Their mean halves each pull; with the second scale 0 the first shall count whole.",
+            ),
         )
-        meaning = {0.0: "uncond, the prompt unheard", 1.0: "cond, no guidance"}.get(scale, "beyond cond, not between")
-        given = ask(cfg, uncond, cond, scale)
-        expect(given, uncond + step, slips, f"With scale={scale:g} it should give {meaning}.")
-    return "At 0 the prompt is not heard, at 1 it is heard, above 1 it is exaggerated."
+        otherwise = f"With scales={scales} it should be uncond plus each scale times (its cond - uncond)."
+        expect(ask(combined, uncond, conds, scales), uncond + sum(pulls), slips, otherwise)
+    return "Each prompt pulls for itself, from the same start. A negative scale pushes away from a prompt."
 
 
 @exercise("01.2")
-def expected_picture(predict_x0: Any) -> str:
-    """`predict_x0(x_t, eps, alpha_bar)` solves the noising formula for the clean latents (Ho et al., 2020)."""
+def another_target(eps_from_v: Any) -> str:
+    """`eps_from_v(x_t, v, alpha_bar)` gives the noise from the velocity (Salimans and Ho, 2022, appendix D)."""
     import torch
 
     clean, eps = noise(2, *LATENTS), noise(3, *LATENTS)
-    for level in (0.9, 0.5, 0.05):
+    for level in (0.9, 0.6, 0.05):
         alpha_bar = torch.tensor(level)
-        faded, added = alpha_bar.sqrt() * clean, (1 - alpha_bar).sqrt() * eps
-        x_t = faded + added
+        signal, spread = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+        x_t, v = signal * clean + spread * eps, signal * eps - spread * clean
         slips = (
-            (faded, "The noise is gone, but the picture is still faded: divide by the share it was faded to."),
+            (clean, "That is the clean picture; the noise was asked for."),
+            (signal * v - spread * x_t, "A sign is wrong: look at what cancels the clean picture."),
             (
-                (x_t - (1 - alpha_bar) * eps) / alpha_bar,
-                "alpha_bar is a share of the variance: the latents are multiplied by its square root.",
+                spread * v + signal * x_t,
+                "The two factors are in each other's place: the clean picture does not cancel.",
             ),
-            ((x_t + added) / alpha_bar.sqrt(), "It adds the noise a second time: take it away."),
+            (alpha_bar * v + (1 - alpha_bar) * x_t, "alpha_bar is a share of the variance: take square roots."),
         )
-        otherwise = f"At alpha_bar={level} the clean latents do not come back: solve the formula above for x0."
-        expect(ask(predict_x0, x_t, eps, alpha_bar), clean, slips, otherwise)
-    return "If the model's guess of the noise were perfect, one step would do."
+        otherwise = f"At alpha_bar={level} the noise does not come back: cancel x_0 from the two equations."
+        expect(ask(eps_from_v, x_t, v, alpha_bar), eps, slips, otherwise)
+    return "Noise, picture and velocity say the same thing of x_t: whoever knows one of them knows all three."
 
 
 @exercise("01.3")
@@ -107,4 +113,37 @@ def how_many_tickets(tickets: Any) -> str:
             f"With p={p} and sure={sure} it should give {wanted}, not {given}: "
             f"{wanted} pictures all fail with chance {1 - p:g}**{wanted} = {(1 - p) ** wanted:.3f}."
         )
+    given = ask(tickets, 0.0, 0.95)
+    if given != math.inf:
+        raise NotYet(f"With p=0 no number of pictures is enough: give math.inf, not {given!r:.40}.")
     return "That is what a prompt costs. A control is worth what it saves of this."
+
+
+@exercise("01.6")
+def more_things(experiment: Any) -> str:
+    """`experiment()` gives what the reader expected and saw: {count: rate}, {count: [whether all were there]}."""
+    expect_pair(given := ask(experiment), "guess and seen")
+    guess, seen = given
+    if not isinstance(guess, dict) or not isinstance(seen, dict) or {*guess} != {*seen} or not {1, 2, 3, 4} <= {*seen}:
+        raise NotYet("guess and seen are dicts, both with the numbers of things, 1 to 4, as keys.")
+    if wrong := [count for count, rate in guess.items() if not 0 <= rate <= 1]:
+        raise NotYet(f"A guess is a share from 0 to 1; that for {wrong[0]} things is {guess[wrong[0]]!r}.")
+    if short := [count for count, hits in seen.items() if len(hits) < 8]:
+        raise NotYet(f"Paint at least eight seeds for each; for {short[0]} things there are {len(seen[short[0]])}.")
+    if any(hit not in (True, False) for hits in seen.values() for hit in hits):
+        raise NotYet("seen holds True or False for each picture: were all its things there, in their colours?")
+    rates = {count: rate(hits) for count, hits in sorted(seen.items())}
+    inside = [count for count, found in rates.items() if found.low <= guess[count] <= found.high]
+    alone = rates[1].value ** 4
+    found = rates[4]
+    if alone > found.high:
+        meaning = "Four are rarer than four draws apart would make them: the things are in each other's way."
+    elif alone < found.low:
+        meaning = "Four are more frequent than four draws apart would make them: is your first thing a hard one?"
+    else:
+        meaning = "Four draws apart explain it; that they hinder each other is not shown by so few pictures."
+    return (
+        f"All there: {'; '.join(f'{count}: {each}' for count, each in rates.items())}. "
+        f"Your guess lies in the interval for {len(inside)} of {len(rates)}. If each thing came or not for itself, "
+        f"as often as the first, four would come in {alone:.0%}. {meaning}"
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .asking import NotYet, ask, exercise, expect, expect_shape, noise
+from ..metrics import rate
+from .asking import NotYet, ask, exercise, expect, expect_pair, expect_shape, noise
 
 BATCH, IN, OUT, RANK = 5, 7, 6, 3  # all different, so that a slip with axes shows
 SHAPES = ((320, 768), (640, 640), (96, 256))  # (out, in)
@@ -30,20 +31,34 @@ def law_of_size(lora_bytes: Any) -> str:
 
 
 @exercise("08.2")
-def one_layer(lora_linear: Any) -> str:
-    """`lora_linear(x, weight, a, b, scale)` gives x W^T + scale * x A^T B^T (Hu et al., 2021, eq. 3)."""
-    for seed, scale in ((0, 0.5), (1, 2.0), (2, 0.0)):
-        x, weight, a, b = (noise(seed, *size) for size in ((BATCH, IN), (OUT, IN), (RANK, IN), (OUT, RANK)))
-        given, plain, change = ask(lora_linear, x, weight, a, b, scale), x @ weight.T, x @ a.T @ b.T
-        expect_shape(given, (BATCH, OUT), "batch and out")
+def squeezed_change(squeeze: Any) -> str:
+    """`squeeze(change, rank)` gives A and B with the nearest product of that rank (Eckart and Young, 1936)."""
+    import torch
+
+    for seed, rank in ((0, 2), (1, 1), (2, 4)):
+        change = noise(seed, OUT, IN)
+        expect_pair(given := ask(squeeze, change, rank), "a and b")
+        expect_shape(given[0], (rank, IN), "rank and in")
+        expect_shape(given[1], (OUT, rank), "out and rank")
+        u, s, vh = torch.linalg.svd(change, full_matrices=False)
+        strong, weak = slice(None, rank), slice(-rank, None)
         slips = (
-            (plain + change, f"The scale is left out: here it is {scale:g}."),
-            (scale * (plain + change), "The scale weakens the layer itself too; it belongs to what is added only."),
-            (scale * change, "The layer itself is missing: what is learned is added to what it gave before."),
-            (plain, "This is the layer without its LoRA."),
+            ((u[:, weak] * s[weak]) @ vh[weak], "It keeps the weakest directions; svd lists the strongest first."),
+            (u[:, strong] @ vh[strong], "The singular values are left out: each direction has its strength."),
+            (
+                (u[:, strong] * s[strong].sqrt()) @ vh[strong],
+                "The strength is halved away: its root belongs into both.",
+            ),
+            (
+                (u[:, strong] * s[strong] ** 2) @ vh[strong],
+                "The strength went in twice: into A or into B, or its root.",
+            ),
         )
-        expect(given, plain + scale * change, slips, "It should be x @ weight.T + scale * (x @ a.T @ b.T).")
-    return "Two thin products in place of one thick one: B A is never built while it learns."
+        otherwise = f"b @ a is further from the change than it need be at rank {rank}: let torch.linalg.svd find it."
+        expect(given[1] @ given[0], (u[:, strong] * s[strong]) @ vh[strong], slips, otherwise)
+    return (
+        "No other matrix of that rank is nearer. So a tuned model can be turned into a LoRA, and a LoRA made thinner."
+    )
 
 
 @exercise("08.3")
@@ -87,3 +102,33 @@ def not_forgetting(preserving: Any) -> str:
         otherwise = f"With {share} of 6 pictures of the subject and weight {weight:g} it should give {wanted:.4f}."
         expect(ask(preserving, errors, share, weight), wanted, slips, otherwise)
     return "Two lessons at once: what is new, and what it shall still know tomorrow."
+
+
+@exercise("08.5")
+def own_knob(experiment: Any) -> str:
+    """`experiment()` gives the value that was expected to be best, and {value: (subject there, rest obeyed)}."""
+    expect_pair(given := ask(experiment), "guess and seen")
+    guess, seen = given
+    if not isinstance(seen, dict) or len(seen) < 3 or guess not in seen:
+        raise NotYet("seen is a dict with at least three values of your knob as keys, and guess is one of them.")
+    if any(len(pair) != 2 or min(map(len, pair)) < 8 for pair in seen.values()):
+        raise NotYet(
+            "For each value give two lists, the subject there and the rest obeyed, of at least eight pictures."
+        )
+    if any(hit not in (True, False) for pair in seen.values() for hits in pair for hit in hits):
+        raise NotYet("The lists hold True or False, one for each picture.")
+    rates = {value: tuple(rate(hits) for hits in pair) for value, pair in seen.items()}
+    worse = {value: min(pair, key=lambda each: each.value) for value, pair in rates.items()}  # a chain's weak link
+    best = max(worse, key=lambda value: worse[value].value)
+    rivals = [value for value in worse if value != best and worse[value].high >= worse[best].low]
+    meaning = (
+        f"But {', '.join(map(str, rivals))} cannot be told from it by so few pictures: their intervals overlap. "
+        "Then take what is cheaper, or paint more."
+        if rivals
+        else "No other value's interval reaches it."
+    )
+    lines = "; ".join(
+        f"{value}: subject {pair[0].value:.0%}, rest {pair[1].value:.0%}" for value, pair in rates.items()
+    )
+    hit = "as you expected" if best == guess else f"and you expected {guess}"
+    return f"{lines}. Where the worse of the two is best, the knob stands at {best}, {hit}. {meaning}"

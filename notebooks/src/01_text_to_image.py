@@ -9,6 +9,7 @@
 # %% [markdown]
 # **You will**
 # - watch a picture come out of noise, step by step, in a loop that you can read;
+# - derive what the model is trained for and one step of its loop, and train a small one yourself in seconds;
 # - turn one knob at a time: guidance, steps, scheduler, seed;
 # - count with the judge how often "a red clock and a blue bench" comes true, and say how sure you are;
 # - see why nothing in a prompt ties a colour to a thing.
@@ -52,8 +53,10 @@ plots.diagram("map", here="01")
 pipe = catalog.with_scheduler(catalog.load("text2img", lane=runtime.lane), "ddim")  # the plainest sampler
 settings = catalog.defaults(runtime.lane)
 
+
 def paint(prompt, seed, **changes):
     return pipe(prompt, generator=runtime.generator(seed), **(settings | changes)).images[0]
+
 
 prompt = "a red clock and a blue bench"
 plots.described(paint(prompt, seed=0), "What the model made of 'a red clock and a blue bench' with seed 0.")
@@ -93,21 +96,24 @@ plots.diagram("pipeline", lane=runtime.lane)
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import retrieve_latents
 from PIL import Image
 
+
 @torch.no_grad()
 def decode(latents):
     pixels = pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample
     return pipe.image_processor.postprocess(pixels)[0]
+
 
 @torch.no_grad()
 def encode(picture):
     pixels = pipe.image_processor.preprocess(picture).to(runtime.device, runtime.dtype)
     return retrieve_latents(pipe.vae.encode(pixels), sample_mode="argmax") * pipe.vae.config.scaling_factor
 
-# %%
+
 def noise(seed):
     height, width = (settings[side] // pipe.vae_scale_factor for side in ("height", "width"))
     shape = (1, pipe.unet.config.in_channels, height, width)
     return torch.randn(shape, generator=runtime.generator(seed), dtype=runtime.dtype).to(runtime.device)
+
 
 made = clay.render(clay.scene(seed=7, index=2), settings["height"], settings["width"])
 clean, levels = encode(Image.fromarray(made.image)), torch.tensor([0, 200, 400, 600, 800, 999])
@@ -125,8 +131,100 @@ assert shares[0] > 0.99 and shares[-1] < 0.01 and bool((shares.diff() < 0).all()
 # %% [markdown]
 # On the clay lane the latents hold 64 times fewer numbers than the picture, on sd15 48 times fewer. A network that is
 # asked dozens of times for each picture feels that.
+#
+# ## The mathematics, once
+#
+# ### What is trained
+#
+# Draw a clean picture $x_0$ from the data, noise $\varepsilon \sim \mathcal N(0, I)$ and a step $t$ from 0 to 999; mix
+# them as above, and ask the network for the noise. The **training objective** is the mean squared error of its guess
+# (equation 14 of [Ho et al., 2020](https://arxiv.org/abs/2006.11239)):
+#
+# $$L(\theta) = \mathbb E_{x_0,\,\varepsilon,\,t}\;\bigl\|\,\varepsilon - \varepsilon_\theta(x_t, t, c)\,\bigr\|^2$$
+#
+# $\varepsilon_\theta$ is the network, $\theta$ its weights, $c$ the caption, $\mathbb E$ the mean over all draws. Many
+# pictures and noises lead to the same $x_t$, so nobody can always be right. The guess with the least squared error is
+# the *mean* of all that are possible: $\varepsilon_\theta(x_t, t, c) \approx \mathbb E[\varepsilon \mid x_t, c]$.
+#
+# Let us do it where you can see everything: a "picture" is a point, two numbers, and all our pictures lie on a spiral.
+# No caption. The noise schedule is that of the large model.
+
+# %%
+turn = 3 * torch.pi * torch.rand(2000, 1, generator=torch.Generator().manual_seed(5)).sqrt()
+data = torch.cat([turn * turn.cos(), turn * turn.sin()], 1) / 3  # [point, 2]
+alpha_bar = pipe.scheduler.alphas_cumprod.float().cpu()
+
+with torch.random.fork_rng(devices=[]):
+    torch.manual_seed(0)
+    layers = [part for into in (3, 128, 128) for part in (torch.nn.Linear(into, 128), torch.nn.SiLU())]
+    net = torch.nn.Sequential(*layers, torch.nn.Linear(128, 2))
+
+
+def guess_noise(x, t):  # points [point, 2]; the net is told how strong the noise in them is
+    return net(torch.cat([x, 4 * (1 - alpha_bar[t]).sqrt()[:, None] - 2], 1))
+
 
 # %% [markdown]
+# Now the training. Ten lines, some seconds on one core; Stable Diffusion was trained by the same ones:
+
+# %%
+optimizer, draw = torch.optim.Adam(net.parameters(), 5e-3), torch.Generator().manual_seed(0)
+easing = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 2500)
+for _ in range(2500):
+    x_0 = data[torch.randint(len(data), (256,), generator=draw)]
+    t, eps = torch.randint(1000, (256,), generator=draw), torch.randn(256, 2, generator=draw)
+    x_t = alpha_bar[t, None].sqrt() * x_0 + (1 - alpha_bar[t, None]).sqrt() * eps
+    optimizer.zero_grad()
+    (eps - guess_noise(x_t, t)).square().mean().backward()
+    optimizer.step()
+    easing.step()
+
+# %% [markdown]
+# ### One step of the loop
+#
+# The network guesses $\hat\varepsilon = \varepsilon_\theta(x_t, t, c)$. Solve the noising formula for the picture that
+# belongs to this guess, and add the *same* noise again, a little weaker, as it is at the next step $s < t$. That is
+# one step of **DDIM** (equation 12 of [Song et al., 2021](https://arxiv.org/abs/2010.02502), with $\sigma_t = 0$):
+#
+# $$\hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\hat\varepsilon}{\sqrt{\bar\alpha_t}}, \qquad
+# x_s = \sqrt{\bar\alpha_s}\,\hat x_0 + \sqrt{1-\bar\alpha_s}\,\hat\varepsilon$$
+#
+# Why not stop at $\hat x_0$? The guess is a mean, so $\hat x_0$ is a mean too: at first the middle of the spiral,
+# where few data lie, and with pictures a blur. A small step leaves less to guess; the next guess is sharper. Here are
+# fifty steps:
+
+
+# %% tags=["check"]
+def ddim(x, t, s):
+    eps = guess_noise(x, t.expand(len(x)))
+    expected = (x - (1 - alpha_bar[t]).sqrt() * eps) / alpha_bar[t].sqrt()
+    return alpha_bar[s].sqrt() * expected + (1 - alpha_bar[s]).sqrt() * eps
+
+
+times = (999 * torch.linspace(1, 0, 51) ** 2).long()  # closer together where the noise is weak
+states = [torch.randn(600, 2, generator=torch.Generator().manual_seed(1))]
+with torch.no_grad():
+    for t, s in zip(times[:-1], times[1:], strict=True):
+        states.append(ddim(states[-1], t, s))
+
+
+def dots(points):
+    counts, *_ = np.histogram2d(*points.T.flip(0).numpy(), bins=60, range=[[-3.7, 3.7]] * 2)
+    return 1 - np.clip(counts[::-1] / 2, 0, 1)
+
+
+away = [float(torch.cdist(points, data).amin(1).mean()) for points in states]  # from the nearest point of the spiral
+assert away[-1] < 0.15 < 0.4 < away[0] and away[30] > away[40] > away[50]
+stops = [0, 20, 30, 40, 50]
+shown = [dots(each) for each in (data[:600], *(states[k] for k in stops))]
+figure = plots.strip(shown, ["data", *(f"step {k}" for k in stops)], size=(94, 94))
+plots.described(figure, "Left, points on a spiral. Then 600 new points: a cloud that step by step becomes the spiral.")
+
+# %% [markdown]
+# Six hundred points that nobody has drawn, nearly all on the spiral: their mean distance from it fell from
+# {{away[0]:.2f}} to {{away[-1]:.2f}}. Nothing else happens in Stable Diffusion. There a point has 16,384 numbers in
+# place of two, the network is a UNet, and a caption says which part of the spiral you would like.
+#
 # ## The loop, by hand
 #
 # Words first. The **tokenizer** cuts the prompt into pieces, the **text encoder** turns each piece into a vector.
@@ -143,10 +241,19 @@ print(f"{words.shape[1]} places, {words.shape[2]} numbers each")
 #
 # 1. begin with noise;
 # 2. let the UNet guess the noise twice, once without the prompt and once with it;
-# 3. go from the first guess towards the second, and further: that is **classifier-free guidance** ([Ho and Salimans,
-#    2022](https://arxiv.org/abs/2207.12598));
+# 3. go from the first guess towards the second, and further: that is **classifier-free guidance** (below);
 # 4. let the **scheduler** take a little of that noise away;
 # 5. again, twenty times; then decode.
+#
+# Guidance is this formula ([Ho and Salimans, 2022](https://arxiv.org/abs/2207.12598), in the form that programs use):
+#
+# $$\hat\varepsilon = \varepsilon_\theta(x_t, t, \varnothing)
+# + s\,\bigl(\varepsilon_\theta(x_t, t, c) - \varepsilon_\theta(x_t, t, \varnothing)\bigr)$$
+#
+# $c$ is the prompt, $\varnothing$ the empty prompt, $s$ the guidance scale. The bracket is what the prompt changes in
+# the guess. For it to exist, some captions were replaced by the empty one during training. $s = 1$ gives the plain
+# guess with the prompt; a larger $s$ exaggerates it. (In the paper's letters $s = 1 + w$.)
+
 
 # %%
 @torch.no_grad()
@@ -163,17 +270,24 @@ def sample(prompt, seed, steps=settings["num_inference_steps"], scale=settings["
         latents = step.prev_sample
     return decode(latents), trail
 
+
 by_hand, trail = sample(prompt, seed=0)
 
 # %% [markdown]
-# Is this really what the pipeline does? The same seed must then give the same picture.
+# Is this really what the pipeline does? The same seed must then give the same picture. And the formula of the DDIM
+# step must give what the scheduler gave.
 
 # %% tags=["check"]
 gap = np.abs(np.asarray(by_hand, float) - np.asarray(paint(prompt, seed=0), float)).mean()
 assert gap < 2, f"by hand and by pipeline differ by {gap:.1f} of 255"
+t, s = pipe.scheduler.timesteps[:2].cpu()  # the trail's first step, in the latents of a picture
+(first, expected), (second, _) = (tuple(each.float().cpu() for each in pair) for pair in trail[:2])
+eps = (first - alpha_bar[t].sqrt() * expected) / (1 - alpha_bar[t]).sqrt()
+assert (alpha_bar[s].sqrt() * expected + (1 - alpha_bar[s]).sqrt() * eps - second).abs().max() < 0.02
 
 # %% [markdown]
-# It is. From now on `paint` does the work, and you know what is inside.
+# It is. From now on `paint` does the work, and you know what is inside: the spiral and the clock are made by the same
+# two formulas.
 #
 # ### What the model believes on the way
 #
@@ -250,7 +364,7 @@ plots.described(
 # A better scheduler, a finer picture. The words are heard by the UNet alone: a scheduler does not read. But where it
 # is undecided which thing comes, as here, another scheduler may decide otherwise.
 #
-# `ddim` ([Song et al., 2020](https://arxiv.org/abs/2010.02502)) draws nothing at random, so it was good to read. The
+# `ddim` ([Song et al., 2021](https://arxiv.org/abs/2010.02502)) draws nothing at random, so it was good to read. The
 # clay model ships with `ddpm` ([Ho et al., 2020](https://arxiv.org/abs/2006.11239)), the oldest of all: it adds a
 # little fresh noise at each step, so the UNet looks again at what it has just painted, and may mend it.
 
@@ -266,7 +380,7 @@ pipe = catalog.load("text2img", lane=runtime.lane)  # with the scheduler that it
 # %%
 tickets = {seed: paint(prompt, seed) for seed in range(16)}
 plots.described(
-    plots.grid(list(tickets.values()), [f"seed {seed}" for seed in tickets], columns=8, size=(120, 120)),
+    plots.grid(list(tickets.values()), [f"seed {seed}" for seed in tickets], columns=8, size=(112, 112)),
     "Sixteen pictures from one prompt: some show a red clock and a blue bench, others do not.",
 )
 
@@ -276,6 +390,7 @@ plots.described(
 #
 # Anybody can show you the good ones. We count. The judge looks at each picture, and each gets one of four verdicts.
 # (The judge errs too: its card, `assets/models/clay-judge/README.md`, says how often.)
+
 
 # %%
 def verdict(picture):
@@ -288,6 +403,7 @@ def verdict(picture):
     colours = clock.colour, bench.colour
     return {("red", "blue"): "right", ("blue", "red"): "swapped"}.get(colours, "leaked")
 
+
 verdicts = {seed: verdict(picture) for seed, picture in tickets.items()}
 
 # %% [markdown]
@@ -299,7 +415,7 @@ verdicts = {seed: verdict(picture) for seed, picture in tickets.items()}
 # %% tags=["nbval-ignore-output"]
 print(dict(Counter(verdicts.values())))
 plots.described(
-    plots.grid(list(tickets.values()), [f"{seed}: {name}" for seed, name in verdicts.items()], 8, (120, 120)),
+    plots.grid(list(tickets.values()), [f"{seed}: {name}" for seed, name in verdicts.items()], 8, (94, 94)),
     "The sixteen pictures again, each with the judge's verdict: right, missing, swapped or leaked.",
 )
 
@@ -318,12 +434,15 @@ groups = {
     "leaked": {"leaked"},
 }
 
+
 def rates(verdicts):
     return {name: metrics.rate([one in group for one in verdicts]) for name, group in groups.items()}
+
 
 def drawn(rates, title):
     ends = {name: (rate.low, rate.high) for name, rate in rates.items()}
     return plots.bars({name: rate.value for name, rate in rates.items()}, ends, title=title, form="{:.0%}")
+
 
 lottery = rates(verdicts.values()) if runtime.lane == "clay" else {}
 plots.described(
@@ -416,51 +535,60 @@ plots.described(panel.picture(), "The panel: fields and sliders for prompt, seed
 # %% [markdown]
 # ## Exercises
 #
-# ### 01.1 · Guidance (difficulty 1, 3 minutes)
+# ### 01.1 · Several prompts at once (difficulty 1, 5 minutes)
 #
-# Without scrolling up: write `cfg(uncond, cond, scale)`. At 0 the prompt is not heard, at 1 it is heard, at 4 it is
-# exaggerated.
+# Guidance follows one prompt. Nothing forbids to follow several, each with a scale of its own: from the guess without
+# a prompt each one pulls in its direction, and the pulls add up (*Compositional Visual Generation*, [Liu et al.,
+# 2022](https://arxiv.org/abs/2206.01714)). Write `combined(uncond, conds, scales)`; `conds` lists the guesses with
+# each prompt.
+
 
 # %% tags=["exercise"]
-def cfg(uncond, cond, scale):
+def combined(uncond, conds, scales):
     return None  # your line
 
-checks.check("01.1", cfg)
+
+checks.check("01.1", combined)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# It is a straight line through the two guesses. Where do you start, and in which direction do you go?
+# `zip(conds, scales)` and `sum(...)`. How often does `uncond` itself count? Then put it into `sample`, with "a red
+# clock" and "a blue bench" as two prompts, and see whether fewer tickets are blanks.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def cfg(uncond, cond, scale):
-#     return uncond + scale * (cond - uncond)
+# def combined(uncond, conds, scales):
+#     return uncond + sum(scale * (cond - uncond) for cond, scale in zip(conds, scales, strict=True))
 # ```
 # </details>
 #
-# ### 01.2 · The expected picture (difficulty 2, 5 minutes)
+# ### 01.2 · Another thing to guess (difficulty 3, 10 minutes)
 #
-# The scheduler gave us $\hat x_0$ as `pred_original_sample`. Work it out yourself: from the noisy latents, the guess
-# of the noise and $\bar\alpha_t$, by the formula at the top of this lesson.
+# Stable Diffusion 2 at 768 pixels guesses not the noise but the **velocity** ([Salimans and Ho,
+# 2022](https://arxiv.org/abs/2202.00512)), $v = \sqrt{\bar\alpha_t}\,\varepsilon - \sqrt{1-\bar\alpha_t}\,x_0$. Its
+# scheduler needs the noise. Write `eps_from_v(x_t, v, alpha_bar)`, where `x_t` is mixed by the formula of this lesson.
+
 
 # %% tags=["exercise"]
-def predict_x0(x_t, eps, alpha_bar):
+def eps_from_v(x_t, v, alpha_bar):
     return None  # your line; alpha_bar is a tensor with one number
 
-checks.check("01.2", predict_x0)
+
+checks.check("01.2", eps_from_v)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# First take the noise away, in the strength in which it was added. What is left is the picture, too dark by a factor.
+# Two equations, and $x_0$ stands in both. Multiply each by a root so that $x_0$ cancels when you add them. What do the
+# factors of $\varepsilon$ add up to?
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def predict_x0(x_t, eps, alpha_bar):
-#     return (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
+# def eps_from_v(x_t, v, alpha_bar):
+#     return alpha_bar.sqrt() * v + (1 - alpha_bar).sqrt() * x_t
 # ```
 # </details>
 #
@@ -470,9 +598,11 @@ checks.check("01.2", predict_x0)
 # `{"cat": "black", "crown": None}`, where None means that the colour does not matter. `sight.has(word, colour)` asks
 # the judge.
 
+
 # %% tags=["exercise"]
 def all_there(sight, wanted):
     return None  # your line
+
 
 checks.check("01.3", all_there)
 
@@ -494,9 +624,11 @@ checks.check("01.3", all_there)
 # Write `failures(verdicts)`: from `{seed: verdict}` to `{verdict: [seeds]}`, those that are right left out. Then look
 # at `failures(verdicts)` of this lesson: these seeds are the patients of lessons 04 and 07.
 
+
 # %% tags=["exercise"]
 def failures(verdicts):
     return None  # your lines
+
 
 checks.check("01.4", failures)
 
@@ -520,11 +652,13 @@ checks.check("01.4", failures)
 # ### 01.5 · What a prompt costs (difficulty 3, 10 minutes)
 #
 # A prompt comes true with chance `p`. How many pictures must you draw to be `sure` (0.95, say) that at least one is
-# right? Put the rate of this lesson in, and you know what control is worth.
+# right? `p` may be 0: then no number is enough. Put the rate of this lesson in, and you know what control is worth.
+
 
 # %% tags=["exercise"]
 def tickets_needed(p, sure):
     return None  # your lines
+
 
 checks.check("01.5", tickets_needed)
 
@@ -532,7 +666,7 @@ checks.check("01.5", tickets_needed)
 # <details><summary>Hint</summary>
 #
 # All of n pictures fail with chance $(1-p)^n$. That shall be at most $1 - $ `sure`. Solve for n with logarithms, round
-# up, and think of p = 1.
+# up, and think of p = 1 and of p = 0: `math.inf`.
 # </details>
 # <details><summary>Solution</summary>
 #
@@ -540,7 +674,47 @@ checks.check("01.5", tickets_needed)
 # import math
 #
 # def tickets_needed(p, sure):
-#     return 1 if p == 1 else math.ceil(math.log(1 - sure) / math.log(1 - p))
+#     if p in (0, 1):
+#         return 1 if p else math.inf
+#     return math.ceil(math.log(1 - sure) / math.log(1 - p))
+# ```
+# </details>
+#
+# ### 01.6 · A longer list (open, difficulty 2, 15 minutes)
+#
+# Two things are a lottery. What of three, or four? Choose four things and colours of your own (`clay.vocabulary`
+# lists the words). **Predict**, before you paint: how often will one, two, three, four of them all be there, in their
+# colours? **Run** it, with at least eight seeds for each. **Measure** with `all_there` of 01.3, or, on sd15, with your
+# eyes. `experiment()` gives a pair of dicts: `{1: 0.9, ...}`, what you expected, and `{1: [True, ...], ...}`, what you
+# saw. The check says what it means. Then **explain** it in two sentences, with a picture that shows it.
+
+
+# %% tags=["exercise"]
+def experiment():
+    return None  # your guess, and what you saw
+
+
+checks.check("01.6", experiment)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# Slice the list of your things: the first one, the first two, and so on. `" and ".join(...)` makes the prompt.
+# </details>
+# <details><summary>Solution</summary>
+#
+# One of many, with guesses that are only ours. It paints 32 pictures.
+#
+# ```python
+# def experiment():
+#     things, seen = [("clock", "red"), ("bench", "blue"), ("cat", "black"), ("crown", "yellow")], {}
+#     guess = {1: 0.9, 2: 0.5, 3: 0.2, 4: 0.1}
+#     for count in guess:
+#         wanted = things[:count]
+#         prompt = " and ".join(f"a {colour} {word}" for word, colour in wanted)
+#         sights = [judge.look(paint(prompt, seed)) for seed in range(8)]
+#         seen[count] = [all(sight.has(*each) for each in wanted) for sight in sights]
+#     return guess, seen
 # ```
 # </details>
 
@@ -552,6 +726,9 @@ checks.check("01.5", tickets_needed)
 # - **VAE**: a variational autoencoder, the kind that Stable Diffusion has.
 # - **latents**: the small block of numbers that stands for a picture inside the model.
 # - **noise schedule**: how much of the picture and how much noise there is at each noise step.
+# - **training objective**: what training makes small; here the mean squared error of the guessed noise.
+# - **DDIM**: a scheduler that adds no noise of its own: the guessed picture, noised again a little less.
+# - **velocity**: a mix of noise and picture that some models guess in place of the noise.
 # - **UNet**: the network that guesses the noise; it looks at the latents coarsely, then finely again.
 # - **tokenizer**: cuts a prompt into pieces that the text encoder knows, the tokens.
 # - **text encoder**: turns each token into a vector of numbers.

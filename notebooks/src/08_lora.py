@@ -27,7 +27,19 @@ import numpy as np
 import torch
 
 from course_utils import (
-    catalog, checks, clay, controls, editing, env, excite, judge, metrics, objectives, personalize, plots, results,
+    catalog,
+    checks,
+    clay,
+    controls,
+    editing,
+    env,
+    excite,
+    judge,
+    metrics,
+    objectives,
+    personalize,
+    plots,
+    results,
     widgets,
 )
 from course_utils.personalize import pretrained
@@ -55,8 +67,10 @@ pipe = catalog.load("text2img", lane=runtime.lane)
 settings = catalog.defaults(runtime.lane)
 trigger, colour = "sks robot", pretrained.SUBJECTS["robot"]
 
+
 def paint(prompt, seed, **changes):
     return pipe(prompt, generator=runtime.generator(seed), **(settings | changes)).images[0]
+
 
 robot = personalize.subject("robot", 0, colour, tests=0, height=settings["height"], width=settings["width"])
 plain = {seed: paint(f"a {trigger}", seed) for seed in range(5)}
@@ -89,14 +103,28 @@ plots.diagram("lora", lane=runtime.lane)
 
 # %% [markdown]
 # The sizes are those of one layer of the UNet that you have loaded: keys of cross-attention, as in the next cell. By
-# hand:
+# hand it is a module of ten lines, put in the place of the layer that it keeps:
+
 
 # %% tags=["check"]
-w = pipe.unet.up_blocks[-1].attentions[0].transformer_blocks[0].attn2.to_k.weight.detach().float().cpu()
-a, b = torch.randn(4, w.shape[1], generator=runtime.generator(1)), torch.zeros(w.shape[0], 4)
-x = torch.randn(7, w.shape[1], generator=runtime.generator(2))
-assert torch.equal(x @ w.T + x @ a.T @ b.T, x @ w.T), "with B = 0 the layer is as it was"
-print(f"W holds {w.numel():,} numbers, A and B together {a.numel() + b.numel():,}")
+class LoRALinear(torch.nn.Module):
+    def __init__(self, layer, rank, alpha, generator):
+        super().__init__()
+        self.layer, self.scale = layer.requires_grad_(False), alpha / rank
+        a = torch.randn(rank, layer.in_features, generator=generator) / rank
+        self.a = torch.nn.Parameter(a.to(layer.weight.device))
+        self.b = torch.nn.Parameter(self.a.new_zeros(layer.out_features, rank))
+
+    def forward(self, x):
+        return self.layer(x) + (self.scale * (x.to(self.a) @ self.a.T @ self.b.T)).to(x)
+
+
+layer = pipe.unet.up_blocks[-1].attentions[0].transformer_blocks[0].attn2.to_k
+lora_layer = LoRALinear(layer, rank=4, alpha=4, generator=runtime.generator(1))
+x = torch.randn(7, layer.in_features, generator=runtime.generator(2)).to(layer.weight)
+assert torch.equal(lora_layer(x), layer(x)), "with B = 0 the layer is as it was"
+thin = lora_layer.a.numel() + lora_layer.b.numel()
+print(f"W holds {layer.weight.numel():,} numbers, A and B together {thin:,}")
 
 # %% [markdown]
 # ## How large is the file?
@@ -123,16 +151,18 @@ assert per_rank["SD 1.5"] == 199_296
 #
 # ## The lesson, by hand
 #
-# The **training loss** is that of all diffusion models ([Ho et al., 2020](https://arxiv.org/abs/2006.11239)): add
-# noise to a picture, let the UNet guess it, compare. `personalize.injected` puts an $A$ and a $B$ beside each layer
-# ([peft](https://huggingface.co/docs/peft) does it) and locks all else. Four steps:
+# The **training loss** is that of all diffusion models, derived in lesson 01 ([Ho et al.,
+# 2020](https://arxiv.org/abs/2006.11239)): add noise to a picture, let the UNet guess it, compare. Put our layer in
+# the place of each layer that is adapted, lock all else, and train four steps:
 
-# %% tags=["check", "nbval-ignore-output"]
+# %% tags=["check"]
 latents, caption = editing.encode(pipe, robot.train[0].picture), robot.train[0].caption.format(trigger)
 with torch.no_grad():  # the text encoder is not trained
     words = pipe.encode_prompt(caption, runtime.device, 1, False)[0]
-with personalize.injected(pipe, config) as named:
-    optimizer = torch.optim.AdamW(named.values(), lr=config.learning_rate)
+
+
+def four_steps(trained):
+    optimizer = torch.optim.AdamW(trained, lr=config.learning_rate)
     for step in range(4):
         with torch.autocast(runtime.device, runtime.dtype, enabled=runtime.dtype != torch.float32):
             loss = objectives.noise_loss(
@@ -141,12 +171,53 @@ with personalize.injected(pipe, config) as named:
         (1024 * loss).backward()  # Adam does not mind the factor; gradients in half precision need it
         optimizer.step()
         optimizer.zero_grad()
-    assert all(p.isfinite().all() and p.any() for p in named.values()), "B has left zero"
-    assert sum(p.numel() for p in named.values()) == config.rank * per_rank["here"]
-assert not hasattr(pipe.unet, "peft_config") and not any(p.grad is not None for p in pipe.unet.parameters())
+
+
+pipe.unet.requires_grad_(False)
+adapted = {name: layer for name, layer in pipe.unet.named_modules() if name.endswith(config.target_modules)}
+draw = runtime.generator(1)
+ours = {name: LoRALinear(layer, config.rank, config.rank, draw) for name, layer in adapted.items()}
+starts = {name: layer.a.detach().clone() for name, layer in ours.items()}
+for name, layer in ours.items():
+    pipe.unet.set_submodule(name, layer)
+four_steps([p for layer in ours.values() for p in (layer.a, layer.b)])
+for name, layer in adapted.items():
+    pipe.unet.set_submodule(name, layer)  # the very layers that stood there
+assert sum(layer.a.numel() + layer.b.numel() for layer in ours.values()) == config.rank * per_rank["here"]
+assert all(layer.b.isfinite().all() and layer.b.any() for layer in ours.values()), "B has left zero"
 
 # %% [markdown]
-# When the block ends, the layers are gone and the UNet is as it was.
+# ### Then the library
+#
+# The same with [peft](https://huggingface.co/docs/peft), which diffusers uses: `LoraConfig` says which layers and how
+# thin, `add_adapter` puts the layers in.
+
+# %%
+from peft import LoraConfig
+
+lora_config = LoraConfig(r=config.rank, lora_alpha=config.rank, target_modules=[*adapted])
+pipe.unet.add_adapter(lora_config, adapter_name="peft")
+
+# %% [markdown]
+# They are given the same first $A$, and the same four steps. Is the outcome the same?
+
+# %% tags=["check", "nbval-ignore-output"]
+theirs = {name: pipe.unet.get_submodule(name) for name in adapted}
+sides = {name: (layer.lora_A["peft"].weight, layer.lora_B["peft"].weight) for name, layer in theirs.items()}
+for name, pair in sides.items():
+    for p in pair:
+        p.data = p.data.float()  # also beside a UNet in half precision
+    pair[0].data.copy_(starts[name])
+four_steps([p for pair in sides.values() for p in pair])
+gap = max(float((b @ a - ours[name].b @ ours[name].a).abs().max().detach()) for name, (a, b) in sides.items())
+largest = max(float((layer.b @ layer.a).abs().max().detach()) for layer in ours.values())
+pipe.unet.unload_lora()
+print(f"the changes are up to {largest:.4f} large, and differ by {gap:.1e} at most")
+checks.claim(runtime.lane, gap < 0.02 * largest, "ten lines of ours and the library learn the same")
+
+# %% [markdown]
+# The lesson below uses the library, through `personalize.injected`: it takes the layers out when its block ends, and
+# the UNet is as it was.
 #
 # ## The lesson, live
 #
@@ -164,10 +235,12 @@ steps = config.max_train_steps
 stops = [1, steps // 8, steps // 4, steps // 2, steps]
 losses, film = {}, {}
 
+
 def watch(progress):
     losses[progress.step] = progress.loss
     if progress.step in stops:
         film[progress.step] = progress.sample(seed=3)
+
 
 lora = personalize.lora(pipe, robot.train, trigger, config, watch)
 print(f"{lora.about.steps} steps, {lora.bytes:,} bytes of tensors")
@@ -189,10 +262,12 @@ plots.described(figure, f"One seed while the LoRA learns, after {', '.join(map(s
 #
 # `personalize.attached` lets the pipeline paint with a LoRA for the length of a block. Sixteen seeds, seven places:
 
+
 # %% tags=["check", "nbval-ignore-output"]
 def taught(prompt, seed, *loras, weights=1.0):
     with personalize.attached(pipe, *loras, weights=weights):
         return paint(prompt, seed)
+
 
 places = ["on the beach", "in the garden", "in the snow", "on the street", "in a room", "in the desert", "at night"]
 learned = [taught(f"a {trigger} {places[seed % 7]}", seed, lora) for seed in range(16)]
@@ -208,7 +283,8 @@ plots.described(figure, "Sixteen pictures of 'a sks robot' with the LoRA, each a
 
 # %% [markdown]
 # It was shown at five places, and asked for at seven. The judge asks for a robot *in this colour*: a grey one would
-# not be the one that we showed. Shapes it does not tell apart. Whether it is *this* robot only you can see.
+# not be the one that we showed. Shapes it does not tell apart. Whether it is *this* robot only you can see: look for
+# its parts, the two arms, the hands, the dial on its chest. A picture that lost them is counted all the same.
 #
 # ### Does it still listen?
 #
@@ -296,6 +372,7 @@ for facet in (kept, personal.OTHER):
 for answers, without, facet in ((personal.LORA, personal.FREE, personal.OTHER), (personal.HELD, personal.WHOLE, kept)):
     assert ways[answers].rates[facet].low > ways[without].rates[facet].high, "the answers keep no more than that"
 assert max(ways[way].rates[subject].value for way in personal.FEW) < 0.1, "then say below that few steps do it"
+dragon_free = personal.by_way(table.where(word="dragon"))[personal.FREE].intruded.value
 assert ways["10 steps"].rates[personal.OTHER].high < ways["10 steps, no start"].rates[personal.OTHER].low, "it is kind"
 
 # %% [markdown]
@@ -306,11 +383,12 @@ assert ways["10 steps"].rates[personal.OTHER].high < ways["10 steps, no start"].
 # line stand three trainings only, and a fourth subject may differ by more. These differ: the LoRA of robot and dragon
 # keeps good company, that of the teapot hardly ever.
 #
-# **What you keep matters as much as what you train.** With nothing kept, the dragon's LoRA puts a dragon into every
-# other picture of something else. With the base's answers both methods are better than without: the LoRA than with
-# nothing, DreamBooth than with pictures, and it is quicker, for nothing has to be painted first. Two dozen pictures
-# can be learned by heart: in our trials a purple car turned blue, like the car among them. The answers are about the
-# very pictures of the subject, and only the words are others: there is no car to be learned by heart.
+# **What you keep matters as much as what you train.** With nothing kept, the dragon's LoRA puts a dragon into
+# {{dragon_free:.0%}} of the pictures of something else. With the base's answers both methods are better than without:
+# the LoRA than with nothing, DreamBooth than with pictures, and it is quicker, for nothing has to be painted first.
+# Two dozen pictures can be learned by heart: in our trials a purple car turned blue, like the car among them. The
+# answers are about the very pictures of the subject, and only the words are others: there is no car to be learned by
+# heart.
 #
 # Seconds are those of the machine that made the table, so compare them with each other only. Bytes are exact: half
 # precision for the whole UNet, single for the LoRAs. The seconds of few steps leave out the start. It was paid once,
@@ -346,11 +424,13 @@ plots.described(
 # (**merged**), $W \leftarrow W + s\,BA$, and then costs nothing. To undo that, subtracting is not enough: it leaves
 # rounding errors. So `merge` gives back what the weights were.
 
+
 # %% tags=["check", "nbval-ignore-output"]
 @torch.no_grad()
 def guess():
     noise = torch.randn(latents[:1].shape, generator=runtime.generator(5)).to(latents)
     return pipe.unet(noise, 500, words[:1]).sample.float()
+
 
 base = guess()
 with personalize.attached(pipe, lora, weights=0.8):
@@ -404,10 +484,12 @@ plots.described(figure, f"Scores, 0 to 1, for {', '.join(asks)}, by what is atta
 
 # %% [markdown]
 # The score is the share of the things asked for that are there, each subject in its colour. Go along the row "both"
-# and hold each field against those above it. The cat is safe, for both LoRAs were taught to leave other words alone.
-# But neither was taught to leave the *other one* alone: the robot is gone, and the dragon often spoiled. You may
-# suspect the word "sks", which they share. In a trial a dragon with a rare word of its own was spoiled less, and the
-# robot was gone all the same. A sample, live, with the two sliders turned against each other:
+# and hold each field against those above it. A cat still comes ({{values[3][3]:.2f}}, and {{values[0][3]:.2f}} with
+# none attached), for both LoRAs were taught to leave other words alone; the score asks only whether there is a cat.
+# But neither was taught to leave the *other one* alone: of the robot {{values[1][0]:.2f}} alone became
+# {{values[3][0]:.2f}}, of the dragon {{values[2][1]:.2f}} became {{values[3][1]:.2f}}. You may suspect the word "sks",
+# which they share. In a trial a dragon with a rare word of its own was spoiled less, and the robot was gone all the
+# same. A sample, live, with the two sliders turned against each other:
 
 # %% tags=["nbval-ignore-output"]
 shares = [(1.0, 0.0), (1.0, 0.5), (1.0, 1.0), (0.6, 0.6), (0.5, 1.0), (0.0, 1.0)]
@@ -437,9 +519,10 @@ plots.described(figure, "A lion; the same with the pencil's LoRA; and what both 
 #
 # ## With the other controls
 #
-# A LoRA changes the UNet, nothing else. So whatever works around a UNet works with it. A **ControlNet** (lesson 04,
-# [Zhang et al., 2023](https://arxiv.org/abs/2302.05543)) says where and in which pose. The map is that of the same
-# robot in a scene that the LoRA has not seen.
+# Our LoRA changes the UNet, nothing else (others often adapt the text encoder too: `train_text_encoder=True`). So
+# whatever works around a UNet works with it. A **ControlNet** (lesson 04, [Zhang et al.,
+# 2023](https://arxiv.org/abs/2302.05543)) says where and in which pose. The map is that of the same robot in a scene
+# that the LoRA has not seen.
 
 # %%
 scene = personalize.scene("robot", 0, index=personalize.subjects.TRAIN + 1, colour=colour)
@@ -478,8 +561,9 @@ plots.described(figure, "'a cat in the garden', one seed, with the robot's LoRA 
 
 # %% [markdown]
 # $BA$ is added whether the prompt says "sks" or not. Where the cat and the robot use the same directions of a matrix,
-# the cat is bent as well. Half of each step was there to straighten it again, *at weight 1*. Far beyond, the layers
-# get numbers that no training has prepared them for.
+# the cat is bent as well. Look at weight 1, too: is its cat the base's cat, in shape and in colour? Half of each step
+# was there to straighten it again, *at weight 1*. Far beyond, the layers get numbers that no training has prepared
+# them for.
 #
 # Less weight helps at once. Others report that fewer steps help, more and more various pictures, captions that name
 # what shall *not* be learned. All can be tried here, and `prior_loss_weight=0`, which keeps nothing.
@@ -498,7 +582,41 @@ print(f"{path.name}: {again.about.trigger!r}, rank {again.about.rank}, for {agai
 
 # %% [markdown]
 # `read` refuses a pickle, which could run any code, and a LoRA for another base: added to the wrong weights it would
-# paint rubbish and say nothing.
+# paint rubbish and say nothing. In any program that uses plain diffusers your file is used so: `load_lora_weights`
+# puts it beside the weights, `set_adapters` turns the weight of each that is loaded.
+
+# %%
+from diffusers.utils import logging
+
+logging.set_verbosity_error()  # it would remark that the text encoder has no part in this file
+pipe.load_lora_weights(path, adapter_name="robot")
+pipe.set_adapters(["robot"], [0.8])
+loaded = guess()
+
+# %% [markdown]
+# `fuse_lora` adds it into the weights, `unfuse_lora` takes it out again, and `unload_lora_weights` takes the layers
+# away.
+
+# %% tags=["check", "nbval-ignore-output"]
+kept = {name: layer.weight.detach().clone() for name, layer in adapted.items()}
+pipe.fuse_lora(adapter_names=["robot"])
+fused = guess()
+pipe.unfuse_lora()
+pipe.unload_lora_weights()
+left = max(float((layer.weight - kept[name]).abs().max().detach()) for name, layer in adapted.items())
+for name, layer in adapted.items():
+    layer.weight.data.copy_(kept[name])  # to the bit; taking a sum apart again leaves rounding errors
+print(f"unfuse_lora left up to {left:.1e} in the weights")
+checks.claim(runtime.lane, torch.allclose(loaded, beside, atol=1e-4), "plain diffusers attaches it as we do")
+checks.claim(runtime.lane, torch.allclose(fused, loaded, atol=1e-3), "fusing it changes nothing but the time")
+assert torch.equal(guess(), base)
+
+# %% [markdown]
+# **Before you pass one on**, write down what others need: the base, the trigger, the weight that you recommend, and a
+# licence. And ask. Five pictures of a person are enough to paint that person anywhere, so train on a face only if its
+# owner agrees, to the training and to what will be made with it; take a LoRA of somebody down when they ask. The same
+# is fair for an artist whose style is learned. The base's own licence (that of Stable Diffusion names uses that are
+# forbidden) goes along with the file.
 #
 # Before a training starts, its memory is estimated; if it will not fit, nothing runs and the message says what to
 # change. On a computer with several GPUs the same training is one line:
@@ -531,9 +649,11 @@ plots.described(panel.picture(), "The panel: pictures to learn from, samples and
 # Write `lora_bytes(shapes, rank)`: how many bytes the tensors of a LoRA take. `shapes` lists (out, in) of each adapted
 # matrix, and a number is four bytes.
 
+
 # %% tags=["exercise"]
 def lora_bytes(shapes, rank):
     return None  # your line
+
 
 checks.check("08.1", lora_bytes)
 
@@ -550,27 +670,34 @@ checks.check("08.1", lora_bytes)
 # ```
 # </details>
 #
-# ### 08.2 · One layer (difficulty 2, 5 minutes)
+# ### 08.2 · Make it thinner (difficulty 3, 10 minutes)
 #
-# Write `lora_linear(x, weight, a, b, scale)`: what a layer with a LoRA beside it gives. `x` is [batch, in], `weight`
-# [out, in], `a` [rank, in], `b` [out, rank].
+# How much of a change fits into rank 1, 2, 4? Write `squeeze(change, rank)`: from `change` [out, in], such as $BA$ or
+# the difference between a tuned matrix and its base, to the pair `a` [rank, in] and `b` [out, rank] whose product
+# `b @ a` is as near to it as that rank allows. With it a LoRA is made smaller, or made of a whole tuned UNet.
+
 
 # %% tags=["exercise"]
-def lora_linear(x, weight, a, b, scale):
-    return None  # your line
+def squeeze(change, rank):
+    return None  # your lines
 
-checks.check("08.2", lora_linear)
+
+checks.check("08.2", squeeze)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# The layer alone is `x @ weight.T`. The scale belongs to what is added.
+# `torch.linalg.svd(change, full_matrices=False)` gives `u`, `s`, `vh`: directions, the strongest first, and how strong
+# each is. Keep the first `rank`, and let the strength go into one of the two.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def lora_linear(x, weight, a, b, scale):
-#     return x @ weight.T + scale * (x @ a.T @ b.T)
+# import torch
+#
+# def squeeze(change, rank):
+#     u, s, vh = torch.linalg.svd(change, full_matrices=False)
+#     return vh[:rank], u[:, :rank] * s[:rank]
 # ```
 # </details>
 #
@@ -579,9 +706,11 @@ checks.check("08.2", lora_linear)
 # Write `put_together(first, second)`: each is a pair (a, b), and so is what you give back. Its $BA$ must be exactly
 # the sum of theirs; its rank may be larger.
 
+
 # %% tags=["exercise"]
 def put_together(first, second):
     return None  # your lines
+
 
 checks.check("08.3", put_together)
 
@@ -607,9 +736,11 @@ checks.check("08.3", put_together)
 # prior pictures, as many as there are. Write `preserving(errors, share, weight)`: the mean of the first, plus `weight`
 # times the mean of the others.
 
+
 # %% tags=["exercise"]
 def preserving(errors, share, weight):
     return None  # your line
+
 
 checks.check("08.4", preserving)
 
@@ -625,6 +756,42 @@ checks.check("08.4", preserving)
 #     return errors[:share].mean() + weight * errors[share:].mean()
 # ```
 # </details>
+#
+# ### 08.5 · A knob of your own (open, difficulty 3, 20 minutes)
+#
+# Choose a knob: the **weight** of your LoRA, its **rank** or its **steps** (each value of these two is a training of a
+# minute or two, with `personalize.preset("lora", runtime.lane, rank=1)`). **Predict** the value of three or more at
+# which the subject is there *and* the rest of your prompt is still obeyed. **Run** your own prompt with eight seeds
+# for each. **Measure** both with the judge, or, on sd15, with your eyes. `experiment()` gives the pair of what you
+# expected, `0.5`, and what you saw, `{0.5: ([True, ...], [False, ...]), ...}`: for each picture whether the subject is
+# there, and whether the rest is. Then **explain** the difference to your prediction.
+
+
+# %% tags=["exercise"]
+def experiment():
+    return None  # the value that you expect to be best, and what you saw
+
+
+checks.check("08.5", experiment)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# Paint each picture once, and ask the judge twice: `sight.has("robot", colour)`, and the same for the other thing.
+# </details>
+# <details><summary>Solution</summary>
+#
+# One of many, with a guess that is only ours. It paints 24 pictures.
+#
+# ```python
+# def experiment():
+#     prompt, seen = f"a {trigger} and a red ball in the garden", {}
+#     for weight in (0.5, 1.0, 1.5):
+#         sights = [judge.look(taught(prompt, seed, lora, weights=weight)) for seed in range(8)]
+#         seen[weight] = [s.has("robot", colour) for s in sights], [s.has("ball", "red") for s in sights]
+#     return 1.0, seen
+# ```
+# </details>
 
 # %% [markdown]
 # ## Words of this lesson
@@ -634,12 +801,13 @@ checks.check("08.4", preserving)
 # - **LoRA**: low-rank adaptation: learning, beside each weight matrix, a change that is the product of two thin
 #   matrices.
 # - **rank**: how thin: the number of rows of A and of columns of B.
+# - **adapter**: what diffusers and peft call a LoRA that is loaded beside the weights.
 # - **trigger**: the words in a prompt that call for what was learned.
 # - **training loss**: the number that training makes small; here the mean squared error of the guessed noise.
 # - **prior preservation**: training on pictures of other things at the same time, so that they are not forgotten.
 # - **learning without forgetting**: training on the model's own old answers at the same time.
 # - **Reptile**: a way to find weights from which a new task is learned in few steps (meta-learning).
-# - **merged**: said of a LoRA that was added to the weights, so that it costs no more time.
+# - **merged**: said of a LoRA that was added to the weights, so that it costs no more time; diffusers says *fused*.
 # - **interference matrix**: who is attached against what is asked for: how much two LoRAs disturb each other.
 #
 # ## Read on
@@ -656,7 +824,8 @@ checks.check("08.4", preserving)
 # - A LoRA is a thin change beside the weights: rank × (in + out) numbers for each matrix, zero at first, and gone when
 #   you take it out.
 # - Count three things, not one: is the subject there, is the rest of the prompt obeyed, is anything forgotten?
-# - Say what shall be kept. The base's own answers cost next to nothing, and keep more than pictures.
+# - Say what shall be kept. The base's own answers keep more than pictures do. They double the batch, so each step
+#   takes longer, but nothing has to be painted first.
 # - LoRAs add exactly if you stack them, and still interfere, for they share the layers. Measure it.
 #
 # **Next:** lesson 09. You have taught it a thing. Now teach it a *control*: a ControlNet of your own.

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 import numpy as np
@@ -30,6 +31,12 @@ def repeated(latents, loss_of, push, peak, patience=1000):
     while patience > 0 and loss_of(latents) > 1 - peak:
         latents, patience = push(latents), patience - 1
     return latents
+
+
+def svd_parts(change, kept, power=1):
+    """Lesson 08: some directions of a matrix as A and B, with a power of their strength."""
+    u, s, vh = torch.linalg.svd(change, full_matrices=False)
+    return vh[kept], u[:, kept] * s[kept] ** power
 
 
 def quantiles(values):
@@ -77,17 +84,25 @@ WRONG = {
         lambda made, word: (made.klass == CLASS_ID["clock"]).mean(): "bench",
     },
     "01.1": {
-        lambda uncond, cond, scale: cond + scale * (cond - uncond): "start from uncond",
-        lambda uncond, cond, scale: uncond + scale * (uncond - cond): "direction",
-        lambda uncond, cond, scale: scale * uncond + (1 - scale) * cond: "direction",
-        lambda uncond, cond, scale: (uncond + cond) / 2: "no guidance",
-        lambda uncond, cond, scale: torch.lerp(uncond, cond, min(scale, 1.0)): "beyond",
+        lambda uncond, conds, scales: torch.lerp(uncond, conds[0], scales[0]): "first prompt",
+        lambda uncond, conds, scales: sum(s * (c - uncond) for c, s in zip(conds, scales, strict=True)): "missing",
+        lambda uncond, conds, scales: sum(
+            uncond + s * (c - uncond) for c, s in zip(conds, scales, strict=True)
+        ): "counts once",
+        lambda uncond, conds, scales: uncond - sum(
+            s * (c - uncond) for c, s in zip(conds, scales, strict=True)
+        ): "direction",
+        lambda uncond, conds, scales: uncond + sum(
+            s * (c - uncond) / 2 for c, s in zip(conds, scales, strict=True)
+        ): "halves",
+        lambda uncond, conds, scales: conds[0]: "should be",
     },
     "01.2": {
-        lambda x_t, eps, a: x_t - (1 - a).sqrt() * eps: "faded",
-        lambda x_t, eps, a: (x_t - (1 - a) * eps) / a: "square root",
-        lambda x_t, eps, a: (x_t + (1 - a).sqrt() * eps) / a.sqrt(): "second time",
-        lambda x_t, eps, a: x_t - eps: "do not come back",
+        lambda x_t, v, a: a.sqrt() * x_t - (1 - a).sqrt() * v: "clean picture",
+        lambda x_t, v, a: a.sqrt() * v - (1 - a).sqrt() * x_t: "sign",
+        lambda x_t, v, a: (1 - a).sqrt() * v + a.sqrt() * x_t: "each other's place",
+        lambda x_t, v, a: a * v + (1 - a) * x_t: "square roots",
+        lambda x_t, v, a: v: "cancel x_0",
     },
     "01.3": {
         lambda sight, wanted: any(sight.has(word, colour) for word, colour in wanted.items()): "no crown",
@@ -104,6 +119,14 @@ WRONG = {
         lambda p, sure: 1 / p: "average",
         lambda p, sure: __import__("math").log(1 - sure) / __import__("math").log(1 - p): "round up",
         lambda p, sure: 20: "should give 5",
+        lambda p, sure: 1 if p == 1 else -int(-np.log(1 - sure) // np.log(1 - (p or 1e-9))): "math.inf",
+    },
+    "01.6": {
+        lambda: {1: 0.5}: "pair",
+        lambda: ({1: 0.9}, {1: [True] * 8}): "1 to 4",
+        lambda: (dict.fromkeys((1, 2, 3, 4), 90), dict.fromkeys((1, 2, 3, 4), [True] * 8)): "0 to 1",
+        lambda: (dict.fromkeys((1, 2, 3, 4), 0.9), dict.fromkeys((1, 2, 3, 4), [True] * 3)): "eight seeds",
+        lambda: (dict.fromkeys((1, 2, 3, 4), 0.9), dict.fromkeys((1, 2, 3, 4), ["cat"] * 8)): "True or False",
     },
     "02.1": {
         lambda times, strength: times[: int(len(times) * strength)]: "stops in the noise",
@@ -277,12 +300,13 @@ WRONG = {
         lambda shapes, rank: 4 * rank**2 * len(shapes): "should give",
     },
     "08.2": {
-        lambda x, weight, a, b, scale: x @ weight.T + x @ a.T @ b.T: "left out",
-        lambda x, weight, a, b, scale: scale * (x @ weight.T + x @ a.T @ b.T): "what is added only",
-        lambda x, weight, a, b, scale: scale * (x @ a.T @ b.T): "missing",
-        lambda x, weight, a, b, scale: x @ weight.T: "without its LoRA",
-        lambda x, weight, a, b, scale: x @ a.T: "shape",
-        lambda x, weight, a, b, scale: x @ weight.T - scale * (x @ a.T @ b.T): "should be",
+        lambda change, rank: change: "pair",
+        lambda change, rank: (change, change): "shape",
+        lambda change, rank: svd_parts(change, slice(-rank, None)): "weakest",
+        lambda change, rank: svd_parts(change, slice(rank), 0): "left out",
+        lambda change, rank: svd_parts(change, slice(rank), 0.5): "both",
+        lambda change, rank: svd_parts(change, slice(rank), 2): "twice",
+        lambda change, rank: (change[:rank], torch.eye(6)[:, :rank]): "further",
     },
     "08.3": {
         lambda first, second: tuple(one + two for one, two in zip(first, second, strict=True)): "cross terms",
@@ -297,6 +321,13 @@ WRONG = {
         lambda errors, share, weight: weight * errors[:share].mean() + errors[share:].mean(): "wrong part",
         lambda errors, share, weight: errors[:share].sum() + weight * errors[share:].sum(): "means",
         lambda errors, share, weight: errors[:share].mean(): "should give",
+    },
+    "08.5": {
+        lambda: 1.0: "pair",
+        lambda: (1.0, {1.0: ([True] * 8, [True] * 8)}): "three values",
+        lambda: (9, dict.fromkeys((0.5, 1.0, 1.5), ([True] * 8, [True] * 8))): "one of them",
+        lambda: (1.0, dict.fromkeys((0.5, 1.0, 1.5), ([True] * 8, [True] * 2))): "eight pictures",
+        lambda: (1.0, dict.fromkeys((0.5, 1.0, 1.5), ([True] * 8, ["cat"] * 8))): "True or False",
     },
     "09.1": {
         lambda weight, x, g: (x @ g.T, weight.T @ g): "shape",
@@ -403,9 +434,21 @@ def answers():
 ANSWERS = list(answers())
 
 
+class Sight:
+    """What a judge would say of a painting, without either: a painting here is its prompt and seed."""
+
+    def __init__(self, picture):
+        self.picture = picture
+
+    def has(self, word, colour=None):
+        return word in self.picture[0] and sum(map(ord, word)) % 5 != self.picture[1] % 5
+
+
 def run(source, name):
     """Run an exercise's code up to its check, and return what is called `name`."""
-    space = {"np": np, "torch": torch, "words": words}
+    space = {"np": np, "torch": torch, "words": words, "colour": "orange", "trigger": "sks robot", "lora": None}
+    space |= {"paint": lambda prompt, seed: (prompt, seed), "judge": SimpleNamespace(look=Sight)}
+    space["taught"] = lambda prompt, seed, *loras, weights=1.0: (prompt, seed + int(weights))
     exec(CALL.split(source)[0], space)
     return space[name]
 
@@ -439,6 +482,29 @@ def test_every_exercise_has_a_solution_and_wrong_answers():
 def test_nonsense_never_raises(exercise, answer, capsys):
     checks.check(exercise, answer)
     assert "not yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "exercise, answer, meaning",
+    [
+        ("01.6", ({1: 1, 2: 1, 3: 0, 4: 0}, {1: 8 * [True], 2: 8 * [True], 3: 8 * [False], 4: 8 * [False]}), "rarer"),
+        ("01.6", (dict.fromkeys((1, 2, 3, 4), 0.9), dict.fromkeys((1, 2, 3, 4), 8 * [True])), "for 4 of 4"),
+        (
+            "01.6",
+            (dict.fromkeys((1, 2, 3, 4), 0), {**dict.fromkeys((2, 3, 4), 8 * [True]), 1: 8 * [False]}),
+            "frequent",
+        ),
+        (
+            "08.5",
+            (1, {0: (20 * [False], 20 * [True]), 1: 2 * (20 * [True],), 2: (20 * [True], 20 * [False])}),
+            "No other",
+        ),
+        ("08.5", (0, dict.fromkeys((0, 1, 2), (8 * [True], 8 * [True]))), "overlap"),
+    ],
+)
+def test_an_open_experiment_says_what_its_result_means(exercise, answer, meaning, capsys):
+    checks.check(exercise, lambda: answer)
+    assert "· right." in (text := capsys.readouterr().out) and meaning in text, text
 
 
 @pytest.mark.parametrize("name", ["01.99", "77.1", "", "one", None, "../x.1"])
