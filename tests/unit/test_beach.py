@@ -51,7 +51,9 @@ def test_both_halves_must_be_there_and_the_middle_is_not_looked_at():
     assert adherence.beach(beach[::-1]) < adherence.BEACH, "upside down the sky is below"
 
 
-@pytest.mark.parametrize("nothing", [np.zeros((48, 64, 5)), np.full((48, 64), 2.0), np.zeros((8, 8, 3), np.uint8)])
-def test_what_is_no_picture_is_refused(nothing):
-    with pytest.raises(ValueError, match="image"):
+@pytest.mark.parametrize("nothing, message", [(np.zeros((48, 64, 5)), r"image has shape \[48, 64, 5\]"),
+                                            (np.full((48, 64), 2.0), "image holds floats outside 0-1"),
+                                            (np.zeros((8, 8, 3), np.uint8), "image has 8 x 8 pixels")])  # fmt: skip
+def test_what_is_no_picture_is_refused(nothing, message):
+    with pytest.raises(ValueError, match=message):
         adherence.beach(nothing)

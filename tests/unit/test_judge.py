@@ -114,9 +114,17 @@ def test_looking_leaves_the_global_generator_alone(lenient):
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-@pytest.mark.parametrize("bad", [np.zeros((64, 64, 5)), np.full((64, 64), np.nan), np.zeros((8, 64, 3)), None])
-def test_no_picture_is_an_error(lenient, bad):
-    with pytest.raises((TypeError, ValueError), match="image"):
+@pytest.mark.parametrize(
+    "bad, error, message",
+    [
+        (np.zeros((64, 64, 5)), ValueError, r"image has shape \[64, 64, 5\]"),
+        (np.full((64, 64), np.nan), ValueError, "image holds floats .* NaN"),
+        (np.zeros((8, 64, 3)), ValueError, "image has 8 x 64 pixels"),
+        (None, TypeError, "image is of type NoneType"),
+    ],
+)
+def test_no_picture_is_an_error(lenient, bad, error, message):
+    with pytest.raises(error, match=message):
         judge.look(bad, lenient)
 
 
@@ -126,9 +134,9 @@ def test_has_and_get():
     )
     assert sight.has("cat") and sight.has("cat", "red") and not sight.has("cat", "blue") and not sight.has("dog")
     assert sight.get("hat").share == 0.01 and sight.get("bow") is None
-    with pytest.raises(ValueError, match="wolf"):
+    with pytest.raises(ValueError, match="word='wolf'"):
         sight.has("wolf")
-    with pytest.raises(ValueError, match="mauve"):
+    with pytest.raises(ValueError, match="colour='mauve'"):
         sight.has("cat", "mauve")
 
 
@@ -163,11 +171,11 @@ def test_missing_damaged_and_foreign_weights_say_so(model, tmp_path):
     judge_card.save(model, {}, tmp_path)
     config = (tmp_path / "config.json").read_text()
     (tmp_path / "config.json").write_text(config.replace('"cat"', '"wolf"'))
-    with pytest.raises(ValueError, match="other words"):
+    with pytest.raises(ValueError, match="folder=.* of other words"):
         judge.load(tmp_path)
     (tmp_path / "config.json").write_text(config)
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 64)
-    with pytest.raises(ValueError, match="damaged"):
+    with pytest.raises(ValueError, match="folder=.* damaged"):
         judge.load(tmp_path)
 
 

@@ -305,6 +305,8 @@ def test_a_rung_or_maps_that_do_not_fit_say_so(pipe, clip):
         next(video.paint(pipe, clip, clip.maps("depth"), "a car", "glue"))
     with pytest.raises(ValueError, match="each frame needs its own"):
         next(video.paint(pipe, clip, clip.maps("depth")[:2], "a car", "alone"))
+    with pytest.raises(ValueError, match="chunk=2"):
+        painted(pipe, clip, "first", chunk=2)
 
 
 def test_the_catalogue_gives_img2img_with_control_on_the_same_parts(both_kinds, clip):
