@@ -399,25 +399,6 @@ assert ways["10 steps"].rates[personal.OTHER].high < ways["10 steps, no start"].
 # and its domains are narrow. Whoever has met many faces is quick with one more. Ours has met dragons and teapots, and
 # they are a poor school for robots.
 #
-# ### Few steps, live
-#
-# See for yourself what is there after ten steps: with the start and without, the same pictures, the same rate. (On
-# sd15 there is no start: to find one takes a GPU the best part of an hour.)
-
-# %% tags=["check", "nbval-ignore-output"]
-if runtime.lane == "clay":
-    start, few = pretrained.load("start-robot", pipe), personalize.preset("few_step", "clay", max_train_steps=10)
-    plain = personalize.preset("lora", "clay", rank=pretrained.RANK, **vars(few))
-    quick = {"with the start": personalize.few_step(pipe, robot.train, trigger, start, few)}
-    quick["without"] = personalize.lora(pipe, robot.train, trigger, plain)
-    assert "robot" not in start.about.seen and {one.about.steps for one in quick.values()} == {few.max_train_steps}
-    painted = [[taught(f"a {trigger} {places[seed]}", seed, one) for seed in range(4)] for one in quick.values()]
-plots.described(
-    plots.sweep(painted, [f"{few.max_train_steps} steps, {name}" for name in quick], range(4), size=(120, 120)),
-    "Four seeds of 'a sks robot' after a few steps: above from the good start, below without one.",
-) if runtime.lane == "clay" else "Not on this lane."
-
-# %% [markdown]
 # ## Merge, and take it out again
 #
 # A LoRA that is attached costs a little time in every layer. It can also be added to the weights for good
@@ -584,20 +565,16 @@ print(f"{path.name}: {again.about.trigger!r}, rank {again.about.rank}, for {agai
 # `read` refuses a pickle, which could run any code, and a LoRA for another base: added to the wrong weights it would
 # paint rubbish and say nothing. In any program that uses plain diffusers your file is used so: `load_lora_weights`
 # puts it beside the weights, `set_adapters` turns the weight of each that is loaded.
+# `fuse_lora` adds it into the weights, `unfuse_lora` takes it out again, and `unload_lora_weights` takes the layers
+# away.
 
-# %%
+# %% tags=["check", "nbval-ignore-output"]
 from diffusers.utils import logging
 
 logging.set_verbosity_error()  # it would remark that the text encoder has no part in this file
 pipe.load_lora_weights(path, adapter_name="robot")
 pipe.set_adapters(["robot"], [0.8])
 loaded = guess()
-
-# %% [markdown]
-# `fuse_lora` adds it into the weights, `unfuse_lora` takes it out again, and `unload_lora_weights` takes the layers
-# away.
-
-# %% tags=["check", "nbval-ignore-output"]
 kept = {name: layer.weight.detach().clone() for name, layer in adapted.items()}
 pipe.fuse_lora(adapter_names=["robot"])
 fused = guess()
