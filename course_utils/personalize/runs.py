@@ -55,7 +55,7 @@ class TrainingRun:
         self.accelerator, self.lane = Accelerator(), catalog.lane_of(pipe)
         if pipe.unet.device.type != (device := device_for(self.lane)).type:
             pipe.to(device)
-        check_memory(pipe, config)
+        check_memory(pipe, config, processes=self.accelerator.num_processes)
         if out:
             check_out(out, file_bytes(pipe, config), "out")
         self.method, self.pipe, self.trigger, self.config, self.watch, self.out = (

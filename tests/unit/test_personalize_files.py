@@ -228,6 +228,7 @@ def test_memory_is_told_and_refused(pipe):
     small, large = (memory_gb(pipe, replace(LORA, train_batch_size=batch)) for batch in (2, 8))
     thrifty = memory_gb(pipe, replace(LORA, train_batch_size=8, gradient_checkpointing=True))
     assert small < large and 0 < thrifty < large
+    assert memory_gb(pipe, replace(LORA, train_batch_size=8), processes=4) == small
     whole, numbers = memory_gb(pipe, DREAMBOOTH), sum(p.numel() for p in pipe.unet.parameters())
     assert whole * 2**30 > 4 * 5 * numbers and whole > small
     assert memory_gb(pipe, replace(DREAMBOOTH, ema_steps=0)) < whole
