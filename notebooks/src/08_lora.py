@@ -778,7 +778,6 @@ checks.check("08.5", experiment)
 # - **LoRA**: low-rank adaptation: learning, beside each weight matrix, a change that is the product of two thin
 #   matrices.
 # - **rank**: how thin: the number of rows of A and of columns of B.
-# - **adapter**: what diffusers and peft call a LoRA that is loaded beside the weights.
 # - **trigger**: the words in a prompt that call for what was learned.
 # - **training loss**: the number that training makes small; here the mean squared error of the guessed noise.
 # - **prior preservation**: training on pictures of other things at the same time, so that they are not forgotten.
