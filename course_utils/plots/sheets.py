@@ -90,7 +90,7 @@ def sweep(
 
     Args:
         images: images[row][column].
-        rows, columns: the values, as they shall be read.
+        rows, columns: the values, as they shall be read; long names of columns are wrapped.
         column_name: the knob of the columns.
         size: (height, width) of every picture; None takes the first one's.
 
@@ -104,13 +104,15 @@ def sweep(
     width, height = pictures[0].size
     across, down = width + GAP, height + GAP
     side = math.ceil(max(font().getlength(str(row)) for row in rows)) + GAP
-    band = LINE * (2 if column_name else 1)
+    longest = max((font().getlength(word) for value in columns for word in str(value).split()), default=0)
+    names = [wrap(str(value), max(width, longest)) for value in columns]
+    band = LINE * (max(map(len, names), default=0) + bool(column_name))
     sheet, pen = _sheet(side + len(columns) * across - GAP, band + len(rows) * down - GAP)
     left, top = MARGIN + side, MARGIN + band
     for place, picture in enumerate(pictures):
         sheet.paste(picture, (left + place % len(columns) * across, top + place // len(columns) * down))
-    for place, value in enumerate(columns):
-        _write(pen, left + place * across + width / 2, top - LINE - 3, [str(value)])
+    for place, lines in enumerate(names):
+        _write(pen, left + place * across + width / 2, top - LINE * len(lines) - 3, lines)
     for place, value in enumerate(rows):
         pen.text((left - GAP, top + place * down + height / 2), str(value), INK, font(), "rm")
     _write(pen, left + (len(columns) * across - GAP) / 2, MARGIN - 3, [column_name], GREY)

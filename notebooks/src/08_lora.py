@@ -606,13 +606,17 @@ assert torch.equal(guess(), base)
 #
 # All of it without code: choose a subject or bring your own pictures, a trigger, a rank; watch the samples; stop when
 # you like what you see, and keep it. Then paint, with a slider for each LoRA. The code teaches a teapot for a few
-# steps only, so do not expect one.
+# steps only, so do not expect one; it paints with the robot that you taught above, from its file.
 
 # %% tags=["widget", "nbval-ignore-output"]
-panel = widgets.lora_panel(pipe, runtime, subject="teapot", steps=12, folder=env.cache_folder())
-for button in (panel.teacher.train, panel.generate):
-    button.click()
-    panel.wait()
+panel = widgets.lora_panel(
+    pipe, runtime, "a sks robot on the beach", subject="teapot", steps=12, loras=[path], folder=env.cache_folder()
+)
+panel.teacher.train.click()
+panel.wait()
+panel.knobs["loras"].value = ((path.as_posix(), 1.0),)
+panel.generate.click()
+panel.wait()
 panel
 
 # %% tags=["nbval-ignore-output"]

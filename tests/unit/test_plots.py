@@ -49,6 +49,13 @@ def test_compare_has_three_panels():
     assert find(sheet, RED)[3] < find(sheet, GREEN)[2] < find(sheet, GREEN)[3] < find(sheet, BLUE)[2]
 
 
+def test_long_names_of_columns_are_wrapped_above_the_pictures():
+    short, long = (plots.sweep([[flat(RED)] * 2], ["row"], [name, "b"]) for name in ("a", "a name that is long"))
+    assert long.width == short.width and long.height > short.height
+    ends = [np.argwhere((np.asarray(sheet) == RED).all(-1)).min(0) for sheet in (short, long)]
+    assert ends[1][0] - ends[0][0] == long.height - short.height, "the pictures begin below the last line"
+
+
 def test_sweep_is_a_table():
     sheet = plots.sweep([[flat(RED), flat(BLUE)], [flat(GREEN), flat("#777777")]], [1, 4], [5, 20], "steps")
     assert find(sheet, RED)[2] == find(sheet, GREEN)[2] and find(sheet, RED)[0] == find(sheet, BLUE)[0]
