@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import cycle
@@ -27,8 +28,9 @@ def steered(
     """Weigh what each ControlNet of a pipeline says, in every call inside the block.
 
     The three modes are those of Mikubill's ControlNet tab. With residuals r_0 ... r_n, r_n the middle's:
-    "balanced" leaves them; "prompt" takes 0.825^(n - i) r_i; "control" adds them for the conditional half only, so
-    that guidance multiplies them, too. A region multiplies each place by the share of its pixels that are white.
+    "balanced" leaves them; "prompt" takes 0.825^(n - i) r_i; "control" takes the same and adds them for the
+    conditional half only, so that guidance multiplies them. A region multiplies each place by the share of its pixels
+    that are white.
 
     Args:
         pipe: with one ControlNet or several.
@@ -51,9 +53,15 @@ def steered(
     turns: dict[int, list[tuple[str, Any]]] = {}  # one net may serve several units: it is asked for them in turn
     for net, mode, mask in zip(nets, modes, masks, strict=True):
         turns.setdefault(id(net), []).append((mode, mask))
+    whole = [0]  # rows of the batch that the pipeline's own passes have
+
+    def count(net: nn.Module, args: tuple, given: dict) -> None:
+        whole[0] = len(args[0] if args else given["sample"])
+
     with ExitStack() as undo:
+        undo.callback(pipe.controlnet.register_forward_pre_hook(count, with_kwargs=True).remove)
         for net in {id(net): net for net in nets}.values():
-            undo.callback(net.register_forward_hook(_hook(pipe, cycle(turns[id(net)]))).remove)
+            undo.enter_context(_weighed(pipe, net, cycle(turns[id(net)]), whole))
         yield
 
 
@@ -66,18 +74,33 @@ def _pixels(region: Image.Image) -> torch.Tensor:
     return torch.from_numpy(np.asarray(mask, np.float32) / 255)[None, None]
 
 
-def _hook(pipe: DiffusionPipeline, turn: Iterator[tuple[str, Any]]) -> Any:
-    def weigh(net: nn.Module, inputs: tuple, output: tuple) -> tuple:
+@contextmanager
+def _weighed(
+    pipe: DiffusionPipeline, net: nn.Module, turn: Iterator[tuple[str, Any]], whole: list[int]
+) -> Iterator[None]:
+    """Replace a net's `forward`, not only a hook of its call: Attend-and-Excite asks for `forward` itself."""
+    own, before = net.__dict__.get("forward"), net.forward
+
+    @functools.wraps(before)
+    def forward(*args: Any, **given: Any) -> tuple:
         mode, mask = next(turn)
-        down, middle = output
+        down, middle = before(*args, **given)
         residuals = [*down, middle]
-        if mode == PROMPT:
+        if mode != BALANCED:
             residuals = [FALL ** (len(residuals) - 1 - place) * one for place, one in enumerate(residuals)]
-        if mode == CONTROL and pipe.do_classifier_free_guidance:
+        halves = pipe.do_classifier_free_guidance and not given.get("guess_mode") and len(middle) == whole[0]
+        if mode == CONTROL and halves:  # else only the rows that know their prompt are asked for
             residuals = [torch.cat([torch.zeros_like(half), rest]) for half, rest in (r.chunk(2) for r in residuals)]
         if mask is not None:
             pool = torch.nn.functional.adaptive_avg_pool2d
             residuals = [one * pool(mask.to(one), one.shape[-2:]) for one in residuals]
         return residuals[:-1], residuals[-1]
 
-    return weigh
+    net.forward = forward
+    try:
+        yield
+    finally:
+        if own is None:
+            del net.forward
+        else:
+            net.forward = own

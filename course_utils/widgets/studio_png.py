@@ -19,7 +19,7 @@ from .record import KEY, from_png
 from .studio_settings import StudioSettings
 from .units import NOTHING
 
-MAPS = "course_utils maps"  # of the control maps among a PNG's texts: a JSON list of PNGs in base64
+MAPS = "course_utils map"  # of the control maps among a PNG's texts, with a number: a PNG in base64 each
 OTHERS = "parameters"  # where other programs write their settings, and read ours
 MOST = 40e6  # pixels of a PNG that is dropped
 FIELDS = {"Steps": ("num_inference_steps", int), "CFG scale": ("guidance_scale", float), "Seed": ("seed", int)}
@@ -47,7 +47,8 @@ def studio_png(image: Image.Image, settings: StudioSettings) -> bytes:
     texts.add_text(KEY, json.dumps(settings.facts()))
     texts.add_itxt(OTHERS, parameters(settings))
     texts.add_itxt("Source", settings.code())
-    texts.add_text(MAPS, json.dumps([_packed(drawn) for drawn in settings.maps()]), zip=True)
+    for place, drawn in enumerate(settings.maps()):  # plain text: what is compressed is read up to 1 MB only
+        texts.add_text(f"{MAPS} {place}", _packed(drawn))
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=texts)
     return buffer.getvalue()
@@ -81,7 +82,8 @@ def restored(data: bytes, now: StudioSettings, folder: Path) -> tuple[StudioSett
             )
         texts = dict(image.text)
     if KEY in texts:
-        return _with_maps(from_png(io.BytesIO(data), StudioSettings), json.loads(texts.get(MAPS, "[]")), folder)
+        maps = [texts[f"{MAPS} {place}"] for place in range(len(texts)) if f"{MAPS} {place}" in texts]
+        return _with_maps(from_png(io.BytesIO(data), StudioSettings), maps, folder)
     if OTHERS not in texts:
         raise ValueError("The PNG holds no settings: neither ours nor the text 'parameters' of other programs.")
     return foreign(texts[OTHERS], now)
@@ -120,6 +122,17 @@ def _with_maps(settings: StudioSettings, maps: list[str], folder: Path) -> tuple
     return replace(settings, units=tuple(units)), notes
 
 
+def _number(name: str, kind: type, value: str) -> float:
+    try:
+        number = float(value)
+        if not number.is_integer() and kind is int:
+            raise ValueError
+        return kind(number)
+    except (ValueError, OverflowError):
+        wanted = "a whole number" if kind is int else "a number"
+        raise ValueError(f"The text 'parameters' has {name}: {value[:40]}, which is not {wanted}.") from None
+
+
 def foreign(text: str, now: StudioSettings) -> tuple[StudioSettings, list[str]]:
     """Return settings with what another program's text says put in, and what of it has no place here."""
     head, _, last = text.strip().rpartition("\n")
@@ -130,7 +143,7 @@ def foreign(text: str, now: StudioSettings) -> tuple[StudioSettings, list[str]]:
     changes: dict[str, object] = {"prompt": prompt.strip(), "negative_prompt": negative.strip()}
     for name, (ours, kind) in FIELDS.items():
         if name in found:
-            changes[ours] = kind(found.pop(name))
+            changes[ours] = _number(name, kind, found.pop(name))
     if found.get("Sampler", "").lower() in SAMPLERS:
         changes["scheduler"] = found.pop("Sampler").lower()
     if found.get("Size") == f"{now.width}x{now.height}":

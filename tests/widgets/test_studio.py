@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from course_utils import catalog, controlnet, env, personalize, widgets
+from course_utils import catalog, controlnet, env, excite, personalize, widgets
 from course_utils.widgets import studio_png, studio_settings
 from course_utils.widgets.pictures import PictureSource
 from tests.widgets.press import LONG, make
@@ -241,11 +241,68 @@ def test_modes_and_regions_follow_their_formulas(panel):
     last = len(plain) - 1
     for place, one in enumerate(plain):
         assert np.allclose(falling[place], 0.825 ** (last - place) * one, atol=1e-6)
-        assert not conditional[place][:1].any() and np.array_equal(conditional[place][1:], one[1:])
+        assert not conditional[place][:1].any() and np.array_equal(conditional[place][1:], falling[place][1:])
     half = plain[0].shape[-1] // 2
     assert np.array_equal(left[0][..., :half], plain[0][..., :half]) and not left[0][..., half:].any()
-    assert not pipe.controlnet._forward_hooks
+    assert not pipe.controlnet._forward_hooks and not pipe.controlnet._forward_pre_hooks
+    assert "forward" not in vars(pipe.controlnet)
     with pytest.raises(ValueError, match="modes"), controlnet.steered(pipe, ["loud"]):
         pass
     with pytest.raises(ValueError, match="one for each"), controlnet.steered(pipe, ["balanced"] * 2):
         pass
+
+
+def test_who_asks_for_forward_alone_gets_the_mode_and_the_region_too(panel):
+    """Attend-and-Excite asks for the rows that know their prompt, past all hooks."""
+    pipe, kept, answers = panel.pipe, [], []
+    mask = Image.new("L", (96, 64))
+    mask.paste(255, (0, 0, 48, 64))
+    look = pipe.controlnet.register_forward_pre_hook(lambda *call: kept.append(call[1:]), with_kwargs=True)
+    for mode, region in (("balanced", None), ("control", mask)):
+        with controlnet.steered(pipe, [mode], [region]), torch.no_grad():
+            pipe("a cat", panel.settings.maps()[0], num_inference_steps=1, generator=torch.Generator().manual_seed(0))
+            (sample, timestep), given = kept[-1]
+            given = {name: value[1:] if torch.is_tensor(value) else value for name, value in given.items()}
+            down, middle = pipe.controlnet.forward(sample[1:], timestep, **given)
+            answers.append([*down, middle])
+    look.remove()
+    plain, weighed = answers
+    last = len(plain) - 1
+    for place, (before, after) in enumerate(zip(plain, weighed, strict=True)):
+        left = before.shape[-1] // 2
+        assert len(after) == 1 and torch.allclose(after[..., :left], 0.825 ** (last - place) * before[..., :left])
+        assert not after[..., (before.shape[-1] + 1) // 2 :].any()
+
+
+@pytest.mark.parametrize("units", [1, 2])
+def test_words_are_excited_beside_a_mode_at_thresholds_too(panel, monkeypatch, units):
+    lane = excite.AttendExciteConfig.for_lane
+    monkeypatch.setattr(
+        excite.AttendExciteConfig, "for_lane", lambda name: replace(lane(name), thresholds=((0.0, 0.99),))
+    )
+    unit = replace(panel.settings.units[0], mode="control")
+    assert make(panel, units=(unit, replace(unit, preprocessor="scribble", control="scribble"))[:units],
+                words=("cat",)), panel.error.value  # fmt: skip
+
+
+def test_maps_of_any_size_come_back(panel):
+    noise = np.random.default_rng(0).integers(0, 255, (700, 700, 3), np.uint8)
+    assert len(studio_png._packed(Image.fromarray(noise))) > 1_100_000
+    shot = make(panel)
+    with Image.open(io.BytesIO(shot.png)) as image:
+        texts = PngInfo()
+        for key, text in image.text.items():
+            texts.add_text(
+                key, studio_png._packed(Image.fromarray(noise)) if key.startswith("course_utils map") else text
+            )
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", pnginfo=texts)
+    drop(panel, buffer.getvalue())
+    assert not panel.error.value
+
+
+@pytest.mark.parametrize("line", ["Steps: 20.5", "Steps: many", "Steps: 2, Seed: 1e999", "Steps: 2, CFG scale: x"])
+def test_numbers_of_other_programs_are_named(panel, line):
+    with pytest.raises(ValueError, match=r"'parameters' has (Steps|Seed|CFG scale): .* is not a"):
+        studio_png.foreign(f"a cat\n{line}", panel.settings)
+    assert studio_png.foreign("a cat\nSteps: 20.0", panel.settings)[0].num_inference_steps == 20
