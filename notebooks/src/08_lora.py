@@ -606,17 +606,13 @@ assert torch.equal(guess(), base)
 #
 # All of it without code: choose a subject or bring your own pictures, a trigger, a rank; watch the samples; stop when
 # you like what you see, and keep it. Then paint, with a slider for each LoRA. The code teaches a teapot for a few
-# steps only, so do not expect one; it paints with the robot that you taught above, from its file.
+# steps only, so do not expect one. Both sliders stand at 1, and what you see is the robot that you taught above.
 
 # %% tags=["widget", "nbval-ignore-output"]
-panel = widgets.lora_panel(
-    pipe, runtime, "a sks robot on the beach", subject="teapot", steps=12, loras=[path], folder=env.cache_folder()
-)
-panel.teacher.train.click()
-panel.wait()
+panel = widgets.lora_panel(pipe, runtime, trigger, subject="teapot", steps=12, loras=[path], folder=path.parents[1])
 panel.knobs["loras"].value = ((path.as_posix(), 1.0),)
-panel.generate.click()
-panel.wait()
+for act in (panel.teacher.train.click, panel.wait, panel.generate.click, panel.wait):
+    act()
 panel
 
 # %% tags=["nbval-ignore-output"]
