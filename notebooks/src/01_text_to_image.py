@@ -283,7 +283,8 @@ assert gap < 2, f"by hand and by pipeline differ by {gap:.1f} of 255"
 t, s = pipe.scheduler.timesteps[:2].cpu()  # the trail's first step, in the latents of a picture
 (first, expected), (second, _) = (tuple(each.float().cpu() for each in pair) for pair in trail[:2])
 eps = (first - alpha_bar[t].sqrt() * expected) / (1 - alpha_bar[t]).sqrt()
-assert (alpha_bar[s].sqrt() * expected + (1 - alpha_bar[s]).sqrt() * eps - second).abs().max() < 0.02
+by_formula = alpha_bar[s].sqrt() * expected + (1 - alpha_bar[s]).sqrt() * eps
+assert (by_formula - second).abs().max() < 0.01 * second.abs().max()  # half precision rounds
 
 # %% [markdown]
 # It is. From now on `paint` does the work, and you know what is inside: the spiral and the clock are made by the same

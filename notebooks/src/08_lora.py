@@ -572,7 +572,7 @@ print(f"{path.name}: {again.about.trigger!r}, rank {again.about.rank}, for {agai
 from diffusers.utils import logging
 
 logging.set_verbosity_error()  # it would remark that the text encoder has no part in this file
-pipe.load_lora_weights(path, adapter_name="robot")
+pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name="robot")
 pipe.set_adapters(["robot"], [0.8])
 loaded = guess()
 kept = {name: layer.weight.detach().clone() for name, layer in adapted.items()}
