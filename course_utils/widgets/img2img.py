@@ -27,6 +27,18 @@ if TYPE_CHECKING:
 ESTIMATED, TRUE = "estimated", "true"
 
 
+def from_picture(settings: Any, source: PictureSource) -> list[Argument]:
+    """Return what a call takes that starts from a picture, and changes it only where it is marked."""
+    size = (settings.height, settings.width)
+    picture = cache(lambda: source.picture(*size))
+    call = [*settings.common(), Argument("image", picture, "picture"), Argument("strength", settings.strength)]
+    if not source.marked(*size):
+        return call
+    expression = f"editing.keep_outside(mask, picture, {settings.seed})"
+    keep = partial(editing.keep_outside, source.mask(*size), seed=settings.seed)
+    return [*call, Argument("callback_on_step_end", lambda: keep(picture()), expression)]
+
+
 @dataclass(frozen=True)
 class Img2ImgSettings(Settings):
     """The knobs of one call that starts from a picture."""
@@ -40,14 +52,7 @@ class Img2ImgSettings(Settings):
 
     def call(self) -> list[Argument]:
         """Return what the pipeline is called with, the generator excepted."""
-        size = (self.height, self.width)
-        picture = cache(lambda: self.image.picture(*size))
-        call = [*self.common(), Argument("image", picture, "picture"), Argument("strength", self.strength)]
-        if not self.image.marked(*size):
-            return call
-        expression = f"editing.keep_outside(mask, picture, {self.seed})"
-        keep = partial(editing.keep_outside, self.image.mask(*size), seed=self.seed)
-        return [*call, Argument("callback_on_step_end", lambda: keep(picture()), expression)]
+        return from_picture(self, self.image)
 
     def preparation(self) -> str:
         """Return Python that makes the picture and the mask."""

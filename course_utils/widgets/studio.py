@@ -259,7 +259,7 @@ def studio_panel(
     runtime: env.Runtime | None = None,
     prompt: str = "a man on the beach",
     negative_prompt: str = "",
-    controls: Sequence[str] = ("openpose",),
+    controls: Sequence[str] = ("canny",),
     picture: PictureSource | Path | str = "a man in the garden",
     source: PictureSource | Path | str = "a portrait of a man in the garden",
     folder: str | Path = "pictures",

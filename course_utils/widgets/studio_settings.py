@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from ..controlnet import MODES
 from ..controlnet.steering import BALANCED
 from ..validation import Choice, Share
 from .controlnet import alone, steering
+from .img2img import from_picture
 from .lora import Weighted
 from .pictures import PictureSource, frozen
 from .record import Argument, Settings
@@ -97,7 +97,7 @@ class StudioSettings(Settings):
 
     def call(self) -> list[Argument]:
         """Return what the pipeline is called with, the generator excepted."""
-        call = self._begin() if self.use_source else super().call()
+        call = from_picture(self, self.source) if self.use_source else super().call()
         if not self.active:
             return call
         image, scale = steering(self._names("control"), self.maps, [unit.scale for unit in self.active])
@@ -108,17 +108,6 @@ class StudioSettings(Settings):
             Argument("control_guidance_start", alone([unit.start for unit in self.active])),
             Argument("control_guidance_end", alone([unit.end for unit in self.active])),
         ]
-
-    def _begin(self) -> list[Argument]:
-        """Return what a call takes that starts from a picture."""
-        size = (self.height, self.width)
-        picture = cache(lambda: self.source.picture(*size))
-        call = [*self.common(), Argument("image", picture, "picture"), Argument("strength", self.strength)]
-        if not self.source.marked(*size):
-            return call
-        keep = partial(editing.keep_outside, self.source.mask(*size), seed=self.seed)
-        expression = f"editing.keep_outside(mask, picture, {self.seed})"
-        return [*call, Argument("callback_on_step_end", lambda: keep(picture()), expression)]
 
     def _names(self, stem: str) -> list[str]:
         return [f"{stem}_{place}" for place in range(1, len(self.active) + 1)]
