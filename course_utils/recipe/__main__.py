@@ -7,7 +7,7 @@ loras. Each goes on where it stopped.
 ``gain KIND`` scores a ControlNet that ships at several gains (`control.GAIN`), on scenes that its card does not know.
 ``yardstick`` tells how far painted pictures are from renders, by a network that it trains first.
 ``eye`` lays generated pictures out for a person to label; the judge's card tells how often it agrees with them.
-``--onward`` lets base and judge start from the weights that ship, where the cache is gone.
+``--onward`` lets base, judge, reader and controls start from the weights that ship, where the cache is gone.
 ``COURSE_EDITION=2`` in the environment trains on the second edition of the clay world, in a cache of its own.
 The same command trains on a GPU where there is one. On several cores or GPUs:
 ``torchrun --nproc_per_node 2 -m course_utils.recipe base`` (with ``ACCELERATE_USE_CPU=true`` on CPUs).
@@ -23,7 +23,7 @@ from tqdm import tqdm
 from ..catalog import CONTROLS
 
 KINDS = {"control": CONTROLS, "gain": CONTROLS, "card": ("base", "depth2img", "reader", "judge", "loras", *CONTROLS)}
-ONWARD = ("base", "judge")
+ONWARD = ("base", "judge", "reader", "control", "card")
 SHARDS = {1: 40, 2: 2, 3: 30, 5: 6}  # shards of 500 scenes by world: training, held out, the judge's, the decoder's
 
 
@@ -74,11 +74,11 @@ def _judge(minutes: float, onward: bool = False) -> None:
     judge.train(minutes, onward=onward)
 
 
-def _card(minutes: float, kind: str | None = None) -> None:
+def _card(minutes: float, kind: str | None = None, onward: bool = False) -> None:
     from . import card, control, depth, judge, loras, reader
 
     if kind in CONTROLS:
-        control.card(kind)
+        control.card(kind, onward)
     elif kind == "base":
         card.again()
     else:
@@ -99,10 +99,10 @@ def _maps(minutes: float) -> None:
         pass
 
 
-def _reader(minutes: float) -> None:
+def _reader(minutes: float, onward: bool = False) -> None:
     from . import reader
 
-    reader.train(minutes)
+    reader.train(minutes, onward=onward)
 
 
 def _depth(minutes: float) -> None:
@@ -111,11 +111,11 @@ def _depth(minutes: float) -> None:
     depth.train(minutes)
 
 
-def _control(minutes: float, kind: str | None = None) -> None:
+def _control(minutes: float, kind: str | None = None, onward: bool = False) -> None:
     from . import control
 
     for name in [kind] if kind else CONTROLS:
-        control.train(name, minutes)
+        control.train(name, minutes, onward=onward)
 
 
 def _gain(minutes: float, kind: str | None = None) -> None:
@@ -154,14 +154,14 @@ def main() -> None:
     parser.add_argument("kind", nargs="?", help="of a control or a card")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop and save after this long")
     parser.add_argument(
-        "--onward", action="store_true", help=f"of {' and '.join(ONWARD)}: start from the weights that ship"
+        "--onward", action="store_true", help=f"of {', '.join(ONWARD)}: start from the weights that ship"
     )
     asked = parser.parse_args()
     kinds = KINDS.get(asked.stage, ())
     if asked.kind and asked.kind not in kinds:
         parser.error(f"kind={asked.kind!r} is none of stage {asked.stage}; it takes {', '.join(kinds) or 'no kind'}.")
     if asked.onward and asked.stage not in ONWARD:
-        parser.error(f"--onward: stage {asked.stage} starts anew; only {' and '.join(ONWARD)} go on from what ships.")
+        parser.error(f"--onward: stage {asked.stage} starts anew; only {', '.join(ONWARD)} go on from what ships.")
     RUN[asked.stage](asked.minutes, *filter(None, [asked.kind]), **{"onward": True} if asked.onward else {})
 
 

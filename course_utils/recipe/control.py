@@ -76,45 +76,55 @@ class DrawnPairs:
         return hints.draw(self.kind, facts.mirrored() if turned else facts, rng)
 
 
-def begin(kind: str, pipe: StableDiffusionPipeline) -> ControlNetModel:
+def begin(kind: str, pipe: StableDiffusionPipeline, onward: bool = False) -> ControlNetModel:
     """Give the network that training begins with: a copy of the UNet's encoder, or the first net as it ships.
 
+    Args:
+        kind: of ``catalog.CONTROLS``.
+        pipe: the base.
+        onward: begin with the net of this kind that ships, as it was before its gain.
+
     Raises:
-        FileNotFoundError: the first net has not shipped.
+        FileNotFoundError: the net to go on from has not shipped.
     """
-    net = controlnet.copy_of(pipe)
-    if kind == FIRST:
+    net, source = controlnet.copy_of(pipe), kind if onward else FIRST
+    if kind == FIRST and not onward:
         return net
-    folder = dependents.folder_of(f"control-{FIRST}")
+    folder = dependents.folder_of(f"control-{source}")
     if not (folder / "config.json").exists():
-        raise FileNotFoundError(f"{folder} holds no ControlNet for this one to go on from: run `control {FIRST}`.")
+        raise FileNotFoundError(f"{folder} holds no ControlNet for this one to go on from: run `control {source}`.")
     net.load_state_dict(ControlNetModel.from_pretrained(folder).state_dict())  # its config would tell where it lay
-    return net
+    return controlnet.with_gain(net, 1 / GAIN.get(kind, 1.0)) if onward else net
 
 
-def plan(kind: str) -> controlnet.ControlNetTrainingConfig:
+def plan(kind: str, onward: bool = False) -> controlnet.ControlNetTrainingConfig:
     """Give how a ControlNet is trained."""
+    if onward:
+        return NEXT
     return CONFIG if kind == FIRST else replace(NEXT, max_train_steps=(1 + (kind in TWICE)) * NEXT.max_train_steps)
 
 
-def train(kind: str, minutes: float, config: controlnet.ControlNetTrainingConfig | None = None) -> None:
+def train(
+    kind: str, minutes: float, config: controlnet.ControlNetTrainingConfig | None = None, onward: bool = False
+) -> None:
     """Train or go on; when the plan is finished, ship the ControlNet and write its card.
 
     Args:
         kind: of ``catalog.CONTROLS``.
         minutes: stop and save after this long.
-        config: None takes `plan(kind)`.
+        config: None takes `plan(kind, onward)`.
+        onward: start from the net of this kind that ships: it stood on the base before this one.
 
     Raises:
         ValueError: no such kind.
-        FileNotFoundError: the first net has not shipped, and this one goes on from it.
+        FileNotFoundError: the net that this one goes on from has not shipped.
     """
     if kind not in CONTROLS:
         raise ValueError(f"kind={kind!r} is no control; use one of {', '.join(CONTROLS)}.")
     torch.manual_seed(0)
     pipe = dependents.frozen_base()
-    pairs, net = DrawnPairs(kind, pipe.tokenizer), begin(kind, pipe)
-    config = config or plan(kind)
+    pairs, net = DrawnPairs(kind, pipe.tokenizer), begin(kind, pipe, onward)
+    config = config or plan(kind, onward)
     if minutes > 10:  # the base alone trains a fifth faster so, after some minutes
         net.compile()
         pipe.unet.compile()
@@ -122,13 +132,13 @@ def train(kind: str, minutes: float, config: controlnet.ControlNetTrainingConfig
     run = controlnet.train(pipe, net, pairs, config, folder=where, minutes=minutes)
     if run.finished:
         dependents.save(controlnet.with_gain(run.net, GAIN.get(kind, 1.0)), dependents.folder_of(f"control-{kind}"))
-        card(kind)
+        card(kind, onward)
 
 
-def card(kind: str) -> list[dict]:
-    """Measure what ships and write its card; give the rows."""
+def card(kind: str, onward: bool = False) -> list[dict]:
+    """Measure what ships and write its card; give the rows. ``onward`` says how it was trained, as for `train`."""
     log = dependents.workshop(f"control-{kind}") / "log.jsonl"
-    first = None if kind == FIRST else FIRST
+    first = kind if onward else None if kind == FIRST else FIRST
     return control_card.write(kind, dependents.samples(log, CONFIG.train_batch_size), first, GAIN.get(kind, 1.0))
 
 

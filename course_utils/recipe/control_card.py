@@ -33,7 +33,8 @@ Clay scenes with exact truth are easier than photographs: the measure is the sam
 The map drawn from truth, the scene's caption as prompt, the lane's usual settings; raw rows in `adherence.jsonl`.
 """
 COPY = "It began as a copy of the UNet's encoder, its connections zero."
-ONWARD = "It did not begin at zero: it went on from clay-control-{first}, which had begun as a copy of the encoder."
+FIRST_NET = "It did not begin at zero: it went on from clay-control-{first}, which had begun as a copy of the encoder."
+ONWARD = "It did not begin at zero: it went on from clay-control-{first} as it shipped with the base before this one."
 LOUD = f"""What it says is multiplied by {{gain}}, already in its weights: of {", ".join(map(str, GAINS))} the least
 that scored within 0.01 of the best, on {TUNING} held-out scenes that are not among those below.
 """
@@ -45,7 +46,8 @@ def write(kind: str, samples: str, first: str | None = None, gain: float = 1.0) 
     Args:
         kind: of ``catalog.CONTROLS``.
         samples: how many pairs it was trained on, in words.
-        first: the control whose net it went on from; None for a fresh copy of the UNet's encoder.
+        first: the control whose net it went on from, ``kind`` for the one that shipped with the base before; None
+            for a fresh copy of the UNet's encoder.
         gain: what its connections were multiplied by before they shipped.
 
     Returns:
@@ -58,11 +60,15 @@ def write(kind: str, samples: str, first: str | None = None, gain: float = 1.0) 
     trials.keep(rows, folder)
     card = CARD.format(
         kind=kind, parameters=sum(p.numel() for p in pipe.controlnet.parameters()) / 1e6, samples=samples,
-        start=ONWARD.format(first=first) if first else COPY, loud="" if gain == 1 else LOUD.format(gain=gain),
+        start=_start(kind, first), loud="" if gain == 1 else LOUD.format(gain=gain),
         base=dependents.lines(catalog.TRAINED_ON, trained=folder), table=trials.table(rows),
     )  # fmt: skip
     (folder / "README.md").write_text(card)
     return rows
+
+
+def _start(kind: str, first: str | None) -> str:
+    return COPY if first is None else (ONWARD if first == kind else FIRST_NET).format(first=first)
 
 
 def gains(kind: str, gain: float) -> dict[float, metrics.Interval]:

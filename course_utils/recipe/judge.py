@@ -25,6 +25,7 @@ RESERVED = (0, 1)  # shards of the judge's world: bars, measuring what is held o
 BATCH, HANDS = 24, 8
 # What ships had 3,500 steps at half the resolution, then 3,800 at the full one on other scenes, either with its fall.
 PLAN = Plan(steps=7_300, learning_rate=4e-3, warmup_steps=200, decay=0.6, ema_steps=400)
+ONWARD = Plan(steps=3_000, learning_rate=2e-3, warmup_steps=200, decay=0.6, ema_steps=400)  # from the judge that ships
 PASTED, FRAGMENT, SPOILT, TRIPPED = 0.22, 0.10, 0.22, 0.5  # shares of the samples
 RUINED = 0.15  # share of the hands
 
@@ -128,13 +129,17 @@ def settle(model: Judge, batches: JudgeBatches, count: int = 40) -> None:
 
 
 def train(
-    minutes: float, plan: Plan = PLAN, folder: Path = FOLDER, numbers: list[int] | None = None, onward: bool = False
+    minutes: float,
+    plan: Plan | None = None,
+    folder: Path = FOLDER,
+    numbers: list[int] | None = None,
+    onward: bool = False,
 ) -> Path:
     """Train or go on; when the plan is finished, set the bars, save and write the card.
 
     Args:
         minutes: stop and save after this long.
-        plan: the knobs.
+        plan: the knobs; None is `PLAN`, or `ONWARD`.
         folder: where the judge ships.
         numbers: the shards to learn from; None takes all but those reserved.
         onward: where there is no checkpoint, start from the judge that ships instead of a random one.
@@ -149,7 +154,7 @@ def train(
     model = Judge().to(memory_format=torch.channels_last)
     if onward:
         model.load_state_dict(load(folder).model.state_dict())
-    loop = Loop(data.cache() / "judge", {"judge": model}, plan)
+    loop = Loop(data.cache() / "judge", {"judge": model}, plan or (ONWARD if onward else PLAN))
     batches = JudgeBatches(kept, loop.step)
     if loop.run(lambda step: loss_of(model, batches), minutes):
         average = loop.average["judge"]

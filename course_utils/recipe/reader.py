@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from ..clay import vocabulary as words
 from ..controls import annotators
-from ..controls.reader import SIDE, Reader, class_entropy, scaled
+from ..controls.reader import SIDE, Reader, class_entropy, load, scaled
 from ..judge.network import prepare, ready
 from ..training import Loop, Plan, autocast
 from . import autoencoder, data, dependents, maps, reader_card
@@ -104,13 +104,22 @@ def folder() -> Path:
     return data.SHIPPED.parent / "clay-reader"
 
 
-def train(minutes: float, plan: Plan = PLAN) -> None:
-    """Train or go on; when the plan is finished, set the doubt, ship the reader and write its card."""
+def train(minutes: float, plan: Plan = PLAN, onward: bool = False) -> None:
+    """Train or go on; when the plan is finished, set the doubt, ship the reader and write its card.
+
+    Args:
+        minutes: stop and save after this long.
+        plan: the knobs.
+        onward: where there is no checkpoint, start from the reader that ships instead of a random one.
+    """
     torch.manual_seed(0)
     numbers = [n for n in maps.shards(data.READER) if n != RESERVED]
     if not numbers:
         raise FileNotFoundError(f"World {data.READER} has no maps in {data.cache()}: run stage `maps`.")
-    model = Reader().to(memory_format=torch.channels_last)
+    model = Reader()
+    if onward:
+        model.load_state_dict(load(folder()).state_dict())
+    model = model.to(memory_format=torch.channels_last)
     loop = Loop(data.cache() / "reader", {"reader": model}, plan)
     shards = [maps.read(data.READER, n) for n in numbers]
     batches = ReaderBatches(

@@ -240,6 +240,8 @@ def test_controls_learn_ship_and_name_their_base(kitchen):
         card = (kitchen / f"clay-control-{kind}" / "README.md").read_text()
         assert dependents.lines(catalog.TRAINED_ON, kitchen) in card and controls.KINDS[kind].measure in card
         assert ("went on from clay-control-canny" in card) == (kind != "canny") != ("its connections zero" in card)
+    control.train("openpose", 1, config, onward=True)  # finished above: told anew
+    assert "as it shipped with the base before" in (kitchen / "clay-control-openpose" / "README.md").read_text()
     pipe = catalog.load("controlnet", "clay", control=["canny", "openpose"])
     assert len(pipe.controlnet.nets) == 2 and not {"clay-control-canny", "clay-control-openpose"} & {
         *dependents.strangers(kitchen)
@@ -286,6 +288,20 @@ def test_the_others_go_on_from_the_first(kitchen, tmp_path, monkeypatch):
     assert all(torch.equal(begun[name], value.half().float()) for name, value in first.state_dict().items())
 
 
+def test_a_net_goes_on_from_its_own_as_it_was_before_its_gain(kitchen, tmp_path, monkeypatch):
+    pipe = catalog.load("text2img", "clay")
+    monkeypatch.setattr(dependents, "folder_of", lambda name: tmp_path / name)
+    with pytest.raises(FileNotFoundError, match="run `control seg`"):
+        control.begin("seg", pipe, onward=True)
+    net = controlnet.copy_of(pipe)
+    net.controlnet_mid_block.weight.data.fill_(0.25)
+    dependents.save(controlnet.with_gain(net, control.GAIN["seg"]), tmp_path / "control-seg")
+    begun = control.begin("seg", pipe, onward=True)
+    assert torch.allclose(begun.controlnet_mid_block.weight, net.controlnet_mid_block.weight, rtol=1e-3)
+    assert torch.equal(begun.conv_in.weight, net.conv_in.weight.half().float())
+    assert control.plan("seg", onward=True).max_train_steps < control.plan("seg").max_train_steps
+
+
 def test_another_base_starts_anew_and_another_decoder_does_not(kitchen, monkeypatch):
     here, known = dependents.workshop("control-canny"), catalog.hashes
     for part, anew in (("unet", True), ("decoder", False)):
@@ -330,7 +346,7 @@ def test_a_kind_that_a_stage_does_not_know_is_refused(asked, monkeypatch, capsys
     assert f"kind={asked[1]!r} is none of stage {asked[0]}" in capsys.readouterr().err
 
 
-def test_only_base_and_judge_go_on_from_what_ships(monkeypatch, capsys):
+def test_stages_that_cannot_go_on_from_what_ships_say_so(monkeypatch, capsys):
     called = []
     monkeypatch.setattr(base, "train", lambda minutes, onward: called.append(onward))
     for stage, outcome in (("base", nullcontext()), ("text", pytest.raises(SystemExit))):
@@ -342,7 +358,7 @@ def test_only_base_and_judge_go_on_from_what_ships(monkeypatch, capsys):
 
 def test_the_command_line_reaches_the_stage(monkeypatch):
     called = []
-    monkeypatch.setattr(control, "train", lambda kind, minutes: called.append((kind, minutes)))
+    monkeypatch.setattr(control, "train", lambda kind, minutes, onward: called.append((kind, minutes)))
     for arguments, kinds in ((["control", "seg", "--minutes", "3"], ["seg"]), (["control"], catalog.CONTROLS)):
         called.clear()
         monkeypatch.setattr(sys, "argv", ["recipe", *arguments])
