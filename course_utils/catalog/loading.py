@@ -31,6 +31,7 @@ UNET_GB, CONTROL_GB = 1.61, 0.67
 
 _kept: dict[str, DiffusionPipeline] = {}  # by the id of its checkpoint; at most one
 _nets: WeakValueDictionary[Path, ControlNetModel] = WeakValueDictionary()  # by folder, while a pipeline has them
+_controls: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # by ControlNet, those of the table
 _lanes: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # by autoencoder, which every pipeline on a base shares
 
 
@@ -73,6 +74,7 @@ def load(
     folders = [source(f"control {name}", lane) for name in controls]
     base = _base(use, lane)
     nets = [_net(own, lane)] if own else [_shared_net(folder, lane) for folder in folders]
+    _controls.update(zip(nets, [] if own else controls, strict=False))
     return _place(_pipeline(name, base, {"controlnet": nets if len(nets) > 1 else nets[0]}), lane)
 
 
@@ -83,6 +85,26 @@ def lane_of(pipe: DiffusionPipeline) -> str:
     the environment, as in `env.choose_lane`.
     """
     return _lanes.get(pipe.vae) or env.choose_lane()
+
+
+def check_nets(pipe: DiffusionPipeline, controls: Sequence[str]) -> None:
+    """Raise unless a pipeline has the ControlNets of these controls, in this order; one of your own may be any.
+
+    Raises:
+        ValueError: an unknown control, or other nets; names both.
+    """
+    check_controls("controlnet", list(controls), given=False)
+    net = getattr(pipe, "controlnet", None)
+    nets = getattr(net, "nets", [net] if net is not None else [])
+    there = [_controls.get(each, "one of your own") for each in nets]
+    if len(there) != len(controls) or any(
+        net in _controls and name != wanted for net, name, wanted in zip(nets, there, controls, strict=True)
+    ):
+        has = f"the ControlNets {', '.join(there)}" if there else "no ControlNet"
+        raise ValueError(
+            f"The controls are {', '.join(controls)}, and pipe has {has}: "
+            f"give catalog.load('controlnet', control={list(controls)!r}), or name what it has."
+        )
 
 
 @env.at_release

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ipywidgets import Checkbox
 
 from .. import catalog, env
-from ..catalog.checkpoints import check_controls
 from . import parts
 from .panel import Panel
 from .pictures import PictureSource, source_of
@@ -78,7 +77,12 @@ def steering(names: list[str], maps: Callable[[], list[Image.Image]], scales: li
 
 
 def loaded(pipe: DiffusionPipeline, controls: list[str]) -> Callable[[Settings], DiffusionPipeline]:
-    """Return what gives the pipeline for settings: `pipe`, which has these controls, or another, loaded when used."""
+    """Return what gives the pipeline for settings: `pipe`, which has these controls, or another, loaded when used.
+
+    Raises:
+        ValueError: `pipe` has other controls.
+    """
+    catalog.check_nets(pipe, controls)
     own = alone(controls)
 
     def pipe_for(settings: Settings) -> DiffusionPipeline:
@@ -108,7 +112,7 @@ def controlnet_panel(
         picture: what it starts from at first: words of a clay scene, or the Path of a file.
 
     Raises:
-        TypeError, ValueError: as `text2img_panel` does, or an unknown control.
+        TypeError, ValueError: as `text2img_panel` does, an unknown control, or one that `pipe` was not loaded with.
     """
     start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
     return _panel(pipe, start, picture, [control], folder, many=False)
@@ -147,7 +151,7 @@ def _panel(
     folder: str | Path,
     many: bool,
 ) -> Panel:
-    check_controls("controlnet", controls, given=False)
+    pipe_for = loaded(pipe, controls)
     units = [unit(source_of(picture), control) for control in controls]
     knob = Units(units, start["height"], start["width"], Path(folder), start["lane"], many)
     guess = parts.field(Checkbox, "Guess mode: the map alone decides", value=False)
@@ -157,4 +161,4 @@ def _panel(
         knob.show(images if isinstance(images, list) else [images], outbox)
 
     knobs = {**parts.prompts(start), "units": knob, "guess_mode": guess, **parts.sampling(pipe, start)}
-    return Panel(pipe, knobs, start, ControlSettings, folder, show_inputs, loaded(pipe, controls), tall=True)
+    return Panel(pipe, knobs, start, ControlSettings, folder, show_inputs, pipe_for, tall=True)

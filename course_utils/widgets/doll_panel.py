@@ -13,7 +13,6 @@ from ipywidgets import VBox
 from PIL import Image
 
 from .. import catalog, clay, controls, env, pose
-from ..catalog.checkpoints import check_controls
 from . import parts
 from .controlnet import alone, loaded, steering
 from .doll import Doll
@@ -137,15 +136,15 @@ def doll_panel(
         people: persons of the doll, or its whole state, see `pose.state_of`.
 
     Raises:
-        TypeError, ValueError: as `text2img_panel` does, an unknown control, or a person that is wrong.
+        TypeError, ValueError: as `text2img_panel` does, an unknown control or one that `pipe` was not loaded with,
+            or a person that is wrong.
     """
     start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
     weights = {"openpose": 1.0} if weights is None else dict(weights)
-    check_controls("controlnet", list(weights), given=False)
+    pipe_for = loaded(pipe, list(weights))
     offered = catalog.control_names(start["lane"])
     names = [*weights, *(name for name in MAPS if name not in weights and name in offered)]
     doll = Doll(people, start["height"], start["width"])
     scales = Weights(doll, names, weights)
     knobs = {**parts.prompts(start), "doll": doll, "weights": scales, **parts.sampling(pipe, start)}
-    pipe_for = loaded(pipe, list(weights))
     return DollPanel(pipe, knobs, start, DollSettings, folder, pipe_for=pipe_for, tall=True, shown=SHOWN)

@@ -228,6 +228,7 @@ def film_panel(
     for name, value, known in (("control", control, catalog.CONTROLS), ("rung", rung, video.RUNGS)):
         if value not in known:
             raise ValueError(f"{name}={value!r} is none; use one of {', '.join(map(repr, known))}.")
+    pipe_for = loaded(pipe, [control])
     knobs = {
         "clip": ClipKnob(clip or ClipSource(), start["height"], start["width"], Path(folder)),
         **parts.prompts(start),
@@ -235,5 +236,4 @@ def film_panel(
         "rung": field(Dropdown, "Rung", options=list(video.RUNGS), value=rung),
         **parts.sampling(pipe, start, "controlnet"),
     }
-    pipe_for = loaded(pipe, [control])
     return FilmPanel(pipe, knobs, start, FilmSettings, folder, lambda *inputs: None, pipe_for, tall=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 import time
@@ -17,7 +16,6 @@ from ipywidgets import Image as ImageWidget
 from PIL import Image
 
 from .. import catalog, controlnet, editing, env, excite, personalize
-from ..catalog.checkpoints import check_controls
 from . import parts
 from .browser import Compare, Download, Upload, jpeg
 from .exciter import WordButtons
@@ -29,7 +27,7 @@ from .record import Shot
 from .running import Preview, call, own_model, own_pipeline
 from .studio_grid import Grids
 from .studio_knobs import WIDE, Fold, GridKnobs, LoraRows, StudioUnits
-from .studio_png import restored, studio_png
+from .studio_png import record, restored, studio_png
 from .studio_settings import StudioSettings, StudioUnit, axes, obeyed
 from .units import NOTHING
 
@@ -187,7 +185,7 @@ class StudioPanel(Grids, Panel):
         names = [f"{place}: seed {kept.settings.seed}" for place, kept in enumerate(self.history.shots, 1)]
         self.outbox(self.against, options=[("nothing", -1), *zip(names, range(len(names)), strict=True)], value=-1)
         self.outbox(self.stage.image, other=b"")
-        preset = json.dumps(shot.settings.facts(), indent=1).encode()
+        preset = record(shot.settings).encode()
         self.outbox(self.preset, data=preset, name=f"{shot.name.rpartition('.')[0]}.json")
 
     # History, presets, PNGs
@@ -217,6 +215,7 @@ class StudioPanel(Grids, Panel):
                 )
         before = self.settings
         try:
+            settings.check_strokes()
             self._turn(settings)
         except Exception:
             self._turn(before)
@@ -276,10 +275,10 @@ def studio_panel(
         source: the picture that a run may start from; it is not used until that is switched on.
 
     Raises:
-        TypeError, ValueError: as `text2img_panel` does, or an unknown control.
+        TypeError, ValueError: as `text2img_panel` does, an unknown control, or one that `pipe` was not loaded with.
     """
     start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
-    check_controls("controlnet", list(controls), given=False)
+    catalog.check_nets(pipe, controls)
     place = (start["height"], start["width"], Path(folder))
     units = [StudioUnit(source_of(picture), control, control) for control in controls]
     prompts = parts.prompts(start)

@@ -15,12 +15,13 @@ from PIL.PngImagePlugin import PngInfo
 from ..catalog import SAMPLERS
 from .parts import reason
 from .pictures import INPUTS, PictureSource, keep
-from .record import KEY, from_png
+from .record import KEY
 from .studio_settings import StudioSettings
 from .units import NOTHING
 
 MAPS = "course_utils map"  # of the control maps among a PNG's texts, with a number: a PNG in base64 each
 OTHERS = "parameters"  # where other programs write their settings, and read ours
+VERSION = 1  # of what is written; another one that says more of a picture has the next number
 MOST = 40e6  # pixels of a PNG that is dropped
 FIELDS = {"Steps": ("num_inference_steps", int), "CFG scale": ("guidance_scale", float), "Seed": ("seed", int)}
 LINE = re.compile(r'\s*([\w][\w /.-]*):\s*("(?:\\.|[^"\\])*"|[^,]*)(?:,|$)')
@@ -41,10 +42,15 @@ def parameters(settings: StudioSettings) -> str:
     return "\n".join([settings.prompt, *negative, ", ".join(f"{name}: {value}" for name, value in line.items())])
 
 
+def record(settings: StudioSettings) -> str:
+    """Return what a PNG or a preset holds of the settings: JSON."""
+    return json.dumps({"version": VERSION, **settings.facts()}, indent=1)
+
+
 def studio_png(image: Image.Image, settings: StudioSettings) -> bytes:
     """Return the picture as PNG with everything that made it inside."""
     texts = PngInfo()
-    texts.add_text(KEY, json.dumps(settings.facts()))
+    texts.add_text(KEY, record(settings))
     texts.add_itxt(OTHERS, parameters(settings))
     texts.add_itxt("Source", settings.code())
     for place, drawn in enumerate(settings.maps()):  # plain text: what is compressed is read up to 1 MB only
@@ -75,37 +81,55 @@ def restored(data: bytes, now: StudioSettings, folder: Path) -> tuple[StudioSett
     """
     if not data.startswith(b"\x89PNG"):
         return preset(data), []
-    with Image.open(io.BytesIO(data)) as image:
-        if image.width * image.height > MOST:
-            raise ValueError(
-                f"The PNG has {image.width} x {image.height} pixels; up to {MOST / 1e6:.0f} million are read."
-            )
-        texts = dict(image.text)
+    (width, height), texts = _read(data)
     if KEY in texts:
+        settings = preset(texts[KEY])
+        if (settings.width, settings.height) != (width, height):
+            raise ValueError(
+                f"The PNG's text tells of {settings.width} x {settings.height} pixels, and it has {width} x {height}: "
+                "text and picture do not belong together."
+            )
         maps = [texts[f"{MAPS} {place}"] for place in range(len(texts)) if f"{MAPS} {place}" in texts]
-        return _with_maps(from_png(io.BytesIO(data), StudioSettings), maps, folder)
+        return _with_maps(settings, maps, folder)
     if OTHERS not in texts:
         raise ValueError("The PNG holds no settings: neither ours nor the text 'parameters' of other programs.")
     return foreign(texts[OTHERS], now)
+
+
+def _read(data: bytes) -> tuple[tuple[int, int], dict[str, str]]:
+    """Return a PNG's (width, height) and its texts; its size is looked at before anything else is."""
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    if width * height > MOST:
+        raise ValueError(f"The PNG has {width} x {height} pixels; up to {MOST / 1e6:.0f} million are read.")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.size, dict(image.text)  # reads all of it: texts may stand behind the pixels
+    except Exception as problem:  # PIL's readers raise what they like at damaged files
+        raise ValueError(f"The PNG is broken ({reason(problem)}); save or download it anew.") from None
 
 
 def preset(text: bytes | str) -> StudioSettings:
     """Return the settings of a preset.
 
     Raises:
-        ValueError: it is no JSON, not a studio's, or from another version; names what is wrong.
+        ValueError: it is no JSON, not a studio's, or from a newer version; names what is wrong.
     """
     try:
         found = json.loads(text)
-    except (ValueError, UnicodeDecodeError) as problem:
+    except (ValueError, RecursionError) as problem:
         raise ValueError(f"The file is neither a PNG nor JSON ({reason(problem)}).") from None
     if not isinstance(found, dict) or found.pop("kind", None) != StudioSettings.kind:
         raise ValueError("The JSON holds no preset of the studio: its 'kind' should be 'studio'.")
+    version = found.pop("version", 1)
+    if not isinstance(version, int) or version > VERSION:
+        raise ValueError(
+            f"The settings are of version {version!r:.20}, and this course reads up to {VERSION}: update the course."
+        )
     if unknown := set(found) ^ {each.name for each in fields(StudioSettings)}:
-        raise ValueError(f"The preset is from another version: it differs in {', '.join(sorted(unknown))}.")
+        raise ValueError(f"The preset is from another version: it differs in {', '.join(sorted(unknown))[:80]}.")
     try:
         return StudioSettings.of(found)
-    except (TypeError, KeyError, AttributeError) as problem:
+    except (TypeError, KeyError, AttributeError, ValueError) as problem:
         raise ValueError(f"The preset cannot be read ({reason(problem)}).") from None
 
 

@@ -137,6 +137,17 @@ class StudioSettings(Settings):
             around.append(f"excite.exciting(pipe, {list(self.words)!r}, {config})")
         return ", ".join(around)
 
+    def check_strokes(self) -> None:
+        """Raise unless all that is drawn can be drawn.
+
+        Raises:
+            ValueError: something that is no stroke.
+        """
+        pictures = (self.source, *(unit.picture for unit in self.units))
+        for strokes in (*(picture.strokes for picture in pictures), *(unit.region for unit in self.units)):
+            editing.mask(strokes, self.height, self.width)
+            editing.scribble(strokes, self.height, self.width)
+
     @property
     def bent(self) -> bool:
         """Tell whether a unit has a mode or a region of its own."""

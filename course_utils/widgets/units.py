@@ -158,6 +158,8 @@ class Units(VBox):
 
     @value.setter
     def value(self, units: tuple[Unit, ...]) -> None:
+        if not 1 <= len(units) <= MOST:
+            raise ValueError(f"units holds {len(units)} controls; this panel has room for 1 to {MOST}.")
         for knob, unit in zip(self.knobs, units, strict=False):
             knob.value = unit
         kept = self.knobs[: len(units)]

@@ -40,8 +40,11 @@ function render({ model, el }) {
       const data = file.size > SENT_AS_IT_IS && !whole ? await reduced(file, model.get("longest")) : file;
       model.set({ data: new DataView(await data.arrayBuffer()), name: file.name, problem: "" });
     } catch (error) {
-      const large = `${file.name} is larger than ${MOST / 1e6} MB: put it beside the notebook and write its name here.`;
-      model.set("problem", error.message === "large" ? large : `${file.name} is not a picture that this browser can read.`);
+      const known = {
+        large: `is larger than ${MOST / 1e6} MB: put it beside the notebook and write its name here.`,
+        empty: "is empty: 0 bytes.",
+      };
+      model.set("problem", `${file.name} ${known[error.message] || "is not a picture that this browser can read."}`);
     }
     model.save_changes();
   };

@@ -478,6 +478,12 @@ def test_impossible_arguments_are_refused(folder):
     pipe = catalog.load("controlnet", control="canny")
     with pytest.raises(ValueError, match="control='edges' is no control"):
         widgets.controlnet_panel(pipe, control="edges")
+    with pytest.raises(ValueError, match="controls are scribble, and pipe has the ControlNets canny"):
+        widgets.controlnet_panel(pipe, control="scribble")
+    with pytest.raises(ValueError, match="controls are canny, scribble, and pipe has the ControlNets canny"):
+        widgets.multi_controlnet_panel(pipe, controls=["canny", "scribble"])
+    with pytest.raises(ValueError, match="pipe has no ControlNet"):
+        widgets.controlnet_panel(catalog.load("text2img"))
     with pytest.raises(ValueError, match="height=250"):
         widgets.controlnet_panel(pipe, height=250)
     with pytest.raises(TypeError, match="step"):

@@ -141,13 +141,44 @@ def preset(panel, **changes):
     return json.dumps(panel.settings.facts() | changes).encode()
 
 
+def unit(panel, **changes):
+    """A preset whose only unit differs."""
+    (found,) = panel.settings.facts()["units"]
+    return preset(panel, units=[found | changes])
+
+
+def told(panel, size=(96, 64), **changes):
+    """A PNG of a size with the panel's settings in it."""
+    texts = PngInfo()
+    texts.add_text("course_utils", json.dumps(json.loads(studio_png.record(panel.settings)) | changes))
+    buffer = io.BytesIO()
+    Image.new("RGB", size).save(buffer, "PNG", pnginfo=texts)
+    return buffer.getvalue()
+
+
+NAN = float("nan")
+PEOPLE = {"people": [{"pose_keypoints_2d": [1, 2, 1] * 18}] * 200, "canvas_height": 64, "canvas_width": 96}
+
+
 BAD = {
     "empty JSON": (lambda panel: b"{}", "kind"),
     "broken": (lambda panel: b"{nonsense", "neither a PNG nor JSON"),
     "newer": (lambda panel: preset(panel, tiles=4), "tiles"),
     "not a number": (lambda panel: preset(panel, guidance_scale=float("nan")), "guidance_scale"),
     "another size": (lambda panel: preset(panel, height=128), "height=128"),
-    "many megapixels": (lambda panel: large(), "9000 x 9000"),
+    "100 megapixels": (lambda panel: large((10_000, 10_000)), "10000 x 10000"),
+    "a size that lies": (lambda panel: told(panel, (8, 8)), "96 x 64 pixels, and it has 8 x 8"),
+    "a length that lies": (lambda panel: told(panel).replace(b"tEXt", b"tEXu"), "broken"),
+    "half a PNG": (lambda panel: told(panel)[:-40], "broken"),
+    "a newer version": (lambda panel: preset(panel, version=99), "version 99"),
+    "a newer version's PNG": (lambda panel: told(panel, version=2, more=1), "update the course"),
+    "200 people": (lambda panel: json.dumps(PEOPLE).encode(), "kind"),
+    "200 units": (lambda panel: preset(panel, units=panel.settings.facts()["units"] * 200), "units holds 200"),
+    "no unit": (lambda panel: preset(panel, units=[]), "units holds 0"),
+    "no number of a unit": (lambda panel: unit(panel, scale=NAN), "scale=nan"),
+    "no number of a stroke": (lambda panel: unit(panel, region=[["mark", 3, [NAN, 1, 2, 2]]]), "strokes hold"),
+    "no stroke": (lambda panel: unit(panel, region=[["mark"]]), "cannot be read"),
+    "folded a thousand times": (lambda panel: b"[" * 100_000, "neither a PNG nor JSON"),
     "plain PNG": (lambda panel: plain(), "no settings"),
     "units that are none": (lambda panel: preset(panel, units=[3]), "cannot be read"),
     "too many LoRAs": (lambda panel: preset(panel, loras=[["a", 1.0]] * 9), "rows"),
@@ -306,3 +337,26 @@ def test_numbers_of_other_programs_are_named(panel, line):
     with pytest.raises(ValueError, match=r"'parameters' has (Steps|Seed|CFG scale): .* is not a"):
         studio_png.foreign(f"a cat\n{line}", panel.settings)
     assert studio_png.foreign("a cat\nSteps: 20.0", panel.settings)[0].num_inference_steps == 20
+
+
+def test_two_units_of_one_kind_are_two(panel):
+    """One net serves both: each with its own map, strength, region and score."""
+    first = panel.settings.units[0]
+    second = replace(first, picture=PictureSource("scene", "a bench", 2), region=(MARK,), mode="control")
+    shot = make(panel, units=(first, second))
+    assert shot and len(shot.more) == 2, panel.error.value
+    both = np.asarray(shot.image)
+    assert not np.array_equal(both, np.asarray(make(panel, units=(first,)).image))
+    drop(panel, shot.png)
+    assert panel.settings == shot.settings and np.array_equal(np.asarray(make(panel).image), both)
+
+
+@pytest.mark.parametrize("controls", [["scribble"], ["canny", "scribble"], ["scribble", "canny"]])
+def test_controls_that_the_pipeline_was_not_loaded_with_are_refused(panel, controls):
+    with pytest.raises(ValueError, match=f"controls are {', '.join(controls)}, and pipe has the ControlNets canny"):
+        widgets.studio_panel(panel.pipe, controls=controls, **SMALL)
+
+
+def test_a_control_net_of_ones_own_may_be_any(panel):
+    pipe = catalog.load("controlnet", folder=env.ASSETS / "models/clay-control-scribble")
+    assert widgets.studio_panel(pipe, controls=["canny"], **SMALL).settings.units[0].control == "canny"
