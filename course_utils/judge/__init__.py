@@ -6,6 +6,7 @@ is trained on what it says. Its own error is printed on its card, ``assets/model
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,12 +25,13 @@ FOLDER = env.ASSETS / "models" / "clay-judge"
 
 @dataclass(frozen=True)
 class Detection:
-    """A thing in a picture. ``share`` of the picture and ``confidence`` are 0-1."""
+    """A thing in a picture. ``share`` of the picture, ``confidence`` and ``column``, left to right, are 0-1."""
 
     word: str
     colour: str
     share: float
     confidence: float
+    column: float = math.nan  # of its middle
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,8 @@ def _detection(cells: Cells, label: int) -> Detection:
     mask = cells.label == label
     votes = (cells.colours[:, mask] * cells.probability[mask]).sum(1)
     share, confidence = float(mask.mean()), float(cells.probability[mask].mean())
-    return Detection(LABELLED[label - 1], COLOURS[votes.argmax()], share, confidence)
+    column = (np.nonzero(mask)[1].mean() + 0.5) / mask.shape[1]
+    return Detection(LABELLED[label - 1], COLOURS[votes.argmax()], share, confidence, float(column))
 
 
 def _count(model: Judge, cells: Cells, pixels: np.ndarray, there: list[Detection]) -> int | None:

@@ -474,53 +474,57 @@ plots.described(panel.picture(), "The panel: knobs; the picture, glowing at 'lio
 # %% [markdown]
 # ## Exercises
 #
-# ### 06.1 · Attention (difficulty 2, 5 minutes)
+# ### 06.1 · Louder (difficulty 2, 10 minutes)
 #
-# Without scrolling up: write `attend(query, key)` for [head, place, number] and [head, token, number]. It returns the
-# shares, [head, place, token].
+# This lesson made layers deaf to a word. Prompt-to-Prompt turns a word up or down, too. Write
+# `louder(scores, places, factor)`: from the scores [head, place, token], before the softmax, to the shares in which
+# the tokens at `places` have `factor` times their weight against every other token. A place still has no more than
+# one attention to give: its shares add up to 1.
 
 # %% tags=["exercise"]
-def attend(query, key):
-    return None  # your line
+def louder(scores, places, factor):
+    return None  # your lines
 
-checks.check("06.1", attend)
+checks.check("06.1", louder)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# Every place with every token: a product of matrices, the second one turned. Divide by $\sqrt d$, the root of how many
-# numbers a query has. Who shares out among whom?
+# The shares first. Multiply some of them, then divide each place by what it now pays in all:
+# `sum(-1, keepdim=True)`. Try it, too: `Listener.share` of this lesson is where it would go.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def attend(query, key):
-#     scores = query @ key.transpose(1, 2) / query.shape[-1] ** 0.5
-#     return scores.softmax(-1)
+# def louder(scores, places, factor):
+#     shares = scores.softmax(-1)
+#     shares[..., list(places)] *= factor
+#     return shares / shares.sum(-1, keepdim=True)
 # ```
 # </details>
 #
-# ### 06.2 · A word's map (difficulty 2, 5 minutes)
+# ### 06.2 · Whose place is it? (difficulty 2, 5 minutes)
 #
-# Write `word_map(shares, places, height, width)`: from [head, place, token] to [height, width], for a word whose
-# tokens stand at `places`. The model spells unknown words in several tokens.
+# Write `owner(heat, words)`: `heat` is [token, height, width], and `words` lists for each word where its tokens
+# stand. Give [height, width]: for each place the number, from 0, of the word to which it pays most. So a prompt cuts
+# a picture into regions. What becomes of the sky?
 
 # %% tags=["exercise"]
-def word_map(shares, places, height, width):
+def owner(heat, words):
     return None  # your line
 
-checks.check("06.2", word_map)
+checks.check("06.2", owner)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# The mean over the heads, the sum over the word's tokens (their shares belong to one word), then `reshape`.
+# The shares of a word's tokens add up. `torch.stack` the maps of the words; `argmax` over which axis?
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def word_map(shares, places, height, width):
-#     return shares[..., list(places)].sum(-1).mean(0).reshape(height, width)
+# def owner(heat, words):
+#     return torch.stack([heat[list(places)].sum(0) for places in words]).argmax(0)
 # ```
 # </details>
 #
@@ -549,27 +553,72 @@ checks.check("06.3", pick)
 # ```
 # </details>
 #
-# ### 06.4 · Who owns it? (difficulty 2, 5 minutes)
+# ### 06.4 · The pointing game (difficulty 2, 10 minutes)
 #
-# Write `owned(heat, mask)` for a map and a mask of one size, both tensors, the mask of bools: how many times as
-# much does a place inside pay, on average, as one outside?
+# Where no outline can be drawn from a map, its strongest place can still be asked for: does it lie on the thing
+# ([Zhang et al., 2016](https://arxiv.org/abs/1608.00507))? Write `pointing(heats, masks)` for a list of maps and a
+# list of masks of their size, tensors of numbers and of bools. Give a pair: the share of maps whose strongest place
+# lies in its mask, and the share that a finger with closed eyes would hit.
 
 # %% tags=["exercise"]
-def owned(heat, mask):
-    return None  # your line
+def pointing(heats, masks):
+    return None  # your lines
 
-checks.check("06.4", owned)
+checks.check("06.4", pointing)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# `heat[mask]` are the values inside, `heat[~mask]` those outside.
+# `heat.argmax()` counts the places row by row, as `mask.flatten()` does. A finger with closed eyes hits a mask as
+# often as the mask is large.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def owned(heat, mask):
-#     return heat[mask].mean() / heat[~mask].mean()
+# def pointing(heats, masks):
+#     hits = [bool(mask.flatten()[heat.argmax()]) for heat, mask in zip(heats, masks)]
+#     blind = [float(mask.float().mean()) for mask in masks]
+#     return sum(hits) / len(hits), sum(blind) / len(blind)
+# ```
+# </details>
+#
+# ### 06.5 · Does the map know before you do? (open, difficulty 3, 20 minutes)
+#
+# One picture seemed to say that the place of a thing is decided early. Take a prompt of your own with a thing that
+# may stand left or right. **Predict** the first step, of three or more with 0 among them, whose map of its word
+# foretells where it will stand. **Run** it with eight seeds or more, and keep the steps apart. **Measure** two
+# columns, as shares of the width: that of the map's peak, and that of the thing in the *finished* picture, `.column`
+# of what the judge finds; on sd15 guess it by eye. `experiment()` gives the pair of your step, `2`, and what you
+# saw, `{0: [(0.3, 0.7), ...], ...}`, for each step the same pictures in the same order. The check lets the maps of
+# other seeds guess, too: who beats only chance has foretold nothing. Then **explain** the first step's result: what
+# did the model look at?
+
+# %% tags=["exercise"]
+def experiment():
+    return None  # the step that you expect, and what you saw
+
+checks.check("06.5", experiment)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `attention.capture(pipe, steps=True)`, then `maps.word(word, block, step=0)`. Add up its rows: where is the largest
+# column? Where the thing did not come, `judge.look(picture).get(word)` is None: leave that seed out at all steps.
+# </details>
+# <details><summary>Solution</summary>
+#
+# One of many, with a guess that is only ours. It paints 12 pictures.
+#
+# ```python
+# def experiment():
+#     text, seen = "a lion and a tree in the garden", {0: [], 1: [], 4: []}
+#     for seed in range(12):
+#         with attention.capture(pipe, steps=True) as captured:
+#             thing = judge.look(paint(text, seed)).get("lion")
+#         for step in seen if thing else ():
+#             columns = captured.word("lion", block, step=step).sum(0)
+#             seen[step].append(((int(columns.argmax()) + 0.5) / len(columns), thing.column))
+#     return 4, seen
 # ```
 # </details>
 

@@ -1,6 +1,7 @@
 """Each check is fed the solution that the lesson prints, the stub that it starts from, and planted wrong answers."""
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +32,27 @@ def repeated(latents, loss_of, push, peak, patience=1000):
     while patience > 0 and loss_of(latents) > 1 - peak:
         latents, patience = push(latents), patience - 1
     return latents
+
+
+SIDES = [(column, column) for column in (0.2, 0.8, 0.3, 0.7, 0.2, 0.8, 0.3, 0.8)]  # lesson 06: a map that knows all
+STRAY = [(0.5, column) for _, column in SIDES]  # and one that knows nothing
+
+
+def turned(scores, places, factor):
+    """Lesson 06: a factor for each token."""
+    weights = scores.new_ones(scores.shape[-1])
+    weights[list(places)] = factor
+    return weights
+
+
+def anew(shares, axis=-1):
+    """Lesson 06: shared out anew."""
+    return shares / shares.sum(axis, keepdim=True)
+
+
+def hit_rate(heats, masks):
+    """Lesson 06: the share of maps whose peak lies in its mask."""
+    return sum(float(mask.flatten()[heat.argmax()]) for heat, mask in zip(heats, masks, strict=True)) / len(heats)
 
 
 def svd_parts(change, kept, power=1):
@@ -232,18 +254,22 @@ WRONG = {
         lambda rows, control: 1.0: "are right",
     },
     "06.1": {
-        lambda query, key: (query @ key.transpose(1, 2)).softmax(-1): "sqrt",
-        lambda query, key: (query @ key.transpose(1, 2) / query.shape[-1]).softmax(-1): "square root",
-        lambda query, key: (query @ key.transpose(1, 2) / query.shape[-1] ** 0.5).softmax(1): "over the places",
-        lambda query, key: query @ key.transpose(1, 2) / query.shape[-1] ** 0.5: "scores",
-        lambda query, key: (query @ key.transpose(1, 2)).softmax(-1).mean(0): "shape",
+        lambda scores, places, factor: scores.softmax(-1) * turned(scores, places, factor): "add up to 1",
+        lambda scores, places, factor: (scores * turned(scores, places, factor)).softmax(-1): "may be negative",
+        lambda scores, places, factor: anew(scores.softmax(-1) * turned(scores, places[:1], factor)): "first",
+        lambda scores, places, factor: anew(scores.softmax(-1) * turned(scores, places, factor), 1): "axis -1",
+        lambda scores, places, factor: scores.softmax(-1): "Nothing is turned",
+        lambda scores, places, factor: scores.softmax(-1)[0]: "shape",
+        lambda scores, places, factor: anew(scores.softmax(-1) + turned(scores, places, factor)): "should be",
     },
     "06.2": {
-        lambda a, places, height, width: a[..., list(places)].sum(-1).sum(0).reshape(height, width): "heads",
-        lambda a, places, height, width: a[..., list(places)].mean((0, -1)).reshape(height, width): "add them",
-        lambda a, places, height, width: a[..., places[0]].mean(0).reshape(height, width): "first",
-        lambda a, places, height, width: a[..., list(places)].sum(-1).mean(0).reshape(width, height): "swapped",
-        lambda a, places, height, width: a[..., list(places)].sum(-1).mean(0): "shape",
+        lambda heat, words: heat.argmax(0): "only the words",
+        lambda heat, words: torch.stack([heat[list(places)].mean(0) for places in words]).argmax(0): "averaged",
+        lambda heat, words: torch.stack([heat[places[0]] for places in words]).argmax(0): "first token",
+        lambda heat, words: torch.stack([heat[list(places)].sum(0) for places in words]).amax(0): "to whom",
+        lambda heat, words: torch.stack([heat[list(places)].sum(0) for places in words]).argmin(0): "least",
+        lambda heat, words: torch.stack([heat[list(places)].sum(0) for places in words]).argmax(1): "shape",
+        lambda heat, words: heat[0] > 1: "belongs to",
     },
     "06.3": {
         lambda choose, measure: max((sum(v) / len(v), k) for k, v in choose.items())[::-1]: "too good",
@@ -252,11 +278,26 @@ WRONG = {
         lambda choose, measure: max(choose): "two values",
     },
     "06.4": {
-        lambda heat, mask: heat[mask].sum() / heat[~mask].sum(): "means, not sums",
-        lambda heat, mask: heat[~mask].mean() / heat[mask].mean(): "fraction round",
-        lambda heat, mask: heat[mask].mean() / heat.mean(): "~mask",
-        lambda heat, mask: heat[mask].mean(): "how strong",
-        lambda heat, mask: heat[mask].mean() - heat[~mask].mean(): "it should give",
+        lambda heats, masks: (len(heats) * hit_rate(heats, masks), 0.2): "divide",
+        lambda heats, masks: (
+            sum((h * m).sum() for h, m in zip(heats, masks, strict=True)) / sum(h.sum() for h in heats), 0
+        ): "strongest place",
+        lambda heats, masks: (hit_rate(heats, masks), 0.5): "coin",
+        lambda heats, masks: (hit_rate(heats, masks), sum((~m).float().mean() for m in masks) / len(masks)): "outside",
+        lambda heats, masks: (hit_rate(heats, masks), 0.01): "on average",
+        lambda heats, masks: hit_rate(heats, masks): "pair",
+        lambda heats, masks: (1.0, 0.2): "peaks lie",
+    },
+    "06.5": {
+        lambda: {0: [(0.2, 0.2)] * 8}: "pair",
+        lambda: (1, {1: SIDES, 2: SIDES, 3: SIDES}): "0 among them",
+        lambda: (7, {0: SIDES, 1: SIDES, 2: SIDES}): "guess is one of them",
+        lambda: (1, {0: SIDES, 1: SIDES, 2: SIDES[:5]}): "at least eight",
+        lambda: (1, dict.fromkeys(range(3), [(51, 200)] * 8)): "shares of the width",
+        lambda: (1, dict.fromkeys(range(3), [*SIDES, (0.2, float("nan"))])): "did not come",
+        lambda: (1, {0: SIDES, 1: SIDES, 2: SIDES[::-1]}): "pictures are one",
+        lambda: (1, dict.fromkeys(range(3), [(0.1 * k, 0.5) for k in range(8)])): "left as often as right",
+        lambda: (1, dict.fromkeys(range(3), [(0.5, 0.2), *[(0.5, 0.8)] * 7])): "left as often as right",
     },
     "07.1": {
         lambda maps: maps.amax((1, 2)).min(): "lacks of 1",
@@ -443,11 +484,28 @@ class Sight:
     def has(self, word, colour=None):
         return word in self.picture[0] and sum(map(ord, word)) % 5 != self.picture[1] % 5
 
+    def get(self, word):
+        return SimpleNamespace(column=(0.2, 0.8)[self.picture[1] % 2]) if self.has(word) else None
+
+
+class Captured:
+    """What attention would be captured: all of it in one column."""
+
+    def word(self, word, layer, step):
+        heat = torch.zeros(16, 16)
+        heat[:, 3 * step] = 1
+        return heat
+
 
 def run(source, name):
     """Run an exercise's code up to its check, and return what is called `name`."""
     space = {"np": np, "torch": torch, "words": words, "colour": "orange", "trigger": "sks robot", "lora": None}
     space |= {"paint": lambda prompt, seed: (prompt, seed), "judge": SimpleNamespace(look=Sight)}
+    space |= {
+        "pipe": None,
+        "block": "up",
+        "attention": SimpleNamespace(capture=lambda *a, **k: nullcontext(Captured())),
+    }
     space["taught"] = lambda prompt, seed, *loras, weights=1.0: (prompt, seed + int(weights))
     exec(CALL.split(source)[0], space)
     return space[name]
@@ -499,6 +557,9 @@ def test_nonsense_never_raises(exercise, answer, capsys):
             (1, {0: (20 * [False], 20 * [True]), 1: 2 * (20 * [True],), 2: (20 * [True], 20 * [False])}),
             "No other",
         ),
+        ("06.5", (2, {0: STRAY, 1: SIDES, 2: SIDES}), "is 1, and you expected 2"),
+        ("06.5", (0, dict.fromkeys((0, 1, 2), SIDES)), "noise has a say"),
+        ("06.5", (0, dict.fromkeys((0, 1, 2), STRAY)), "nothing is foretold"),
         ("08.5", (0, dict.fromkeys((0, 1, 2), (8 * [True], 8 * [True]))), "overlap"),
     ],
 )

@@ -151,6 +151,7 @@ def test_colour_is_voted_by_the_sure_pixels():
     (seen,) = judge.candidates(judge.Cells(label, sure, colours))
     assert (seen.word, seen.colour, seen.share) == ("cat", "red", 5 / 8)
     assert seen.confidence == pytest.approx((0.9 + 0.9 + 0.3 * 3) / 5)
+    assert seen.column == pytest.approx((0.125 * 2 + 0.375 + 0.625 + 0.875) / 5)
     assert judge.Threshold(0.6, 0.5).passes(seen) and not judge.Threshold(0.7, 0.5).passes(seen)
     assert not judge.Threshold(0.6, 0.6).passes(seen)
 
