@@ -15,7 +15,7 @@ from .checkpoints import CONTROLLED, Checkpoint, check_controls, checkpoint, cla
 from .compat import dtype_keyword, old_names, quiet, without_warning
 from .files import check_model, shown
 from .finite import refuse_black
-from .hub import fetch
+from .hub import cached, fetch
 from .samplers import afresh
 
 if TYPE_CHECKING:
@@ -134,6 +134,13 @@ def source(use: str, lane: str) -> Path:
         OSError: it cannot be had, or a file of it is broken; says what to do.
     """
     return _source(checkpoint(use, lane))
+
+
+def folder_of(use: str, lane: str) -> Path | None:
+    """Return a checkpoint's folder if it is on this computer, without a look into it; nothing is downloaded."""
+    entry = checkpoint(use, lane)
+    folder = env.ASSETS / entry.id if entry.local else cached(entry)
+    return folder if folder and folder.is_dir() else None
 
 
 def _source(entry: Checkpoint) -> Path:

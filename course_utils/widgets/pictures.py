@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,14 +123,20 @@ def keep(image: Image.Image | bytes, name: str, folder: Path) -> str:
     Raises:
         OSError: it could not be written; the message is for the learner.
     """
-    buffer, suffix = io.BytesIO(), ".png"
-    if isinstance(image, bytes):
-        data, suffix = image, f".{slug(Path(name).suffix) or 'png'}"
-    else:
-        image.save(buffer, "PNG")
-        data, image = buffer.getvalue(), image.tobytes()
-    stem = slug(Path(name).stem) or "picture"
-    path = folder / f"{stem}-{hashlib.sha256(image).hexdigest()[:8]}{suffix}"
+    buffer, data = io.BytesIO(), image
+    path = folder / kept_name(image, name)
     if not path.exists():
+        if not isinstance(image, bytes):
+            image.save(buffer, "PNG")
+            data = buffer.getvalue()
         write(data, folder, path.name)
     return path.as_posix()
+
+
+def kept_name(image: Image.Image | bytes, name: str) -> str:
+    """Return the name that `keep` gives a file: the beginning of its own, and of the content's SHA-256."""
+    plain = isinstance(image, bytes)
+    suffix = f".{slug(Path(name).suffix) or 'png'}" if plain else ".png"
+    digest = hashlib.sha256(image if plain else image.tobytes()).hexdigest()
+    stem = re.sub(r"-[0-9a-f]{8}$", "", slug(Path(name).stem))  # of a picture that was kept already
+    return f"{stem or 'picture'}-{digest[:8]}{suffix}"

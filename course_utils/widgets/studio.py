@@ -17,17 +17,19 @@ from PIL import Image
 
 from .. import catalog, controlnet, editing, env, excite, personalize
 from . import parts
-from .browser import Compare, Download, Upload, jpeg
+from .browser import Compare, Download, Upload
 from .exciter import WordButtons
 from .panel import Panel
 from .parts import LABELS, Message, classed
-from .picture_knob import AT_ONCE, PictureKnob
-from .pictures import INPUTS, PictureSource, keep, source_of
+from .picture_knob import PictureKnob
+from .pictures import PictureSource, source_of
 from .record import Shot
 from .running import Preview, call, own_model, own_pipeline
+from .studio_carry import weights_of
+from .studio_files import Files
 from .studio_grid import Grids
 from .studio_knobs import WIDE, Fold, GridKnobs, LoraRows, StudioUnits
-from .studio_png import record, restored, studio_png
+from .studio_png import preset_of, studio_png
 from .studio_settings import StudioSettings, StudioUnit, axes, obeyed
 from .units import NOTHING
 
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 Scores = tuple[tuple[float, float, float], ...]  # of each unit that steers: floor, reached, ceiling
 
 
-class StudioPanel(Grids, Panel):
+class StudioPanel(Files, Grids, Panel):
     """Controls, LoRAs, excited words, a source; scores, history, comparison, grid, presets."""
 
     def _arranged(self) -> list[Widget]:
@@ -86,6 +88,8 @@ class StudioPanel(Grids, Panel):
         """Return a pipeline of this run's own, its weights shared."""
         now, kept = (settings.pipeline, settings.loading()), (self.first.pipeline, self.first.loading())
         pipe = own_pipeline(self.pipe if now == kept else catalog.load(now[0], **now[1]), settings.scheduler)
+        if settings.active and now[1] == kept[1]:  # a ControlNet of one's own goes on in each kind of pipeline
+            pipe.controlnet = self.pipe.controlnet
         if settings.used or settings.words:
             pipe.unet, pipe.text_encoder = own_model(pipe.unet), own_model(pipe.text_encoder)
         if settings.bent:
@@ -134,7 +138,8 @@ class StudioPanel(Grids, Panel):
                 return
             seconds = time.monotonic() - began
             scores = self._scores(now, image, stop) if self.measure.value else ()
-            shot = Shot(now, studio_png(image, now), seconds, more=scores)
+            png = studio_png(image, now, weights_of(self.pipe, now))
+            shot = Shot(now, png, seconds, more=scores)
             self.history.add(shot)
             self._show(shot, f"{image.height} × {image.width} pixels in {seconds:.1f} s.")
 
@@ -185,64 +190,7 @@ class StudioPanel(Grids, Panel):
         names = [f"{place}: seed {kept.settings.seed}" for place, kept in enumerate(self.history.shots, 1)]
         self.outbox(self.against, options=[("nothing", -1), *zip(names, range(len(names)), strict=True)], value=-1)
         self.outbox(self.stage.image, other=b"")
-        preset = record(shot.settings).encode()
-        self.outbox(self.preset, data=preset, name=f"{shot.name.rpartition('.')[0]}.json")
-
-    # History, presets, PNGs
-
-    def _hold_against(self) -> None:
-        place = self.against.value
-        other = jpeg(self.history.shots[place].image) if place is not None and place >= 0 else b""
-        self.outbox(self.stage.image, other=other)
-
-    def _take_last(self, knob: Any) -> None:
-        """Make the picture on show a unit's picture."""
-        if self.shot is None:
-            raise ValueError("There is no picture yet: generate one first.")
-        file = keep(self.shot.image, self.shot.name, self.folder / INPUTS)
-        knob.source.value = PictureSource("file", file=file)
-
-    def apply(self, settings: StudioSettings) -> None:
-        """Turn all knobs to settings, such as `studio_png.preset` reads.
-
-        Raises:
-            ValueError: they are of another size or lane, or a knob cannot stand there; the panel stays as it was.
-        """
-        for name, own in self._fixed.items():
-            if getattr(settings, name) != own:
-                raise ValueError(
-                    f"{name}={getattr(settings, name)!r}, and this panel has {own!r}; make another panel."
-                )
-        before = self.settings
-        try:
-            settings.check_strokes()
-            self._turn(settings)
-        except Exception:
-            self._turn(before)
-            raise
-
-    def _turn(self, settings: StudioSettings) -> None:
-        for name, knob in self.knobs.items():
-            knob.value = getattr(settings, name)
-
-    def restore(self, shot: Shot) -> None:
-        """Turn the knobs back to a picture's settings, and show it unless another one is being made."""
-        self._turn(shot.settings)
-        if not self.runner.running:
-            self._say_error("")
-            self._show(shot, "Brought back, with its settings.")
-        self.outbox.flush()
-
-    def _came(self) -> None:
-        """Take the settings out of a file that was chosen or dropped."""
-        if self.file.problem:
-            raise ValueError(self.file.problem)
-        if not (data := bytes(self.file.take())):
-            return
-        self._say_error("")
-        settings, notes = restored(data, self.settings, self.folder)
-        self.apply(settings)
-        self.told.say(AT_ONCE, f"{self.file.name}: everything that it says is set.", *notes)
+        self.outbox(self.preset, data=preset_of(shot.png), name=f"{shot.name.rpartition('.')[0]}.json")
 
 
 def sentence(score: tuple[float, float, float], control: str) -> str:

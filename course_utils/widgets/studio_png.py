@@ -6,18 +6,24 @@ import base64
 import io
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ..catalog import SAMPLERS
+from ..pictures import as_picture
 from .parts import reason
-from .pictures import INPUTS, PictureSource, keep
 from .record import KEY
+from .studio_carry import packed, portable, unpacked, weights_of
 from .studio_settings import StudioSettings
-from .units import NOTHING
+from .units import GIVEN
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
 
 MAPS = "course_utils map"  # of the control maps among a PNG's texts, with a number: a PNG in base64 each
 OTHERS = "parameters"  # where other programs write their settings, and read ours
@@ -42,61 +48,79 @@ def parameters(settings: StudioSettings) -> str:
     return "\n".join([settings.prompt, *negative, ", ".join(f"{name}: {value}" for name, value in line.items())])
 
 
-def record(settings: StudioSettings) -> str:
-    """Return what a PNG or a preset holds of the settings: JSON."""
-    return json.dumps({"version": VERSION, **settings.facts()}, indent=1)
+def studio_png(image: Image.Image, settings: StudioSettings, weights: dict[str, str] | None = None) -> bytes:
+    """Return the picture as PNG with everything that made it inside, but no path of this computer.
 
-
-def studio_png(image: Image.Image, settings: StudioSettings) -> bytes:
-    """Return the picture as PNG with everything that made it inside."""
+    Args:
+        image: the picture.
+        settings: that made it.
+        weights: their hashes, from `weights_of`.
+    """
+    named, pictures = portable(settings)
+    record = {"version": VERSION, **named.facts(), "weights": weights or {}, "pictures": pictures}
     texts = PngInfo()
-    texts.add_text(KEY, record(settings))
+    texts.add_text(KEY, json.dumps(record, indent=1))
     texts.add_itxt(OTHERS, parameters(settings))
-    texts.add_itxt("Source", settings.code())
+    texts.add_itxt("Source", named.code())
     for place, drawn in enumerate(settings.maps()):  # plain text: what is compressed is read up to 1 MB only
-        texts.add_text(f"{MAPS} {place}", _packed(drawn))
+        texts.add_text(f"{MAPS} {place}", packed(drawn))
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=texts)
     return buffer.getvalue()
 
 
-def _packed(image: Image.Image) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
+def preset_of(png: bytes) -> bytes:
+    """Return what a PNG of the studio tells of itself, as a file of its own: JSON, its pictures inside."""
+    return read_png(png)[1][KEY].encode()
 
 
-def restored(data: bytes, now: StudioSettings, folder: Path) -> tuple[StudioSettings, list[str]]:
+def restored(
+    data: bytes, now: StudioSettings, folder: Path, pipe: DiffusionPipeline
+) -> tuple[StudioSettings, list[str]]:
     """Return the settings of a PNG, or of a preset (JSON), and what there is to say.
 
-    A map whose picture is not on this computer comes back out of the PNG, as a file in the folder's "inputs".
+    Its pictures are written into the folder's "inputs". Its maps are used as they are, so that the same picture comes
+    out where a preprocessor would see another thing.
 
     Args:
         data: the file as it is: our PNG, our JSON, or the PNG of another program.
         now: what the panel stands at: another program's text leaves the rest as it is.
         folder: the panel's.
+        pipe: the panel's, whose weights the picture's are held against.
 
     Raises:
         ValueError: it holds nothing that can be used, or the picture is too large.
     """
-    if not data.startswith(b"\x89PNG"):
-        return preset(data), []
-    (width, height), texts = _read(data)
-    if KEY in texts:
-        settings = preset(texts[KEY])
-        if (settings.width, settings.height) != (width, height):
-            raise ValueError(
-                f"The PNG's text tells of {settings.width} x {settings.height} pixels, and it has {width} x {height}: "
-                "text and picture do not belong together."
-            )
-        maps = [texts[f"{MAPS} {place}"] for place in range(len(texts)) if f"{MAPS} {place}" in texts]
-        return _with_maps(settings, maps, folder)
-    if OTHERS not in texts:
-        raise ValueError("The PNG holds no settings: neither ours nor the text 'parameters' of other programs.")
-    return foreign(texts[OTHERS], now)
+    size, texts = read_png(data) if data.startswith(b"\x89PNG") else (None, {KEY: data})
+    if KEY not in texts:
+        if OTHERS not in texts:
+            raise ValueError("The PNG holds no settings: neither ours nor the text 'parameters' of other programs.")
+        return foreign(texts[OTHERS], now)
+    named, weights, pictures = preset(texts[KEY])
+    if size not in (None, (named.width, named.height)):
+        raise ValueError(
+            f"The PNG's text tells of {named.width} x {named.height} pixels, and it has {' x '.join(map(str, size))}: "
+            "text and picture do not belong together."
+        )
+    settings, notes = unpacked(named, pictures, folder, now)
+    here = weights_of(pipe, settings)
+    if other := [name for name in weights if here.get(name, weights[name]) != weights[name]]:
+        notes.append(f"It was made with other weights of {', '.join(other)}: expect another picture.")
+    maps = [texts[f"{MAPS} {place}"] for place in range(len(texts)) if f"{MAPS} {place}" in texts]
+    given(settings, maps)
+    return settings, notes
 
 
-def _read(data: bytes) -> tuple[tuple[int, int], dict[str, str]]:
+def given(settings: StudioSettings, maps: Sequence[str]) -> None:
+    """Let the units take the maps that came with a PNG, each as large as the picture; others are made anew."""
+    GIVEN.clear()
+    for unit, drawn in zip(settings.active, maps, strict=False):
+        image = as_picture(base64.b64decode(drawn), "map", smallest=1)
+        if image.size == (settings.width, settings.height):
+            GIVEN[unit.recipe(settings.height, settings.width, settings.lane)] = image
+
+
+def read_png(data: bytes) -> tuple[tuple[int, int], dict[str, str]]:
     """Return a PNG's (width, height) and its texts; its size is looked at before anything else is."""
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     if width * height > MOST:
@@ -108,8 +132,8 @@ def _read(data: bytes) -> tuple[tuple[int, int], dict[str, str]]:
         raise ValueError(f"The PNG is broken ({reason(problem)}); save or download it anew.") from None
 
 
-def preset(text: bytes | str) -> StudioSettings:
-    """Return the settings of a preset.
+def preset(text: bytes | str) -> tuple[StudioSettings, dict[str, str], dict[str, str]]:
+    """Return the settings of a preset, names in place of paths; hashes of weights; and pictures by their names.
 
     Raises:
         ValueError: it is no JSON, not a studio's, or from a newer version; names what is wrong.
@@ -125,25 +149,21 @@ def preset(text: bytes | str) -> StudioSettings:
         raise ValueError(
             f"The settings are of version {version!r:.20}, and this course reads up to {VERSION}: update the course."
         )
+    weights, pictures = (_texts(found, name) for name in ("weights", "pictures"))
     if unknown := set(found) ^ {each.name for each in fields(StudioSettings)}:
         raise ValueError(f"The preset is from another version: it differs in {', '.join(sorted(unknown))[:80]}.")
     try:
-        return StudioSettings.of(found)
+        return StudioSettings.of(found), weights, pictures
     except (TypeError, KeyError, AttributeError, ValueError) as problem:
         raise ValueError(f"The preset cannot be read ({reason(problem)}).") from None
 
 
-def _with_maps(settings: StudioSettings, maps: list[str], folder: Path) -> tuple[StudioSettings, list[str]]:
-    units, notes, packed = list(settings.units), [], iter(maps)
-    for place, unit in enumerate(units):
-        drawn = next(packed, None) if unit in settings.active else None
-        file = Path(unit.picture.file)
-        if unit.picture.kind == "file" and drawn and not file.is_file():
-            image = Image.open(io.BytesIO(base64.b64decode(drawn))).convert("RGB")
-            kept = PictureSource("file", file=keep(image, f"{file.stem}-map", folder / INPUTS))
-            units[place] = replace(unit, picture=kept, preprocessor=NOTHING)
-            notes.append(f"Unit {place + 1}: {file.name} is not here; its map came back out of the PNG.")
-    return replace(settings, units=tuple(units)), notes
+def _texts(found: dict[str, Any], name: str) -> dict[str, str]:
+    """Take texts by name out of a record."""
+    texts = found.pop(name, {})
+    if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+        raise ValueError(f"The preset cannot be read: {name} must be texts by name.")
+    return texts
 
 
 def _number(name: str, kind: type, value: str) -> float:

@@ -26,6 +26,7 @@ MAP = "control map"
 NOTHING, TRUTH = "none", "truth"  # preprocessors beside the controls' own
 NAMES = {NOTHING: "none: it is a map already", TRUTH: "the scene's truth"}
 MOST = 4  # units
+GIVEN: dict[tuple, Image.Image] = {}  # maps by their recipe that came with a picture: they are not made anew
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,15 @@ class Unit:
 
     def map(self, height: int, width: int, lane: str) -> Image.Image:
         """Return the control map, made by the lane's preprocessor; what Preview made is not made again."""
+        recipe = self.recipe(height, width, lane)
+        return (GIVEN.get(recipe) or _map(*recipe)).copy()
+
+    def recipe(self, height: int, width: int, lane: str) -> tuple:
+        """Return all that the map follows from."""
         file = Path(self.picture.file)
         written = file.stat().st_mtime_ns if self.picture.kind == "file" and file.is_file() else 0
         map_of = self.control if self.preprocessor in NAMES else ""
-        return _map(self.picture, self.preprocessor, map_of, height, width, lane, written).copy()
+        return self.picture, self.preprocessor, map_of, height, width, lane, written
 
     def code(self, height: int, width: int, lane: str, number: str = "") -> str:
         """Return Python that makes `control`, its name with a number."""

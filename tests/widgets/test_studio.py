@@ -1,5 +1,6 @@
 """The studio: every kind of run, scores, what its PNG brings back, grid, presets, errors beside the button."""
 
+import hashlib
 import io
 import json
 from dataclasses import replace
@@ -11,7 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from course_utils import catalog, controlnet, env, excite, personalize, widgets
-from course_utils.widgets import studio_png, studio_settings
+from course_utils.widgets import studio_carry, studio_png, studio_settings
 from course_utils.widgets.pictures import PictureSource
 from tests.widgets.press import LONG, make
 
@@ -99,15 +100,52 @@ def test_weight_and_range_follow_one_strength(panel):
     assert knob.value == restored
 
 
-def test_the_png_carries_its_maps_where_the_upload_is_gone(panel, tmp_path):
-    rng = np.random.default_rng(0)
-    Image.fromarray(rng.integers(0, 255, (64, 96, 3), np.uint8)).save("mine.png")
-    unit = replace(panel.settings.units[0], picture=PictureSource("file", file="mine.png"))
-    shot = make(panel, units=(unit,))
-    (tmp_path / "mine.png").unlink()
+def texts_of(shot):
+    return Image.open(io.BytesIO(shot.png)).text
+
+
+def noise(path, height=80, width=200, seed=0):
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)).save(path)
+    return PictureSource("file", file=path.as_posix())
+
+
+@pytest.mark.parametrize("preprocessor", ["canny", "none"])
+def test_the_png_carries_its_pictures_and_no_path(panel, lora, tmp_path, monkeypatch, preprocessor):
+    home = tmp_path / "home of jane"
+    home.mkdir()
+    source = noise(home / "face.png", seed=1)
+    unit = replace(panel.settings.units[0], picture=noise(home / "mine.png"), preprocessor=preprocessor)
+    given = (tmp_path / lora).rename(home / lora).as_posix()
+    shot = make(panel, units=(unit,), source=source, use_source=True, loras=((given, 0.5),))
+    assert shot, panel.error.value
+    assert not any("jane" in text for text in texts_of(shot).values()) and "jane" in shot.settings.code()
+    for file in ("mine.png", "face.png"):
+        (home / file).unlink()
     drop(panel, shot.png)
-    assert "came back" in panel.told.value
-    assert np.array_equal(np.asarray(make(panel).image), np.asarray(shot.image))
+    assert not panel.error.value and panel.settings.loras == ((given, 0.5),), "the row that is there knows where"
+    monkeypatch.setattr(studio_settings.controls, "make", None)  # the map came with it
+    panel.measure.value = False
+    again = make(panel)
+    assert np.array_equal(np.asarray(again.image), np.asarray(shot.image))
+    drop(panel, bytes(panel.preset.data), "mine.json")
+    assert panel.settings == again.settings, "and so does a preset"
+    (home / lora).unlink()
+    drop(panel, shot.png)
+    assert f"{lora} is not here" in panel.told.value
+
+
+def test_other_weights_are_named_and_not_refused(panel, lora, tmp_path):
+    shot = make(panel, loras=((lora, 1.0),))
+    weights = json.loads(texts_of(shot)["course_utils"])["weights"]
+    assert set(weights) == {"unet", "text_encoder", "vae", "control canny", lora}
+    net = env.ASSETS / "models/clay-control-canny/diffusion_pytorch_model.safetensors"
+    assert weights["control canny"] == hashlib.sha256(net.read_bytes()).hexdigest()
+    drop(panel, shot.png)
+    assert "other weights" not in panel.told.value
+    file = tmp_path / lora
+    file.write_bytes(file.read_bytes() + b" ")
+    drop(panel, shot.png)
+    assert panel.settings == shot.settings and f"made with other weights of {lora}" in panel.told.value
 
 
 def test_others_read_our_text_and_we_read_theirs(panel):
@@ -150,7 +188,7 @@ def unit(panel, **changes):
 def told(panel, size=(96, 64), **changes):
     """A PNG of a size with the panel's settings in it."""
     texts = PngInfo()
-    texts.add_text("course_utils", json.dumps(json.loads(studio_png.record(panel.settings)) | changes))
+    texts.add_text("course_utils", json.dumps({"version": 1, **panel.settings.facts()} | changes))
     buffer = io.BytesIO()
     Image.new("RGB", size).save(buffer, "PNG", pnginfo=texts)
     return buffer.getvalue()
@@ -201,7 +239,7 @@ def test_what_cannot_be_read_is_said_beside_the_button_and_nothing_is_lost(panel
 
 def test_a_preset_comes_back_and_is_what_the_download_holds(panel):
     shot = make(panel, units=two(panel), seed=3)
-    assert studio_png.preset(bytes(panel.preset.data)) == shot.settings
+    assert studio_png.preset(bytes(panel.preset.data))[0] == shot.settings
     panel.knobs["seed"].value = 4
     drop(panel, bytes(panel.preset.data), "mine.json")
     assert panel.settings == shot.settings
@@ -318,14 +356,13 @@ def test_words_are_excited_beside_a_mode_at_thresholds_too(panel, monkeypatch, u
 
 def test_maps_of_any_size_come_back(panel):
     noise = np.random.default_rng(0).integers(0, 255, (700, 700, 3), np.uint8)
-    assert len(studio_png._packed(Image.fromarray(noise))) > 1_100_000
+    drawn = studio_carry.packed(Image.fromarray(noise))
+    assert len(drawn) > 1_100_000
     shot = make(panel)
     with Image.open(io.BytesIO(shot.png)) as image:
         texts = PngInfo()
         for key, text in image.text.items():
-            texts.add_text(
-                key, studio_png._packed(Image.fromarray(noise)) if key.startswith("course_utils map") else text
-            )
+            texts.add_text(key, drawn if key.startswith("course_utils map") else text)
         buffer = io.BytesIO()
         image.save(buffer, "PNG", pnginfo=texts)
     drop(panel, buffer.getvalue())

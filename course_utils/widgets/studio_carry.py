@@ -1,0 +1,120 @@
+"""What travels inside the studio's PNG: its pictures, names in place of paths, and hashes of the weights."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from .. import catalog, env
+from ..catalog.files import sha256
+from ..pictures import as_picture
+from .pictures import INPUTS, PictureSource, keep, kept_name
+from .studio_settings import StudioSettings, StudioUnit
+from .units import NOTHING
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+BASE = ("unet", "text_encoder", "vae")  # parts of a pipeline that each picture comes from
+
+
+def packed(image: Image.Image) -> str:
+    """Return a picture as PNG in base64."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def portable(settings: StudioSettings) -> tuple[StudioSettings, dict[str, str]]:
+    """Return settings with names in place of paths, and the pictures that they name, packed, as large as asked."""
+    pictures: dict[str, str] = {}
+
+    def named(picture: PictureSource, draw: Callable[[int, int], Image.Image]) -> PictureSource:
+        if picture.kind != "file":
+            return picture
+        try:
+            drawn = draw(settings.height, settings.width)
+        except (OSError, ValueError):  # it is no longer there; a unit that is not used need not have it
+            return replace(picture, file=Path(picture.file).name)
+        name = kept_name(drawn, picture.file)
+        pictures[name] = packed(drawn)
+        return replace(picture, file=name)
+
+    def of(unit: StudioUnit) -> StudioUnit:
+        map_itself = unit.preprocessor == NOTHING
+        draw = partial(unit.map, lane=settings.lane) if map_itself else unit.picture.base
+        return replace(unit, picture=named(unit.picture, draw))
+
+    units, source = tuple(map(of, settings.units)), named(settings.source, settings.source.base)
+    loras = tuple((Path(path).name, weight) for path, weight in settings.loras)
+    return replace(settings, units=units, source=source, loras=loras), pictures
+
+
+def unpacked(
+    settings: StudioSettings, pictures: Mapping[str, str], folder: Path, now: StudioSettings
+) -> tuple[StudioSettings, list[str]]:
+    """Write the pictures of portable settings into the folder's "inputs", find the LoRAs, and say what is missing.
+
+    Raises:
+        ValueError: a picture that is none, or of another size.
+    """
+    size, notes = (settings.width, settings.height), []
+
+    def found(picture: PictureSource) -> PictureSource:
+        if picture.kind != "file" or picture.file not in pictures:
+            return picture
+        image = as_picture(base64.b64decode(pictures[picture.file]), picture.file, smallest=1)
+        if image.size != size:
+            raise ValueError(f"{picture.file} has {image.width} x {image.height} pixels in place of {size}.")
+        return replace(picture, file=keep(image, picture.file, folder / INPUTS))
+
+    units = tuple(replace(unit, picture=found(unit.picture)) for unit in settings.units)
+    loras = []
+    for name, weight in settings.loras:
+        path = lora_file(name, folder, now)
+        if path is None:
+            notes.append(f"{name} is not here: write into its row where it lies.")
+        loras.append((path or name, weight))
+    return replace(settings, units=units, source=found(settings.source), loras=tuple(loras)), notes
+
+
+def lora_file(name: str, folder: Path, now: StudioSettings) -> str | None:
+    """Return where a LoRA lies: in a row, here, in the panel's folder, among the course's; None if nowhere."""
+    rows = [path for path, _ in now.loras if Path(path).name == Path(name).name]
+    places = [*rows, name, folder / name, env.ASSETS / "models" / "clay-loras" / name]
+    return next((Path(place).as_posix() for place in places if Path(place).is_file()), None)
+
+
+def weights_of(pipe: DiffusionPipeline, settings: StudioSettings) -> dict[str, str]:
+    """Return the SHA-256 of the files of weights that are at hand, by part: base, ControlNets, LoRAs."""
+    folders = {part: _folder(getattr(pipe, part)) for part in BASE}
+    names = [unit.control for unit in settings.active]
+    try:
+        catalog.check_nets(pipe, names)
+        nets = [_folder(net) for net in getattr(pipe.controlnet, "nets", [pipe.controlnet])]
+    except ValueError:  # they are not loaded, so they are those of the table
+        nets = [catalog.folder_of(f"control {name}", settings.lane) for name in names]
+    folders |= {f"control {name}": folder for name, folder in zip(names, nets, strict=True)}
+    found = {name: sorted(folder.glob("*.safetensors")) for name, folder in folders.items() if folder}
+    files = {name: of_part[0] for name, of_part in found.items() if of_part}
+    files |= {Path(path).name: Path(path) for path, _ in settings.used}
+    return {name: _hash(file, file.stat().st_mtime_ns) for name, file in files.items() if file.is_file()}
+
+
+def _folder(model: Any) -> Path | None:
+    """Return where a model was read from; None if it was not."""
+    name = getattr(model.config, "_name_or_path", "")
+    return Path(name) if name else None
+
+
+@lru_cache(maxsize=32)
+def _hash(file: Path, written: int) -> str:
+    """Hash a file once; `written` is when it was."""
+    return sha256(file)
