@@ -27,7 +27,8 @@ BATCH, CROP = 4, 10  # crops a step, and their side in latents
 DENOISED, NEAR = 0.6, 400  # share of the latents that went through the base, and from how much noise at most (step)
 MOST = 16  # shards kept in memory
 ALIKE = 0.3  # weight of the features' distance
-CRITIC, SLOW = 0.35, (300, 900)  # its gradient as a share of the other losses', and the steps over which it rises
+CRITIC, SLOW = 0.1, (300, 1_500)  # its gradient as a share of the other losses', and the steps over which it rises
+KEEN = 3.0  # how much faster the critic learns: else the decoder leads it by the nose, and overdraws
 PLAN = Plan(steps=8_000, learning_rate=2e-4, warmup_steps=100, decay=0.4, max_grad_norm=1e9, ema_steps=300)
 
 
@@ -166,8 +167,9 @@ class DecoderLoss:
 
 
 def players(modules: list[nn.Module], learning_rate: float) -> list[torch.optim.Optimizer]:
-    """Give each of the two an Adam with little memory, as is usual where one chases the other."""
-    return [torch.optim.Adam(m.parameters(), lr=learning_rate, betas=(0.5, 0.95)) for m in modules]
+    """Give decoder and critic an Adam with little memory each, as is usual where one chases the other."""
+    rates = zip(modules, (learning_rate, KEEN * learning_rate), strict=True)
+    return [torch.optim.Adam(module.parameters(), lr=rate, betas=(0.5, 0.95)) for module, rate in rates]
 
 
 def train(minutes: float, plan: Plan = PLAN) -> Path:

@@ -77,6 +77,7 @@ class Loop:
         for module in modules.values():
             module.to(self.device)
         self.optimizers = choose(list(modules.values()), plan.learning_rate)
+        self.rates = [group["lr"] for group in self._groups()]  # what `Plan.factor` multiplies
         scaled = low_precision(self.device) is torch.float16 if plan.fp16 is None else plan.fp16
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
         self.average = {k: _still(m) for k, m in modules.items()} if plan.ema_steps else modules
@@ -153,14 +154,16 @@ class Loop:
         self.save()
         return self.step >= self.plan.steps
 
+    def _groups(self) -> list[dict]:
+        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
+
     def update(self, loss: torch.Tensor | Iterable[torch.Tensor]) -> float:
         """Take one step down ``loss``; give its value.
 
         Parts that add up to a loss may come one after the other: only one of them is in memory at a time.
         """
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = self.plan.learning_rate * self.plan.factor(self.step)
+        for group, rate in zip(self._groups(), self.rates, strict=True):
+            group["lr"] = rate * self.plan.factor(self.step)
         value = 0.0
         for part in [loss] if isinstance(loss, torch.Tensor) else loss:
             self.scaler.scale(part).backward()
