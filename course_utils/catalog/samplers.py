@@ -42,6 +42,11 @@ SAMPLERS = {
     "euler a": Sampler("EulerAncestralDiscreteScheduler", adds_noise=True),
     "heun": Sampler("HeunDiscreteScheduler"),  # asks the UNet twice a step
     "dpm++ 2m": Sampler("DPMSolverMultistepScheduler"),
+    "dpm++ 2m sde karras": Sampler(
+        "DPMSolverMultistepScheduler",
+        {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True},
+        adds_noise=True,
+    ),
     "unipc": Sampler("UniPCMultistepScheduler"),
     "lms": Sampler("LMSDiscreteScheduler"),
     "ddpm": Sampler("DDPMScheduler", {"clip_sample": False}, adds_noise=True),
@@ -82,10 +87,9 @@ def check_sampler(pipe: DiffusionPipeline, technique: str) -> None:
     Raises:
         ValueError: names the scheduler, what was measured, and the samplers that work.
     """
-    kind = type(pipe.scheduler).__name__
-    for sampler in SAMPLERS.values():
-        if sampler.scheduler == kind:
-            _check(f"scheduler={kind}", sampler, technique)
+    name = sampler_of(pipe)
+    if name in SAMPLERS:
+        _check(f"scheduler={name!r}", SAMPLERS[name], technique)
 
 
 def _check(shown: str, sampler: Sampler, technique: str) -> None:

@@ -27,8 +27,8 @@ BATCH, CROP = 4, 10  # crops a step, and their side in latents
 DENOISED, NEAR = 0.6, 400  # share of the latents that went through the base, and from how much noise at most (step)
 MOST = 16  # shards kept in memory
 ALIKE = 0.3  # weight of the features' distance
-CRITIC, SLOW = 0.1, (300, 1_500)  # its gradient as a share of the other losses', and the steps over which it rises
-KEEN = 3.0  # how much faster the critic learns: else the decoder leads it by the nose, and overdraws
+CRITIC, SLOW = 0.3, (1_000, 4_000)  # its gradient as a share of the other losses', and the steps over which it rises
+KEEN = 3.0  # how much faster the critic learns: a slower one the decoder leads by the nose, and overdraws
 PLAN = Plan(steps=8_000, learning_rate=2e-4, warmup_steps=100, decay=0.4, max_grad_norm=1e9, ema_steps=300)
 
 

@@ -73,6 +73,19 @@ def test_the_loop_learns_and_stops_at_its_minutes(tmp_path):
     assert loss_of(0).item() < 0.5 * before
 
 
+def test_each_optimizer_keeps_its_own_rate(tmp_path):
+    model, loss_of = _problem()
+
+    def two(modules, rate):
+        (weights, *others) = modules[0].parameters()
+        return [torch.optim.SGD([weights], lr=rate), torch.optim.SGD(others, lr=3 * rate)]
+
+    loop = Loop(tmp_path, {"m": model}, plan := Plan(steps=60, learning_rate=1e-2, warmup_steps=5), choose=two)
+    loop.update(loss_of(0))
+    first, second = (o.param_groups[0]["lr"] for o in loop.optimizers)
+    assert first == 1e-2 * plan.factor(0) and second == pytest.approx(3 * first)
+
+
 def test_the_rate_rises_stays_and_falls():
     plan = Plan(steps=1000, warmup_steps=10, decay=0.5)
     assert plan.factor(0) < plan.factor(9) == plan.factor(400) == 1

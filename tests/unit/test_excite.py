@@ -343,7 +343,7 @@ def test_with_every_kind_of_scheduler(pipe, sampler):
 def test_a_scheduler_that_loses_the_push_is_refused(pipe, monkeypatch):
     refused = replace(catalog.SAMPLERS["euler"], refused={"excite": "the push is lost"})
     monkeypatch.setitem(catalog.SAMPLERS, "euler", refused)
-    with pytest.raises(ValueError, match="scheduler=EulerDiscreteScheduler .* excite: the push is lost.*'ddim'"):
+    with pytest.raises(ValueError, match="scheduler='euler' .* excite: the push is lost.*'ddim'"):
         excited(catalog.with_scheduler(pipe, "euler"))
     assert untouched(pipe, pipe.unet.attn_processors)
 
