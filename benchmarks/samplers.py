@@ -11,7 +11,8 @@ Each sampler of `catalog.SAMPLERS` makes the same pictures as ddim, from the sam
 
 A sampler without noise of its own works with a technique where apart <= 0.5 and effect is 0.5 to 2; one that adds
 noise where it finds as much as ddim to 0.15 and effect is 0.5 to 2; both where calls and steps agree. Cells of the
-course's 9 x 8 on 2026-11-29, two cores: all work. euler a and ddpm wash half of the excitement out (effect 0.51).
+course's 10 x 8 on 2026-11-30, two cores: all work. euler a, ddpm and dpm++ 2m sde karras wash almost half of the
+excitement out (effect 0.51, 0.51, 0.60).
 pndm asks the UNet once more than its steps, heun twice a step but the last; both count it. Where a picture is given
 pndm repeats no step (`catalog.samplers`). As diffusers has it, it was 0.70 apart with img2img and 0.57 with a masked
 edit; on 2026-11-30 it was 0.09, 0.08, and 0.06 with depth2img.
