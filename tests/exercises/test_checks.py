@@ -61,6 +61,11 @@ def svd_parts(change, kept, power=1):
     return vh[kept], u[:, kept] * s[kept] ** power
 
 
+def shrunk(mask):
+    """Lesson 12: the share of each cell of 4 x 4 pixels that a mask covers."""
+    return torch.from_numpy(mask.reshape(4, 4, 4, 4).mean((1, 3)))
+
+
 def quantiles(values):
     return np.quantile(values, [0.025, 0.975])
 
@@ -452,6 +457,36 @@ WRONG = {
             (n for n in rows if rows[n]["sharpness"] > 0.9), key=lambda n: rows[n]["warping error"]
         ): "maps",
         lambda rows: "median": "alone",
+    },
+    "12.1": {
+        lambda layers: 0.825 ** np.arange(layers): "wrong way",
+        lambda layers: 0.825 ** np.arange(layers, 0, -1): "should be 1",
+        lambda layers: np.ones(layers): "balanced",
+        lambda layers: np.logspace(-1, 0, layers): "guess_mode",
+        lambda layers: [0.825 ** (12 - i) for i in range(layers)]: "five layers",
+        lambda layers: [0.5] * layers: "first should be",
+    },
+    "12.2": {
+        lambda residual, mask: residual: "multiply by the mask",
+        lambda residual, mask: residual * (1 - shrunk(mask)): "outside",
+        lambda residual, mask: residual * torch.from_numpy(mask[::4, ::4].copy()): "One pixel of each cell",
+        lambda residual, mask: residual * shrunk(mask) / 2: "share of its pixels",
+        lambda residual, mask: shrunk(mask): "shape",
+    },
+    "12.3": {
+        lambda text: ("a cat", 42): "a lion",
+        lambda text: (text, 42): "ends before",
+        lambda text: (text.split("\n")[0].split(",")[0], int(text.split("Seed: ")[1].split(",")[0])): "commas",
+        lambda text: (text.split("\nNegative")[0].split("\nSteps")[0], text.split("Seed: ")[1].split(",")[0]): "int",
+        lambda text: (text.split("\nNegative")[0].split("\nSteps")[0], 5): "Seed: ",
+        lambda text: text: "pair",
+    },
+    "12.4": {
+        lambda x, y, x_cost, y_cost: [(a, b) for a in x for b in y]: "y axis is dear",
+        lambda x, y, x_cost, y_cost: [(a, b) for b in y for a in x]: "x axis is dear",
+        lambda x, y, x_cost, y_cost: [(b, a) for a in x for b in y]: "once",
+        lambda x, y, x_cost, y_cost: [*x, *y]: "pairs",
+        lambda x, y, x_cost, y_cost: list(zip(x, y, strict=False)): "6 pairs",
     },
 }  # fmt: skip
 
