@@ -267,7 +267,7 @@ plots.diagram("map", here="00")
 #
 # All three end in **12**: one panel in a notebook with every control in it. The preprocessor and the model come in
 # pairs, a hand is asked for its fingers, a doll is posed, a clip is painted frame by frame and its flicker measured:
-# each is a lesson on the way. Lessons that are not in your folder yet are still being written.
+# each is a lesson on the way.
 
 # %% [markdown]
 # ## Exercises and checks
