@@ -157,15 +157,15 @@ brush = ("#202020", round(eyes / 4.5), below_the_nose((-0.7, 0.62), (-0.3, 0.42)
 mark = ("mark", round(eyes / 4), below_the_nose((-0.75, 0.55), (0.75, 0.55)))
 
 # %% [markdown]
-# A brush, too: what is drawn on the picture gives the moustache its shape, and its edges, a unit, keep his cheeks. One
-# record with a source, a mark and a unit:
+# A brush, too: a line on the picture tells what shape it shall have. And a unit with the edges of the bare portrait, or
+# the loop takes a piece of his cheek for the moustache. One record with all of it:
 
 # %%
 funny = "a portrait of a gentleman with a black moustache in the garden"
-drawn = replace(unit, picture=replace(face, strokes=(brush,)))
+cheeks = replace(unit, picture=face)
 spot = {"use_source": True, "source": replace(face, strokes=(brush, mark)), "strength": 0.8}
 panel.measure.value = False  # the truth of the scene knows no moustache: here we measure ourselves
-groomed = [studio(prompt=funny, units=(drawn,), seed=seed, **spot) for seed in range(3)]
+groomed = [studio(prompt=funny, units=(cheeks,), seed=seed, **spot) for seed in range(3)]
 
 # %% [markdown]
 # Without the studio, the same picture, to the last bit:
@@ -174,7 +174,7 @@ groomed = [studio(prompt=funny, units=(drawn,), seed=seed, **spot) for seed in r
 pipe = catalog.load("controlnet_img2img", lane=runtime.lane, control="canny")
 steps = {name: settings[name] for name in ("num_inference_steps", "guidance_scale")}
 sketch = editing.paint(controls.as_picture(sitting.image), [brush])
-edges = controls.make("canny", sketch, runtime.lane)
+edges = controls.make("canny", controls.as_picture(sitting.image), runtime.lane)
 keep = editing.keep_outside(editing.mask([mark], *size), sketch, seed=0)
 how = {"image": sketch, "control_image": edges, "strength": 0.8, "callback_on_step_end": keep, **steps}
 plain = pipe(funny, generator=runtime.generator(0), **how).images[0]
