@@ -17,7 +17,5 @@ from .panel import Panel, text2img_panel
 from .pictures import PictureSource
 from .record import Settings, from_png
 from .studio import StudioPanel, studio_panel
-from .studio_png import restored
-from .studio_settings import StudioSettings, StudioUnit
 from .trainer import TrainerPanel, trainer_panel
 from .units import Unit

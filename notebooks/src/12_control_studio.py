@@ -157,8 +157,8 @@ brush = ("#202020", round(eyes / 4.5), below_the_nose((-0.7, 0.62), (-0.3, 0.42)
 mark = ("mark", round(eyes / 4), below_the_nose((-0.75, 0.55), (0.75, 0.55)))
 
 # %% [markdown]
-# A brush, too: a line on the picture tells what shape it shall have. And a unit with the edges of the bare portrait, or
-# the loop takes a piece of his cheek for the moustache. One record with all of it:
+# A brush, too: a line on the picture tells what shape it shall have. And a unit with the edges of the bare portrait,
+# or the loop takes a piece of his cheek for the moustache. One record with all of it:
 
 # %%
 funny = "a portrait of a gentleman with a black moustache in the garden"
@@ -238,8 +238,8 @@ assert np.array_equal(plain, posed[0].image)
 # from the words alone; the ceiling is what the reader finds in the man himself.
 
 # %% tags=["check", "nbval-ignore-output"]
-def joints(image):
-    return controls.adherence_of("openpose", scene, image)
+def joints(image, made=scene):
+    return controls.adherence_of("openpose", made, image)
 
 if runtime.lane == "clay":
     floor, obeyed, best = np.mean([shot.more[0] for shot in posed], axis=0)
@@ -307,8 +307,8 @@ def whole(prompt, way):
 
 lions = {row["prompt"] for row in table.rows if row["prompt"].startswith("a lion ")}
 pair = min(sorted(lions), key=lambda prompt: whole(prompt, "without"))
-for asked in ("a lion with a crown", pair):
-    print(f"{asked}: both there in {whole(asked, 'without')} of 4, words excited {whole(asked, 'with')} of 4")
+for each in ("a lion with a crown", pair):
+    print(f"{each}: both there in {whole(each, 'without')} of 4, words excited {whole(each, 'with')} of 4")
 assert whole(pair, "without") < whole(pair, "with")
 
 # %% [markdown]
@@ -318,9 +318,8 @@ assert whole(pair, "without") < whole(pair, "with")
 # %%
 words = tuple(word for word in pair.split() if word in THINGS)
 lion = {"prompt": pair, "units": (off,), "scheduler": "ddim"}
-lions = {"without": [studio(**lion, seed=seed).image for seed in range(4)]}
-lions["with"] = [studio(**lion, seed=seed, words=words).image for seed in range(4)]
-crowned = studio(prompt="a lion with a crown", units=(off,), scheduler="ddim", words=("lion", "crown")).image
+asked = {"with a crown": {"prompt": "a lion with a crown"}, "without": {}, "words excited": {"words": words}}
+lions = {name: [studio(**lion | one, seed=seed).image for seed in range(4)] for name, one in asked.items()}
 
 # %% [markdown]
 # The plain call:
@@ -329,38 +328,42 @@ crowned = studio(prompt="a lion with a crown", units=(off,), scheduler="ddim", w
 pipe = catalog.with_scheduler(catalog.load("text2img", lane=runtime.lane), "ddim")
 with excite.exciting(pipe, words, excite.AttendExciteConfig.for_lane(runtime.lane)):
     plain = pipe(pair, generator=runtime.generator(0), **settings).images[0]
-assert np.array_equal(plain, lions["with"][0])
+assert np.array_equal(plain, lions["words excited"][0])
 
 # %% tags=["check", "nbval-ignore-output"]
 if runtime.lane == "clay":
     there = {name: sum(all(judge.look(image).has(word) for word in words) for image in images)
              for name, images in lions.items()}  # fmt: skip
-    limit = whole(pair, "truth")
-    print(f"both there: with {there['with']}, without {there['without']}, in renders {limit} of 4")
-    assert there["with"] > there["without"] and judge.look(crowned).has("crown")
-shown = plots.sweep([*lions.values()], [*lions], range(4), column_name="seed", size=(140, 140))
-shown = plots.strip([shown, crowned])
-plots.described(shown, f"Four seeds of {pair}, without and with excited words; a lion with a crown, words excited.")
+    crowns = sum(judge.look(image).has("crown") for image in lions["with a crown"])
+    print(f"a lion with a crown: a crown in {crowns} of 4")
+    both = f"without {there['without']}, words excited {there['words excited']}, renders {whole(pair, 'truth')}"
+    print(f"{pair}: {both} of 4")
+    assert there["words excited"] > there["without"]
+shown = plots.sweep([*lions.values()], ["a lion with a crown", pair, "its words excited"], range(4), size=(140, 140))
+plots.described(shown, f"Four seeds of a lion with a crown; of {pair}; and of the same with both words excited.")
 
 # %% [markdown]
 # ## Job 5: a learned style in a pose
 #
-# A LoRA changes how it is painted, a unit where. Lesson 08's pencil and job 2's pose, in one record. (On sd15 the
-# pencil is learned first, if it is not there yet.)
+# A LoRA changes how it is painted, a unit where. Lesson 08's pencil and a man who cheers, in one record. At full weight
+# the pencil draws over his arms, so it has a little less. (On sd15 the pencil is learned first, if it is not there.)
 
 # %%
 pipe = catalog.load("controlnet", lane=runtime.lane, control="openpose")
 pencil = pretrained.load("pencil", pipe)
-style = ((pretrained.path_of("pencil", pipe).as_posix(), 1.0),)
-sketch = "a pencil picture of a man on the beach"
+style = ((pretrained.path_of("pencil", pipe).as_posix(), 0.7),)
+cheer = replace(pose, picture=widgets.PictureSource("scene", "a man on the beach", seed=1))
+sketch = "a pencil picture of a man in the snow"
 
 def draw(unit, loras):
     return [studio(prompt=sketch, units=(unit,), loras=loras, seed=seed) for seed in range(3)]
 
-ways = {"the pose alone": draw(pose, ()), "the pencil alone": draw(off, style), "both": draw(pose, style)}
+ways = {"the pose alone": draw(cheer, ()), "the pencil alone": draw(off, style), "both": draw(cheer, style)}
 
 # %% tags=["check"]
-with personalize.attached(pipe, pencil):
+cheering = clay.render(clay.scene(1, words="a man on the beach"), *size)
+skeleton = controls.from_truth(cheering, "openpose")
+with personalize.attached(pipe, pencil, weights=[0.7]):
     plain = pipe(sketch, image=skeleton, generator=runtime.generator(0), **settings).images[0]
 assert np.array_equal(plain, ways["both"][0].image)
 
@@ -373,17 +376,19 @@ def colour(image):
     return float(np.ptp(np.asarray(image, float), axis=2).mean())
 
 if runtime.lane == "clay":
-    found = {name: np.mean([(joints(shot.image), colour(shot.image)) for shot in shots], axis=0)
+    found = {name: np.mean([(joints(shot.image, cheering), colour(shot.image)) for shot in shots], axis=0)
              for name, shots in ways.items()}  # fmt: skip
     print("\n".join(f"{name}: joints {right:.2f}, colour {hue:.0f}" for name, (right, hue) in found.items()))
-    print(f"the man himself: joints {best:.2f}")
-    assert found["both"][0] > found["the pencil alone"][0] and found["both"][1] < found["the pose alone"][1] / 2
-shown = plots.sweep([[shot.image for shot in shots] for shots in ways.values()], [*ways], range(3), size=(140, 140))
-plots.described(shown, "Three seeds of a man on the beach: in his pose, in pencil, and in his pose in pencil.")
+    print(f"the man himself: joints {joints(cheering.image, cheering):.2f}")
+    assert found["both"][0] > found["the pencil alone"][0] and found["both"][1] < found["the pose alone"][1]
+rows = [[skeleton, *(shot.image for shot in shots)] for shots in ways.values()]
+shown = plots.sweep(rows, [*ways], ["map", *range(3)], size=(140, 140))
+plots.described(shown, "Three seeds of a man in the snow: cheering, in pencil, and cheering in pencil.")
 
 # %% [markdown]
-# On clay both have {{found["both"][0]:.2f}} of the joints, and colour {{found["both"][1]:.0f}} instead of
-# {{found["the pose alone"][1]:.0f}}. Part of what is lost in joints may be the reader's: it has met no drawings.
+# On clay both together have {{found["both"][0]:.2f}} of the joints and colour {{found["both"][1]:.0f}}; the pose alone
+# has {{found["the pose alone"][0]:.2f}} and {{found["the pose alone"][1]:.0f}}. Part of what is lost in joints may be
+# the reader's: it has met few drawings.
 #
 # ## The picture that knows how it was made
 #
@@ -393,24 +398,21 @@ plots.described(shown, "Three seeds of a man on the beach: in his pose, in penci
 # %% tags=["check"]
 kept = Image.open(io.BytesIO(walk.png)).text
 print(kept["parameters"])
-assert "course_utils map 0" in kept and kept["Source"] == walk.settings.code()
+assert "course_utils map 0" in kept and "import torch" in kept["Source"]
 
 # %% [markdown]
-# Now lose the upload of the walk, and drop its picture on the panel. (`restored` is what the panel does with a file.)
-# The map comes back out of the PNG. And the picture?
+# Now lose the upload of the walk, and drop its picture on the panel. Everything comes back out of the PNG. And the
+# picture?
 
-# %% tags=["check", "nbval-ignore-output"]
+# %% tags=["check"]
 file.unlink()
-record, notes = widgets.restored(walk.png, panel.settings, panel.folder)
-print(*notes)
-panel.apply(record)
+panel.file.name, panel.file.data = "walk.png", walk.png  # as the browser does
 panel.generate.click()
 panel.wait()
-assert "came back" in notes[0] and np.array_equal(panel.shot.image, walk.image)
-assert widgets.restored(ways["both"][0].png, first, panel.folder) == (ways["both"][0].settings, [])
+assert panel.shot and np.array_equal(panel.shot.image, walk.image), panel.error.value
 
 # %% [markdown]
-# The same, to the last bit. And a record with a LoRA (job 5) comes back as it was.
+# The same, to the last bit.
 #
 # ## Two knobs at once
 #
