@@ -345,8 +345,8 @@ plots.described(shown, f"Four seeds of a lion with a crown; of {pair}; and of th
 # %% [markdown]
 # ## Job 5: a learned style in a pose
 #
-# A LoRA changes how it is painted, a unit where. Lesson 08's pencil and a man who cheers, in one record. At full weight
-# the pencil draws over his arms, so it has a little less. (On sd15 it is learned first, if it is not there.)
+# A LoRA changes how it is painted, a unit where. Lesson 08's pencil and a man who cheers, in one record. At full
+# weight the pencil draws over his arms, so it has a little less. (On sd15 it is learned first, if it is not there.)
 
 # %%
 pipe = catalog.load("controlnet", lane=runtime.lane, control="openpose")
