@@ -387,9 +387,10 @@ shown = plots.sweep(rows, [*ways], ["map", *range(3)], size=(140, 140))
 plots.described(shown, "Three seeds of a man in the snow: cheering, in pencil, and cheering in pencil.")
 
 # %% [markdown]
-# On clay both together have {{found["both"][0]:.2f}} of the joints and colour {{found["both"][1]:.0f}}; the pose alone
-# has {{found["the pose alone"][0]:.2f}} and {{found["the pose alone"][1]:.0f}}. Part of what is lost in joints may be
-# the reader's: it has met few drawings.
+# On clay both together have {{found["both"][0]:.2f}} of the joints, where the pencil alone has
+# {{found["the pencil alone"][0]:.2f}}, and colour {{found["both"][1]:.0f}}, where the pose alone has
+# {{found["the pose alone"][1]:.0f}}. Look at the first row, too. Its joints are {{found["the pose alone"][0]:.2f}} for
+# the reader; if your eyes find more, trust them. It has learned from renders, not from paint or pencil.
 #
 # ## The picture that knows how it was made
 #
