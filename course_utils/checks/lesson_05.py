@@ -1,4 +1,4 @@
-"""Exercises of lesson 05: the sum of several nets, their turns, and what counts as a promise kept."""
+"""Exercises of lesson 05: the sum of several nets, their turns, promises kept, mended and broken."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from .asking import NotYet, ask, exercise, expect, noise
+from .. import metrics
+from .asking import NotYet, ask, exercise, expect, expect_pair, noise
 
 SHAPES = ((1, 4, 6, 5), (1, 8, 3, 2))  # of the skips, not square
+NAMES, ALONE = ("first", "second"), ((1, 0), (0, 1))  # of two maps; the weights at which one speaks alone
+KEPT, SEEDS = 0.9, 6  # the share of what it reaches alone that counts as kept; least seeds of an experiment
 
 
 @exercise("05.1")
@@ -67,21 +70,86 @@ def promises(keeps_both: Any) -> str:
 
 
 @exercise("05.4")
-def right_or_not(right_rate: Any) -> str:
-    """`right_rate(rows, control)` gives the share of pictures with the count that was asked for, 0-1."""
-    with_control, without = ((3, 3), (2, 4), (5, None), (1, 1)), ((1, 2), (4, None), (4, 4))
-    rows = [{"asked": asked, "counted": counted, "control": True} for asked, counted in with_control]
-    rows += [{"asked": asked, "counted": counted, "control": False} for asked, counted in without]
-    right = np.array([row["asked"] == row["counted"] for row in rows])
-    seen = np.array([row["counted"] is not None for row in rows])
-    for control in (True, False):
-        own = np.array([row["control"] == control for row in rows])
-        given, hits, wanted = float(ask(right_rate, rows, control)), right[own].sum(), right[own].mean()
+def mended_and_spoiled(changed: Any) -> str:
+    """`changed(rows)` counts the pairs that only control made right, and those that only control made wrong."""
+    counts = {  # (asked, seed): what was counted without and with control
+        (3, 0): (2, 3), (3, 1): (None, 3), (2, 0): (4, 2), (1, 0): (1, 1), (1, 1): (1, None),
+        (4, 0): (5, 3), (2, 1): (2, 3), (5, 0): (4, 5), (5, 1): (None, None),
+    }  # fmt: skip
+    both = "These are all right ones, with control and without it: look at the pairs that changed."
+    for chosen in (counts, {key: counts[key] for key in [*counts][3:]}):
+        rows = [
+            {"subject": "hand", "asked": asked, "seed": seed, "control": bool(way), "counted": counted}
+            for way in (1, 0)
+            for (asked, seed), pair in chosen.items()
+            for counted in [pair[way]]
+        ]
+        right = np.array([[counted == asked for counted in pair] for (asked, _), pair in chosen.items()])
+        seen = np.array([None not in pair for pair in chosen.values()])
+        expect_pair(given := ask(changed, rows), "how many were mended and how many spoiled")
+        mended, spoiled = right[:, 1] & ~right[:, 0], right[:, 0] & ~right[:, 1]
         slips = (
-            (right[own & seen].mean(), "Where no hand can be counted is no right hand either: the row stays in."),
-            (right.mean(), "It mixes pictures with and without control: take only the rows of `control`."),
-            (hits, f"{hits} is the number of right ones: divide by how many pictures there are."),
+            ((spoiled.sum(), mended.sum()), "The two are in each other's place: mended first."),
+            (
+                ((mended & seen).sum(), (spoiled & seen).sum()),
+                "Where no hand can be counted is no right hand either: the pair stays in.",
+            ),
+            (right.sum(0), both),
+            (right.sum(0)[::-1].copy(), both),
+            ((mended.mean(), spoiled.mean()), "These are shares: count the pairs."),
         )
-        otherwise = f"With control={control}, {hits} of {own.sum()} are right: {wanted:.3f}, not {given:.3f}."
-        expect(given, wanted, slips, otherwise)
-    return "A missing hand is a broken promise too. Whoever drops such rows makes any method look good."
+        wanted = int(mended.sum()), int(spoiled.sum())
+        expect([float(each) for each in given], wanted, slips, f"Of {len(chosen)} pairs it should give {wanted}.")
+    return "Who gives the difference of two rates alone hides what was spoiled: both rates hold the pairs that agree."
+
+
+@exercise("05.5")
+def friends_or_enemies(experiment: Any) -> str:
+    """`experiment()` gives ({weights: (share kept, share kept)}, {weights: [(obeyed, obeyed) of each seed]})."""
+    expect_pair(given := ask(experiment), "guess and seen")
+    guess, seen = given
+    if not isinstance(guess, dict) or not isinstance(seen, dict):
+        raise NotYet("guess and seen are dicts; their keys are pairs of weights, such as (0.5, 0.5).")
+    if missing := [weights for weights in ALONE if weights not in seen]:
+        raise NotYet(f"What does each map reach alone? Paint the same seeds with the weights {missing[0]}, too.")
+    if not guess or not {*guess} <= {*seen} - {*ALONE}:
+        raise NotYet("guess holds the weights at which both maps speak, those that you painted: no others.")
+    if any(not 0 <= share <= 1 for pair in guess.values() for share in pair):
+        raise NotYet("A guess is a pair of shares, 0 to 1: how much of what it reaches alone does each map keep?")
+    if len(counts := {len(pairs) for pairs in seen.values()}) > 1 or min(counts) < SEEDS:
+        raise NotYet(f"The same seeds for all weights, {SEEDS} or more; there are {sorted(counts)}.")
+    obeyed = {weights: np.array(pairs, float).T for weights, pairs in seen.items()}  # [map, seed]
+    if any(len(each) != 2 or not (np.abs(each) <= 1).all() for each in obeyed.values()):
+        raise NotYet("For each seed two numbers up to 1. nan says that a map asks for nothing: take another scene.")
+    first, second = (obeyed[weights] for weights in ALONE)
+    alone, stranger = (first[0], second[1]), (second[0], first[1])
+    if weak := [side for side in (0, 1) if alone[side].mean() < 0.1]:
+        value = alone[weak[0]].mean()
+        raise NotYet(f"Alone, the {NAMES[weak[0]]} map is obeyed by {value:.2f}: what it never had it cannot lose.")
+    if np.array_equal(first, second) and not np.isin(first, (0, 1)).all():
+        raise NotYet("Each map alone gives the same pictures, to the last digit: did the weights reach the call?")
+    kept = {weights: [metrics.ratio(alone[side], obeyed[weights][side]) for side in (0, 1)] for weights in guess}
+    lines = [_at_these_weights(weights, kept[weights], guess[weights]) for weights in guess]
+    for side in (0, 1):
+        if (known := stranger[side].mean() / alone[side].mean()) >= KEPT:
+            lines.append(f"But the other map alone brings {known:.0%} of what the {NAMES[side]} reaches: no stranger.")
+    return " ".join(lines)
+
+
+def _at_these_weights(weights: tuple, kept: list[metrics.Interval], guess: tuple) -> str:
+    """Say what each map keeps, beside the guess, and what that means."""
+    shares = "; ".join(
+        f"the {name} map keeps {share.value:.0%} ({share.low:.0%} to {share.high:.0%}; you expected {wish:.0%})"
+        for name, share, wish in zip(NAMES, kept, guess, strict=True)
+    )
+    broken = [name for name, share in zip(NAMES, kept, strict=True) if share.value < KEPT]
+    if any(share.low < KEPT <= share.high for share in kept):
+        doubt = " Nine tenths lies in an interval: more seeds might say otherwise."
+    else:
+        doubt = ""
+    meaning = (
+        "They agree.",
+        f"The {''.join(broken)} gives way to the other.",
+        "Both lose: a mixture that neither asked for.",
+    )[len(broken)]
+    return f"At {weights} {shares}. {meaning}{doubt}"

@@ -1,107 +1,117 @@
-"""Exercises of lesson 07: the parts of Attend-and-Excite (Chefer et al., 2023), and the interval of its audit."""
+"""Exercises of lesson 07: what Attend-and-Excite (Chefer et al., 2023) does not ask, how far to push, who is sure."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from ..metrics import rate
 from .asking import NotYet, ask, exercise, expect, expect_pair
 
 SIZE = (3, 4)  # of a map; not square, so that a slip with axes shows
-TOO_OFTEN = 200  # pushes after which a loop will never end
+TOO_OFTEN = 200  # looks after which a loop will never end
+WAYS, CHANCE = ("without", "with"), 0.05  # what chance does more often than this is not shown
 
 
 @exercise("07.1")
-def weakest_word(loss: Any) -> str:
-    """`loss(maps)` gives what is missing to the weakest word's peak (Chefer et al., 2023, Algorithm 1)."""
+def two_or_one(together: Any) -> str:
+    """`together(first, second)` tells how far two words' maps lie on one another, 0 to 1."""
     import torch
 
-    for small in (1, 2, 0):  # the strongest word is that of a small thing: one peak, and little else
-        maps = _positive(small, 3, *SIZE) * torch.tensor([0.9, 0.3, 0.6]).roll(small)[:, None, None]
-        maps[small] *= 0.2
-        maps[small, 0, 0] = 0.9
-        peaks = maps.amax((1, 2))
-        lacks, means = 1 - peaks, maps.mean((1, 2))
+    maps = _positive(1, 2, *SIZE)
+    apart = torch.zeros(2, *SIZE)
+    apart[0, 0], apart[1, 2] = 0.4, 0.2
+    for first, second in (maps, (maps[0], 0.3 * maps[0]), apart, (0.2 * maps[1], maps[0])):
+        one, other = first / first.sum(), second / second.sum()
+        wanted, given = torch.minimum(one, other).sum(), ask(together, first, second)
         slips = (
-            (lacks[0], "That is what the first word lacks: take the weakest, whichever it is."),
-            (peaks.min(), "That is the weakest word's peak; the loss is what it lacks of 1."),
-            (lacks.min(), "That is what the strongest word lacks. The one in danger is the weakest."),
-            (lacks.mean(), "The average over the words lets a strong lion hide a crown that nobody looks at."),
-            (1 - means.min(), "The mean over places punishes small things: a crown needs one strong place, a peak."),
+            (torch.minimum(first, second).sum(), "A faint map would never lie on anything: make each add up to 1."),
+            (
+                torch.minimum(first / first.max(), second / second.max()).sum(),
+                "Their peaks are 1 now; it is the sums that should be, so that the whole is 1.",
+            ),
+            (torch.maximum(one, other).sum(), "Where only one of them is, they are not together: the smaller counts."),
+            ((one * other).sum(), "A product of shares is small even for a map with itself: take the smaller share."),
+            (torch.minimum(one, other).mean(), "The mean depends on how many places there are: add up."),
+            (1 - wanted, "That tells how far they are apart; asked is how far together."),
         )
-        shown = ", ".join(f"{peak:.2f}" for peak in peaks.tolist())
-        expect(ask(loss, maps), lacks.max(), slips, f"With peaks of {shown} it should give {lacks.max():.2f}.")
-    return "One strong place for each word is enough, and only the weakest word counts."
+        expect(given, wanted, slips, f"Of these two maps {wanted:.2f} lies on one another, not {float(given):.2f}.")
+    return "It has a gradient, too: `lack(maps) + together(...)` would push two words off the same creature."
 
 
 @exercise("07.2")
-def share_anew(sharpen: Any) -> str:
-    """`sharpen(heat, sharpness)` shares each place out among the words, without the start token."""
-    for seed, sharpness in ((3, 100.0), (4, 10.0)):
-        heat = _positive(seed, 6, *SIZE).softmax(0)
-        given, inner = ask(sharpen, heat, sharpness), heat[1:-1]
-        if tuple(given.shape) != tuple(inner.shape):
-            raise NotYet(f"Of {len(heat)} tokens {len(given)} are left; drop the first and the last only.")
-        sharp = sharpness * inner
+def how_sharp(sharpness_for: Any) -> str:
+    """`sharpness_for(first, second, wanted)` solves softmax(k * [first, second])[0] = wanted for k."""
+    for first, second, wanted in ((0.30, 0.10, 0.9), (0.031, 0.026, 0.6), (0.25, 0.15, 0.99)):
+        gap, odds = first - second, wanted / (1 - wanted)
+        k, given = np.log(odds) / gap, ask(sharpness_for, first, second, wanted)
         slips = (
-            ((sharpness * heat).softmax(0)[1:-1], "The start token took its share before it went: drop it first."),
-            (inner.softmax(0), "The words differ by little, so they all get the same: multiply by `sharpness` first."),
-            (sharp.flatten(1).softmax(1).view_as(inner), "Share out each place, not each word: axis 0."),
+            (-k, "A sign is wrong: who pays more to the first gives it more than half."),
+            (odds / gap, "A softmax has exponentials in it: take the logarithm."),
+            (np.log(wanted) / gap, "The others take their share as well: what counts is wanted / (1 - wanted)."),
+            (np.log(odds), "The gap between the two is left out: the smaller it is, the sharper it must be."),
+            (np.log(odds) / (first / second), "What counts is the difference of the two, not their ratio."),
+            (np.log10(odds) / gap, "e is the base of a softmax: the natural logarithm."),
         )
-        otherwise = "It should be the softmax over the words of sharpness times the maps, without first and last."
-        expect(given, sharp.softmax(0), slips, otherwise)
-    return "Small differences between words have become large ones, so the gradient has something to hold on to."
+        expect(given, k, slips, f"For {first} against {second} and a share of {wanted} it should give {k:.1f}.")
+    return "Maps that differ by thousandths need hundreds. That is why the paper's 100 would be far too much on clay."
 
 
 @exercise("07.3")
-def step_down(push: Any) -> str:
-    """`push(latents, loss_of, step_size)` gives z' = z - step_size * gradient (Chefer et al., 2023, Algorithm 1)."""
+def not_too_far(push: Any) -> str:
+    """`push(latents, loss_of, step_size, most)` goes down the slope, but never further than `most`."""
     import torch
 
     aim, start = _positive(5, *SIZE), _positive(6, *SIZE)
-    for step_size in (0.5, 2.0):
-        for loss_of in (lambda z: (z - aim).square().sum() / 2, lambda z: (z - aim).abs().pow(3).sum()):
-            given, leaf = ask(push, start, loss_of, step_size), start.clone().requires_grad_()
-            (slope,) = torch.autograd.grad(loss_of(leaf), leaf)
-            step = step_size * slope
-            slips = (
-                (start + step, "The loss rises: the gradient points uphill, go against it."),
-                (start - slope, "The move is step_size times the gradient, no more and no less."),
-                (start - step / slope.norm(), "The move is step_size times the gradient, no more and no less."),
-            )
-            otherwise = "It should give latents - step_size * gradient; `torch.autograd.grad` gives the gradient."
-            expect(given.detach(), start - step, slips, otherwise)
-            if given.requires_grad:
-                raise NotYet("The result drags the whole calculation along: step by step the memory fills. Use the "
-                             "latents without gradient in the last line.")  # fmt: skip
-    return "That is all the exciting there is: the weights stay, only the latents move."
+    cubes, flat = (lambda z: (z - aim).abs().pow(3).sum()), (lambda z: 0 * z.sum())
+    for loss_of, step_size, most in ((cubes, 0.1, 5.0), (cubes, 8.0, 0.5), (cubes, 2.0, 0.1), (flat, 1.0, 0.5)):
+        given, leaf = ask(push, start, loss_of, step_size, most), start.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(loss_of(leaf), leaf)
+        step = step_size * slope
+        length = float(step.norm())
+        wanted = start - step * min(1, most / max(length, 1e-12))
+        slips = (
+            (2 * start - wanted, "The loss rises: the gradient points uphill, go against it."),
+            (start - step, f"This push is {length:.2f} long; it should be no longer than {most:g}."),
+            (start - step * most / max(length, 1e-12), "A short push must stay as short as it is: it is a limit."),
+            (start - step.clamp(-most, most), "Each number is limited for itself, which bends the direction."),
+        )
+        expect(given.detach(), wanted, slips, f"Of a push of {length:.2f} it should keep {min(most, length):.2f}.")
+        if given.requires_grad:
+            raise NotYet("The result drags the whole calculation along: step by step the memory fills. Use the "
+                         "latents without gradient in the last line.")  # fmt: skip
+    return "The direction stays, the length has a limit. What this lesson's failure lacked is one line."
 
 
 @exercise("07.4")
-def until_it_is_there(refine: Any) -> str:
-    """`refine(latents, loss_of, push, peak, patience)` pushes until the peak is reached or patience ends."""
-    for case, peak, patience, wanted in (
-        ("a peak of 0.8 takes 8 pushes", 0.8, 20, 8),
-        ("a peak of 0.2 is there after 1", 0.2, 20, 1),
-        ("a peak of 0.05 is there already", 0.05, 20, 0),
-        ("patience ends after 3", 0.8, 3, 3),
-        ("there is no patience at all", 0.8, 0, 0),
+def as_far_as_it_helps(careful: Any) -> str:
+    """`careful(latents, loss_of, step, patience)` halves a step until it lowers the loss (backtracking)."""
+    for case, scale, patience, halved, looks in (
+        ("the whole step helps", 0.5, 5, 1.0, 2),
+        ("it leads uphill", -1.0, 3, 0.0, 5),
+        ("an eighth of it helps", 9.0, 5, 1 / 8, 5),
+        ("half of it helps, and there is patience for that", 3.0, 1, 1 / 2, 3),
+        ("it helps only after more halvings than there is patience for", 40.0, 2, 0.0, 4),
     ):
-        pushes, start = [], _positive(7, *SIZE) * 0 + 0.9
+        seen, start = [], _positive(7, *SIZE) * 0 + 1.0
 
-        def push(latents, pushes=pushes):
-            pushes.append(latents)
-            if len(pushes) > TOO_OFTEN:
-                raise RecursionError(f"{TOO_OFTEN} pushes and no end: it must stop when patience is at its end")
-            return latents * 0.82
+        def loss_of(z, seen=seen):
+            seen.append(z)
+            if len(seen) > TOO_OFTEN:
+                raise RecursionError(f"{TOO_OFTEN} looks and no end: it must stop when patience is at its end")
+            return z.square().sum()
 
-        given = ask(refine, start, lambda z: z.max(), push, peak, patience)
-        if len(pushes) != wanted:
-            raise NotYet(f"Where {case}, it pushes {len(pushes)} times. Push while the loss is over 1 - peak, at most "
-                         "`patience` times.")  # fmt: skip
-        expect(given, start * 0.82**wanted, (), "Give back the latents after the last push.")
-    return "A step that is repeated until the word is there: slow, but the paper's pictures owe much to it."
+        given = ask(careful, start, loss_of, scale * start, patience)
+        if len(seen) > 2 * looks + 2:
+            raise NotYet(f"Where {case}, it asks for the loss {len(seen)} times; {looks} are enough.")
+        slips = (
+            (start - scale * start, "The whole step is taken, although the loss is not smaller after it."),
+            (start + halved * scale * start, "It goes the other way: the step is taken from the latents."),
+        )
+        expect(given, start - halved * scale * start, slips, f"Where {case}, {halved:g} of the step should be taken.")
+    return "A search along the line: it costs looks, and in exchange no step makes the loss worse."
 
 
 @exercise("07.5")
@@ -129,6 +139,63 @@ def paired_interval(interval: Any) -> str:
     otherwise = f"It should give {low:.3f} to {high:.3f}: for each row of `draws` the mean of `after` over that of "
     expect([float(end) for end in given], wanted, slips, otherwise + "`before`, then the quantiles.")
     return "Each drawn prompt brings its own before and after, so hard prompts do not blur the answer."
+
+
+@exercise("07.6")
+def own_pair(experiment: Any) -> str:
+    """`experiment()` gives ({"without": rate, "with": rate}, {way: {seed: whether both are there}})."""
+    expect_pair(given := ask(experiment), "guess and seen")
+    guess, seen = given
+    if any(not isinstance(each, dict) or {*each} != {*WAYS} for each in given):
+        raise NotYet('guess and seen are dicts with the keys "without" and "with".')
+    if wrong := [way for way in WAYS if not 0 <= guess[way] <= 1]:
+        raise NotYet(f"A guess is a share from 0 to 1; {wrong[0]!r} is {guess[wrong[0]]!r}.")
+    if odd := {*seen["without"]} ^ {*seen["with"]}:
+        raise NotYet(
+            f"Paint the same seeds both ways: {sorted(odd)} stand on one side only, and nothing is beside them."
+        )
+    if len(seen["with"]) < 8:
+        raise NotYet(f"There are {len(seen['with'])} seeds; paint at least eight.")
+    pairs = [tuple(seen[way][seed] for way in WAYS) for seed in seen["with"]]
+    if any(there not in (True, False) for pair in pairs for there in pair):
+        raise NotYet("seen holds True or False for each seed: are both things there, and are they two?")
+    rates = {way: rate(column) for way, column in zip(WAYS, zip(*pairs, strict=True), strict=True)}
+    inside = sum(rates[way].low <= guess[way] <= rates[way].high for way in WAYS)
+    mended, spoiled = pairs.count((False, True)), pairs.count((True, False))
+    return (
+        f"Both there: {'; '.join(f'{way} {found}' for way, found in rates.items())}. Your guess lies in the interval "
+        f"for {inside} of 2. Seed by seed: {mended} mended, {spoiled} spoiled, {len(pairs) - mended - spoiled} alike. "
+        f"{_what_pairs_tell(mended, spoiled, len(pairs), rates['without'].value)}"
+    )
+
+
+def _what_pairs_tell(mended: int, spoiled: int, count: int, before: float) -> str:
+    """Say what the pairs that changed show, by the sign test, and what so few cannot show."""
+    if not mended + spoiled:
+        whole = {
+            1.0: " There was nothing to mend: take a harder pair.",
+            0.0: " Neither way brings both: an easier one?",
+        }
+        return f"No seed changed its verdict, so these pictures tell nothing of the pushes.{whole.get(before, '')}"
+    chance, enough = _coin(mended, spoiled), next(n for n in range(1, 99) if _coin(n, 0) <= CHANCE)
+    coin = f"A fair coin, thrown for each seed that changed, falls as unevenly in {chance:.0%} of such series."
+    if chance <= CHANCE:
+        return (
+            f"{coin} So for this pair the pushes {'help' if mended > spoiled else 'harm'}; for others ask the audit."
+        )
+    if mended + spoiled < enough:
+        return f"{coin} With fewer than {enough} seeds that change nothing can be shown, whichever way they point."
+    often = next((n for n in range(2, 100) if _coin(n * mended, n * spoiled) <= CHANCE), None)
+    more = (
+        f"If it goes on like this, about {often * count} seeds would show it." if often else "More would hardly tell."
+    )
+    return f"{coin} That is too often to believe anything yet. {more}"
+
+
+def _coin(mended: int, spoiled: int) -> float:
+    """Give the chance that a fair coin falls at least so unevenly (sign test, both sides)."""
+    count = mended + spoiled
+    return min(1.0, 2 * sum(math.comb(count, k) for k in range(min(mended, spoiled) + 1)) / 2**count)
 
 
 def _positive(seed: int, *shape: int):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import adherence, metrics
 from .asking import NotYet, ask, exercise, expect, expect_pair, expect_shape, noise
 
 IN, OUT, PLACES = 5, 3, 7  # all different, so that a slip with axes shows
 STEPS = 1000  # noise steps of a Stable Diffusion
 MILLIONS = (5.4, 361.0)  # of our copy, and of SD 1.5's
+ROWS = ("floor", "relative", "yours", "ceiling")  # what a score is made of, and what it is held against
 BYTES = {"weights": 4, "gradients": 4, "Adam's means": 8, "the moving average": 4}  # of each trained number
 
 
@@ -34,22 +36,28 @@ def zero_convolution(gradients: Any) -> str:
 
 
 @exercise("09.2")
-def estimate_of_the_picture(one_step: Any) -> str:
-    """`one_step(noisy, guess, alpha)` solves noisy = sqrt(alpha) x0 + sqrt(1 - alpha) noise for x0 (DDPM, eq. 4)."""
-    for seed, alpha in ((0, 0.9), (1, 0.2)):
-        x0, guess = noise(seed, 2, 4, 3, 3), noise(seed + 9, 2, 4, 3, 3)
-        noisy = alpha**0.5 * x0 + (1 - alpha) ** 0.5 * guess
+def mirrored_normals(mirrored: Any) -> str:
+    """`mirrored(normals)` turns a normal map round: its places, and the direction that red tells."""
+    import numpy as np
+
+    for seed, (height, width) in ((0, (4, 6)), (1, (5, 3))):
+        normals = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+        given = np.ascontiguousarray(ask(mirrored, normals))
+        expect_shape(given, normals.shape, "height, width, colour")
+        if given.dtype != np.uint8:
+            raise NotYet(f"A map is uint8, 0 to 255; this is {given.dtype}.")
+        turned = normals[:, ::-1].copy()
+        wanted = np.where([True, False, False], 255 - turned, turned)
         slips = (
-            (noisy - (1 - alpha) ** 0.5 * guess, "The picture is still dimmed: divide by the square root of alpha."),
-            (
-                (noisy - (1 - alpha) * guess) / alpha,
-                "alpha is a variance: take its square root, and that of 1 - alpha.",
-            ),
-            (noisy - guess, "The noise was weakened before it was added: by the square root of 1 - alpha."),
+            (turned, "The places are turned, but a wall that looked left still says left: red is to turn, too."),
+            (255 - turned, "Green and blue tell up and towards us: a mirror beside a thing leaves them as they are."),
+            (wanted[:, ::-1].copy(), "The colours are right, but each stands where it stood: turn the columns."),
+            (wanted[::-1, ::-1].copy(), "Upside down: a mirror beside a thing leaves the rows where they are."),
         )
-        otherwise = "It should be (noisy - (1 - alpha) ** 0.5 * guess) / alpha ** 0.5."
-        expect(ask(one_step, noisy, guess, alpha), x0, slips, otherwise)
-    return "One guess, and the whole picture is there to be measured: that is how the curve by noise step was made."
+        expect(given, wanted, slips, "Turn the columns round, and make red 255 - red; leave the rest as it is.")
+    return (
+        "A map of directions has directions in its colours. Whoever mirrors only the places teaches a contradiction."
+    )
 
 
 @exercise("09.3")
@@ -94,3 +102,40 @@ def bytes_of_training(training_gb: Any) -> str:
             f"For {millions:g} million numbers it should be {wanted:.3f} GB.",
         )
     return "Five numbers for each one that learns. That is why small nets are loved, and 8-bit Adam."
+
+
+@exercise("09.5")
+def own_condition(experiment: Any) -> str:
+    """`experiment()` gives (score, {"floor", "relative", "yours", "ceiling": [measure of each held-out scene]})."""
+    import numpy as np
+
+    expect_pair(given := ask(experiment), "guess and seen")
+    guess, seen = given
+    if not isinstance(seen, dict) or {*seen} != {*ROWS}:
+        raise NotYet(f"seen is a dict with the keys {', '.join(ROWS)}: without any of them a number means nothing.")
+    if not -1 <= guess <= 2:
+        raise NotYet(f"A guess is a score, 0 at the floor and 1 at the ceiling; this is {guess!r}.")
+    rows = {name: np.array(seen[name], float) for name in ROWS}
+    if {row.ndim for row in rows.values()} != {1} or len({len(row) for row in rows.values()}) > 1:
+        raise NotYet("The same held-out scenes in all four, in the same order: a list of one number for each.")
+    if len(rows["yours"]) < 8 or not all(np.isfinite(row).all() for row in rows.values()):
+        raise NotYet("Measure at least eight scenes, and leave out those in which the map asks for nothing (nan).")
+    if rows["ceiling"].mean() <= rows["floor"].mean():
+        raise NotYet("The ceiling is not above the floor: your measure does not see the condition in the true scenes.")
+    if np.array_equal(rows["yours"], rows["floor"]):
+        raise NotYet("Yours is the floor to the last digit: a net at step 0, or a call without its maps.")
+    ends = rows["floor"], rows["ceiling"]
+    found, other = (adherence.score(rows[name], *ends) for name in ("yours", "relative"))
+    gap = metrics.difference(rows["relative"], rows["yours"])
+    hit = "holds" if found.low <= guess <= found.high else "does not hold"
+    if found.low <= 0:
+        meaning = "The floor is inside: these scenes do not show that anything was learned. Train on, or ask the map."
+    elif gap.low > 0:
+        meaning = "That is more than a net reaches that never saw your map: it was learned."
+    elif gap.high < 0:
+        meaning = "A net that never saw your map obeys it better: begin from that one, not from zero."
+    else:
+        meaning = (
+            "It cannot be told from a net that never saw your map, so a control it is, but not one that was needed."
+        )
+    return f"Your condition scores {found}, which {hit} your {guess:g}; the relative {other}. {meaning}"

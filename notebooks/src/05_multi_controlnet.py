@@ -467,29 +467,78 @@ checks.check("05.3", keeps_both)
 # ```
 # </details>
 #
-# ### 05.4 · Right or not (difficulty 2, 5 minutes)
+# ### 05.4 · Mended and spoiled (difficulty 3, 10 minutes)
 #
-# Write `right_rate(rows, control)`: the share of pictures, made with (True) or without (False) control, in which the
-# judge counted what was asked. A row is a dict with `asked`, `counted` and `control`. If no hand could be counted,
-# `counted` is None. What does that mean for the promise?
+# Two rates hide that each prompt and seed was painted twice, without control and with it. Write `changed(rows)`: a
+# pair of counts, how many pictures only control made right, and how many only control made wrong. A row is a dict with
+# `subject`, `asked`, `seed`, `control` (True or False) and `counted`; rows that share the first three are a pair. If
+# no hand could be counted, `counted` is None. What does that mean for the promise? Then try it on `counts.rows`.
 
 # %% tags=["exercise"]
-def right_rate(rows, control):
+def changed(rows):
     return None  # your lines
 
-checks.check("05.4", right_rate)
+checks.check("05.4", changed)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# Who asks for three fingers and gets no hand did not get three fingers. So the row stays in, and it is not right.
+# A dict of dicts: `right.setdefault((subject, asked, seed), {})[control]` says whether it is right. Who asks for three
+# fingers and gets no hand did not get three fingers.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def right_rate(rows, control):
-#     mine = [row for row in rows if row["control"] == control]
-#     return sum(row["counted"] == row["asked"] for row in mine) / len(mine)
+# def changed(rows):
+#     right = {}
+#     for row in rows:
+#         pair = right.setdefault((row["subject"], row["asked"], row["seed"]), {})
+#         pair[row["control"]] = row["counted"] == row["asked"]
+#     mended = sum(pair[True] and not pair[False] for pair in right.values())
+#     return mended, sum(pair[False] and not pair[True] for pair in right.values())
+# ```
+# </details>
+#
+# ### 05.5 · Friends or enemies? (open, difficulty 3, 20 minutes)
+#
+# Choose two maps of your own: two kinds of one scene, or of two scenes. `catalog.load` puts their two nets into
+# `pipe`. **Predict** for one or more pairs of weights: which share of what it reaches alone will each map keep?
+# **Run** six seeds or more with each map alone, (1, 0) and (0, 1), and with your weights. **Measure** how far both
+# maps are obeyed in each picture, with `controls.adherence_of`, or, on sd15, with your eyes: 0, 0.5 or 1.
+# `experiment()` gives the pair of what you expected, `{(0.5, 0.5): (0.9, 0.4)}`, and what you saw,
+# `{(1, 0): [(0.8, 0.1), ...], (0, 1): [...], (0.5, 0.5): [...]}`, two numbers for each seed. Then **explain** with a
+# picture: where did they quarrel, and who had the words on its side?
+
+# %% tags=["exercise"]
+def experiment():
+    return None  # your guess, and what you saw
+
+checks.check("05.5", experiment)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `paint(*weights, maps=maps, seed=seed, prompt=text)` of this lesson paints. Measure each picture twice: against the
+# scene of the first map, and against that of the second.
+# </details>
+# <details><summary>Solution</summary>
+#
+# One of many, with a guess that is only ours. It paints 18 pictures.
+#
+# ```python
+# def experiment():
+#     global pipe  # it is asked by `paint`
+#     pipe = catalog.load("controlnet", lane=runtime.lane, control=["canny", "depth"])
+#     text, guess, seen = "a cat and a tree in the garden", {(0.5, 0.5): (0.5, 0.9)}, {}
+#     first, second = (clay.render(clay.scene(seed=seed, words=text), *size) for seed in (1, 2))
+#     maps = controls.from_truth(first, "canny"), controls.from_truth(second, "depth")
+#     for weights in [(1, 0), (0, 1), *guess]:
+#         images = [paint(*weights, maps=maps, seed=seed, prompt=text) for seed in range(6)]
+#         seen[weights] = [
+#             (controls.adherence_of("canny", first, image), controls.adherence_of("depth", second, image))
+#             for image in images
+#         ]
+#     return guess, seen
 # ```
 # </details>
 

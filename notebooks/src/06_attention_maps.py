@@ -478,8 +478,8 @@ plots.described(panel.picture(), "The panel: knobs; the picture, glowing at 'lio
 #
 # This lesson made layers deaf to a word. Prompt-to-Prompt turns a word up or down, too. Write
 # `louder(scores, places, factor)`: from the scores [head, place, token], before the softmax, to the shares in which
-# the tokens at `places` have `factor` times their weight against every other token. A place still has no more than
-# one attention to give: its shares add up to 1.
+# the tokens at `places` have `factor` times their weight against every other token. A place still has no more than one
+# attention to give: its shares add up to 1.
 
 # %% tags=["exercise"]
 def louder(scores, places, factor):
@@ -490,8 +490,8 @@ checks.check("06.1", louder)
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# The shares first. Multiply some of them, then divide each place by what it now pays in all:
-# `sum(-1, keepdim=True)`. Try it, too: `Listener.share` of this lesson is where it would go.
+# The shares first. Multiply some of them, then divide each place by what it now pays in all: `sum(-1, keepdim=True)`.
+# Try it, too: `Listener.share` of this lesson is where it would go.
 # </details>
 # <details><summary>Solution</summary>
 #
@@ -505,9 +505,9 @@ checks.check("06.1", louder)
 #
 # ### 06.2 · Whose place is it? (difficulty 2, 5 minutes)
 #
-# Write `owner(heat, words)`: `heat` is [token, height, width], and `words` lists for each word where its tokens
-# stand. Give [height, width]: for each place the number, from 0, of the word to which it pays most. So a prompt cuts
-# a picture into regions. What becomes of the sky?
+# Write `owner(heat, words)`: `heat` is [token, height, width], and `words` lists for each word where its tokens stand.
+# Give [height, width]: for each place the number, from 0, of the word to which it pays most. So a prompt cuts a
+# picture into regions. What becomes of the sky?
 
 # %% tags=["exercise"]
 def owner(heat, words):
@@ -584,14 +584,14 @@ checks.check("06.4", pointing)
 #
 # ### 06.5 · Does the map know before you do? (open, difficulty 3, 20 minutes)
 #
-# One picture seemed to say that the place of a thing is decided early. Take a prompt of your own with a thing that
-# may stand left or right. **Predict** the first step, of three or more with 0 among them, whose map of its word
-# foretells where it will stand. **Run** it with eight seeds or more, and keep the steps apart. **Measure** two
-# columns, as shares of the width: that of the map's peak, and that of the thing in the *finished* picture, `.column`
-# of what the judge finds; on sd15 guess it by eye. `experiment()` gives the pair of your step, `2`, and what you
-# saw, `{0: [(0.3, 0.7), ...], ...}`, for each step the same pictures in the same order. The check lets the maps of
-# other seeds guess, too: who beats only chance has foretold nothing. Then **explain** the first step's result: what
-# did the model look at?
+# One picture seemed to say that the place of a thing is decided early. Take a prompt of your own with a thing that may
+# stand left or right. **Predict** the first step, of three or more with 0 among them, whose map of its word foretells
+# where it will stand. **Run** it with eight seeds or more, and keep the steps apart. **Measure** two columns, as
+# shares of the width: that of the map's peak, and that of the thing in the *finished* picture, `.column` of what the
+# judge finds; on sd15 guess it by eye. `experiment()` gives the pair of your step, `2`, and what you saw,
+# `{0: [(0.3, 0.7), ...], ...}`, for each step the same pictures in the same order. The check lets the maps of other
+# seeds guess, too: who beats only chance has foretold nothing. Then **explain** the first step's result: what did the
+# model look at?
 
 # %% tags=["exercise"]
 def experiment():

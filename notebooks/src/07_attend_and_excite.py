@@ -341,7 +341,7 @@ if runtime.lane == "clay":
     print({name: f"both in {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})" for name, rate in found.items()})
     assert found["with"].value > max(found["without"].value, found["pushed anywhere"].value)
 plots.described(
-    plots.sweep(list(sides.values()), list(sides), [f"seed {seed}" for seed in range(8)], size=(100, 100)),
+    plots.sweep(list(sides.values()), list(sides), [f"seed {seed}" for seed in range(8)], size=(92, 92)),
     "Eight seeds of 'a cat and a dog': without pushes, with pushes anywhere, with Attend-and-Excite.",
 )
 
@@ -531,104 +531,115 @@ plots.described(panel.picture(), "The panel: words as buttons, knobs, two pictur
 # %% [markdown]
 # ## Exercises
 #
-# ### 07.1 · The weakest word (difficulty 1, 3 minutes)
+# ### 07.1 · Two, or one of both? (difficulty 2, 10 minutes)
 #
-# Without scrolling up: write `loss(maps)`. `maps` holds one map for each word: [word, rows, columns], 0-1.
+# The loss is content with one creature on which both words have their strong place. A loss that is not would have to
+# compare the two maps. Write `together(first, second)` for two maps [rows, columns], none of them negative: make each
+# add up to 1, take at every place the smaller of the two, and add up. 0: they lie apart; 1: they are the same.
 
 # %% tags=["exercise"]
-def loss(maps):
+def together(first, second):
     return None  # your line
 
-checks.check("07.1", loss)
+checks.check("07.1", together)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# First the peak of each word, `maps.amax((1, 2))`. Then: which of the words counts?
+# `torch.minimum` takes the smaller of two tensors, place by place. The maps may be of different strength.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def loss(maps):
-#     return 1 - maps.amax((1, 2)).min()
+# def together(first, second):
+#     return torch.minimum(first / first.sum(), second / second.sum()).sum()
 # ```
 # </details>
 #
-# ### 07.2 · Share anew (difficulty 2, 5 minutes)
+# ### 07.2 · Why 100, why 10? (difficulty 2, 10 minutes)
 #
-# Write `sharpen(heat, sharpness)`: of maps [token, rows, columns] drop the first and the last token, and share each
-# place out among the rest.
+# A place pays `first` to one word, `second` to another, and there is no third. Write
+# `sharpness_for(first, second, wanted)`: with which sharpness $k$ does the softmax give the first word the share
+# `wanted` of that place? Then compare 0.031 against 0.026 with 0.3 against 0.1.
 
 # %% tags=["exercise"]
-def sharpen(heat, sharpness):
+def sharpness_for(first, second, wanted):
     return None  # your line
 
-checks.check("07.2", sharpen)
+checks.check("07.2", sharpness_for)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# `heat[1:-1]` is the rest. Softmax over which axis makes each *place* add up to 1?
+# With $a$ and $b$ for what it pays, softmax gives the shares $w$ and $1 - w$, and $w / (1 - w) = e^{k \cdot (a - b)}$.
+# Solve for $k$.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def sharpen(heat, sharpness):
-#     return (sharpness * heat[1:-1]).softmax(0)
+# import math
+#
+# def sharpness_for(first, second, wanted):
+#     return math.log(wanted / (1 - wanted)) / (first - second)
 # ```
 # </details>
 #
-# ### 07.3 · Down the slope (difficulty 2, 5 minutes)
+# ### 07.3 · Not too far (difficulty 3, 10 minutes)
 #
-# Write `push_down(latents, loss_of, step_size)` for any loss: `loss_of(latents)` gives a tensor with one number. What
-# comes back must not drag the calculation along.
+# Nothing limits a push, and a far too long one leaves a broken picture, as above. Write
+# `push_at_most(latents, loss_of, step_size, most)` for any loss: down the slope as in this lesson, but if the move is
+# longer than `most` (its norm), shorten it to that, in the same direction. `loss_of(latents)` gives a tensor with one
+# number. Where the loss is flat, nothing moves. What comes back must not drag the calculation along.
 
 # %% tags=["exercise"]
-def push_down(latents, loss_of, step_size):
+def push_at_most(latents, loss_of, step_size, most):
     return None  # your lines
 
-checks.check("07.3", push_down)
+checks.check("07.3", push_at_most)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# `leaf = latents.clone().requires_grad_()`, then `torch.autograd.grad(loss_of(leaf), leaf)` gives a tuple with one
-# gradient.
+# `step.norm()` is the length of the move. By how much must it be multiplied, at most by 1? And what if it is 0?
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def push_down(latents, loss_of, step_size):
+# def push_at_most(latents, loss_of, step_size, most):
 #     leaf = latents.clone().requires_grad_()
 #     (slope,) = torch.autograd.grad(loss_of(leaf), leaf)
-#     return latents - step_size * slope
+#     step = step_size * slope
+#     length = float(step.norm())
+#     return latents - (step * most / length if length > most else step)
 # ```
 # </details>
 #
-# ### 07.4 · Until it is there (difficulty 3, 10 minutes)
+# ### 07.4 · As far as it helps (difficulty 3, 10 minutes)
 #
-# Write `refine_step(latents, loss_of, push, peak, patience)`: call `latents = push(latents)` until the loss is at most
-# `1 - peak`, but never more than `patience` times. If it is there already, do not push at all.
+# A long push may overshoot, and the loss rise. Write `careful(latents, loss_of, step, patience)`: give
+# `latents - step` if the loss is smaller there than at the latents; if not, try half the step, and half of that, and
+# so on, but halve at most `patience` times. If even that does not help, give the latents as they are.
 
 # %% tags=["exercise"]
-def refine_step(latents, loss_of, push, peak, patience):
+def careful(latents, loss_of, step, patience):
     return None  # your lines
 
-checks.check("07.4", refine_step)
+checks.check("07.4", careful)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# A `for` over `range(patience)`, and a way out of it before each push.
+# With no patience at all the whole step is still tried: `range(patience + 1)`.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def refine_step(latents, loss_of, push, peak, patience):
-#     for _ in range(patience):
-#         if loss_of(latents) <= 1 - peak:
-#             break
-#         latents = push(latents)
+# def careful(latents, loss_of, step, patience):
+#     least = loss_of(latents)
+#     for halvings in range(patience + 1):
+#         moved = latents - step / 2**halvings
+#         if loss_of(moved) < least:
+#             return moved
 #     return latents
 # ```
 # </details>
@@ -657,6 +668,42 @@ checks.check("07.5", interval)
 # def interval(before, after, draws):
 #     shares = after[draws].mean(1) / before[draws].mean(1)
 #     return np.quantile(shares, 0.025), np.quantile(shares, 0.975)
+# ```
+# </details>
+#
+# ### 07.6 · A pair of your own (open, difficulty 3, 20 minutes)
+#
+# The audit speaks of 276 prompts, not of yours. Choose two things of your own. **Predict** how often both will be
+# there, without pushes and with them. **Run** eight seeds or more, the *same* ones both ways. **Measure** with the
+# judge, or, on sd15, with your eyes; one creature of both is not two, whatever a judge says. `experiment()` gives the
+# pair of what you expected, `{"without": 0.3, "with": 0.8}`, and what you saw,
+# `{"without": {0: False, ...}, "with": {0: True, ...}}`, by seed. The check counts the seeds that changed and says
+# what so few can tell. Then **explain** one that was mended and one that was not: look at their maps.
+
+# %% tags=["exercise"]
+def experiment():
+    return None  # your guess, and what you saw
+
+checks.check("07.6", experiment)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `paint(prompt, seed)` and `exciting(prompt, words, seed)[0]` are the two ways. Only pairs that differ say anything:
+# how often would a coin say the same?
+# </details>
+# <details><summary>Solution</summary>
+#
+# One of many, with a guess that is only ours. It paints 16 pictures, eight of them slowly.
+#
+# ```python
+# def experiment():
+#     words, text, seen = ["frog", "tree"], "a frog and a tree", {"without": {}, "with": {}}
+#     for seed in range(8):
+#         for way, image in (("without", paint(text, seed)), ("with", exciting(text, words, seed)[0])):
+#             sight = judge.look(image)
+#             seen[way][seed] = all(sight.has(word) for word in words)
+#     return {"without": 0.5, "with": 0.8}, seen
 # ```
 # </details>
 

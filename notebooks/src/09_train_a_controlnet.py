@@ -509,27 +509,30 @@ checks.check("09.1", gradients)
 # ```
 # </details>
 #
-# ### 09.2 · The picture in one guess (difficulty 2, 5 minutes)
+# ### 09.2 · A mirror for normals (difficulty 2, 5 minutes)
 #
-# Noisy latents are $\sqrt{\alpha}\,x_0 + \sqrt{1 - \alpha}\,\text{noise}$. Write `one_guess(noisy, guess, alpha)`: the
-# $x_0$ that a guess of the noise stands for.
+# Each pair comes in a mirror as well. A silhouette is simply turned round. But a condition may hold directions: in a
+# normal map red says how far a surface faces right (0 is left, 255 right), green how far up, blue how far towards us.
+# Write `mirrored(normals)` for such a map, uint8 [height, width, 3].
 
 # %% tags=["exercise"]
-def one_guess(noisy, guess, alpha):
-    return None  # your line
+def mirrored(normals):
+    return None  # your lines
 
-checks.check("09.2", one_guess)
+checks.check("09.2", mirrored)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# Take the noise away, as loud as it was added. Then undo the dimming.
+# `normals[:, ::-1]` turns the places round; copy it before you change anything. What did face right faces left now.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def one_guess(noisy, guess, alpha):
-#     return (noisy - (1 - alpha) ** 0.5 * guess) / alpha ** 0.5
+# def mirrored(normals):
+#     out = normals[:, ::-1].copy()
+#     out[..., 0] = 255 - out[..., 0]
+#     return out
 # ```
 # </details>
 #
@@ -584,17 +587,50 @@ checks.check("09.4", training_gb)
 # </details>
 
 # %% [markdown]
-# ### An open one · Your own condition (difficulty 4, half an hour)
+# ### 09.5 · A condition of your own (open, difficulty 4, half an hour)
 #
-# There is no check for this one. Predict, run, explain.
+# **Invent** a condition: a filled box around each thing, a dot in each thing's colour, a horizon line, a palette of 4
+# x 4 blocks. Write it as a function of `made`, and decide how it is measured. **Predict** its score after as many
+# steps as the silhouette had: is it easier, or harder? **Run** it, on `pairs_for(yours, 200)`. **Measure** the same
+# held-out scenes four times: without a map, with a net that never saw yours, with your net, and reconstructed.
+# `experiment()` gives the pair of the score that you expected, `0.5`, and what you saw,
+# `{"floor": [...], "relative": [...], "yours": [...], "ceiling": [...]}`, one number for each scene. (On sd15 a
+# training takes hours: predict, and count on clay.) Then **explain** the difference. A box has straight edges that no
+# thing has: must the net first learn which part of a box is filled? And does your answer of 09.3, given to
+# `controlnet.train(timesteps=lambda step, count, generator: ...)`, change it?
+
+# %% tags=["exercise"]
+def experiment():
+    return None  # the score that you expect, and what you saw
+
+checks.check("09.5", experiment)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
 #
-# 1. Invent a condition: a filled box around each thing, a dot in each thing's colour, a horizon line, a palette of
-#    4 x 4 blocks. Write it as a function of `made`, and write down how you will measure it.
-# 2. Predict its score after as many steps as the silhouette had. Will it be easier or harder, and why?
-# 3. Run it: `pairs_for(yours, 200)`, then `controlnet.train` with a `watch` of your own. Give
-#    `timesteps=lambda step, count, generator: ...` your answer of 09.3 and try again.
-# 4. Explain the difference to your prediction. A box has straight edges that no thing has: must the net first learn
-#    which part of a box is filled?
+# If the things shall be where they were asked for, `measured` will do, and `floor` and `ceiling` are there already.
+# For another measure take `without` and `reconstructed`, the pictures that they were measured on.
+# </details>
+# <details><summary>Solution</summary>
+#
+# One of many, with a guess that is only ours. It trains for a minute or two.
+#
+# ```python
+# def boxes(made):
+#     drawn = np.zeros(made.instance.shape, np.uint8)
+#     for number in np.unique(made.instance[made.instance >= 0]):
+#         rows, columns = np.nonzero(made.instance == number)
+#         drawn[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = 255
+#     return Image.fromarray(drawn).convert("RGB")
+#
+# def experiment():
+#     maps, relative = [boxes(made) for made in held], catalog.load("controlnet", lane="clay", control="scribble")
+#     net = controlnet.train(pipe, controlnet.copy_of(pipe), pairs_for(boxes, 200), config).net
+#     yours = controlnet.with_control(pipe, net)
+#     seen = {name: measured(paint(own, maps)) for name, own in (("relative", relative), ("yours", yours))}
+#     return 0.4, {"floor": floor, **seen, "ceiling": ceiling}
+# ```
+# </details>
 
 # %% [markdown]
 # ## Words of this lesson

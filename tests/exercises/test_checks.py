@@ -9,6 +9,7 @@ import jupytext
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from course_utils import checks
 from course_utils.checks import asking
@@ -27,13 +28,40 @@ def pushed(latents, loss_of, stride):
     return latents - stride * torch.autograd.grad(loss_of(leaf), leaf)[0]
 
 
-def repeated(latents, loss_of, push, peak, patience=1000):
-    """Lesson 07: the latents pushed until the peak is reached, or patience ends."""
-    while patience > 0 and loss_of(latents) > 1 - peak:
-        latents, patience = push(latents), patience - 1
-    return latents
+def limited(latents, loss_of, step_size, most):
+    """Lesson 07: the same, no further than most."""
+    step = latents - pushed(latents, loss_of, step_size)
+    return latents - step * (most / step.norm().clamp(min=1e-12)).clamp(max=1)
 
 
+def backtracked(latents, loss_of, step, patience):
+    """Lesson 07: latents - step, halved until the loss falls, or as they are."""
+    before = loss_of(latents)
+    moves = (latents - step * 0.5**halvings for halvings in range(patience + 1))
+    return next((moved for moved in moves if loss_of(moved) < before), latents)
+
+
+def seeds(hits, count=8):
+    """Lesson 07: verdicts by seed."""
+    return {seed: seed < hits for seed in range(count)}
+
+
+QUARREL = {(1, 0): 6 * [(0.8, 0.1)], (0, 1): 6 * [(0.1, 0.8)], (0.5, 0.5): 6 * [(0.4, 0.78)]}  # lesson 05
+
+
+def pairs_changed(rows):
+    """Lesson 05: pairs that only control made right, and those that only control made wrong."""
+    right = {(row["asked"], row["seed"], row["control"]): row["counted"] == row["asked"] for row in rows}
+    better = sum(right[key] and not right.get((*key[:2], False), True) for key in right if key[2])
+    return better, sum(right[key] and not right.get((*key[:2], True), True) for key in right if not key[2])
+
+
+def right_ones(rows, control):
+    """Lesson 05: how many are right, without or with control."""
+    return sum(row["asked"] == row["counted"] for row in rows if row["control"] == control)
+
+
+SCORED = {"floor": 8 * [0.2], "relative": 8 * [0.4], "yours": 8 * [0.6], "ceiling": 8 * [0.9]}  # lesson 09
 SIDES = [(column, column) for column in (0.2, 0.8, 0.3, 0.7, 0.2, 0.8, 0.3, 0.8)]  # lesson 06: a map that knows all
 STRAY = [(0.5, column) for _, column in SIDES]  # and one that knows nothing
 
@@ -251,12 +279,25 @@ WRONG = {
         lambda alone, together: all(b >= a for a, b in zip(alone, together, strict=True)): "nine tenths of its own",
     },
     "05.4": {
-        lambda rows, control: np.mean(
-            [r["asked"] == r["counted"] for r in rows if r["control"] == control and r["counted"] is not None]
-        ): "stays in",
-        lambda rows, control: np.mean([r["asked"] == r["counted"] for r in rows]): "mixes",
-        lambda rows, control: sum(r["asked"] == r["counted"] for r in rows if r["control"] == control): "divide",
-        lambda rows, control: 1.0: "are right",
+        lambda rows: pairs_changed(rows)[::-1]: "each other's place",
+        lambda rows: pairs_changed([row for row in rows if row["counted"] is not None]): "stays in",
+        lambda rows: [right_ones(rows, way) for way in (0, 1)]: "changed",
+        lambda rows: [right_ones(rows, way) for way in (1, 0)]: "changed",
+        lambda rows: [2 * count / len(rows) for count in pairs_changed(rows)]: "shares",
+        lambda rows: sum(pairs_changed(rows)): "pair",
+        lambda rows: (1, 1): "should give",
+    },
+    "05.5": {
+        lambda: {(1, 0): 6 * [(0.8, 0.1)]}: "pair",
+        lambda: ({(0.5, 0.5): (0.9, 0.4)}, {(1, 0): QUARREL[1, 0], (0.5, 0.5): QUARREL[0.5, 0.5]}): "reach alone",
+        lambda: ({(0.3, 0.7): (0.9, 0.4)}, QUARREL): "that you painted",
+        lambda: ({(1, 0): (0.9, 0.4)}, QUARREL): "both maps speak",
+        lambda: ({(0.5, 0.5): (90, 40)}, QUARREL): "0 to 1",
+        lambda: ({(0.5, 0.5): (0.9, 0.4)}, QUARREL | {(0, 1): 7 * [(0.1, 0.9)]}): "same seeds",
+        lambda: ({(0.5, 0.5): (0.9, 0.4)}, {weights: pairs[:3] for weights, pairs in QUARREL.items()}): "6 or more",
+        lambda: ({(0.5, 0.5): (0.9, 0.4)}, QUARREL | {(0, 1): 6 * [(0.1, float("nan"))]}): "asks for nothing",
+        lambda: ({(0.5, 0.5): (0.9, 0.4)}, QUARREL | {(0, 1): 6 * [(0.1, 0.0)]}): "never had",
+        lambda: ({(0.5, 0.5): (0.9, 0.4)}, dict.fromkeys(QUARREL, 6 * [(0.8, 0.7)])): "reach the call",
     },
     "06.1": {
         lambda scores, places, factor: scores.softmax(-1) * turned(scores, places, factor): "add up to 1",
@@ -305,38 +346,54 @@ WRONG = {
         lambda: (1, dict.fromkeys(range(3), [(0.5, 0.2), *[(0.5, 0.8)] * 7])): "left as often as right",
     },
     "07.1": {
-        lambda maps: maps.amax((1, 2)).min(): "lacks of 1",
-        lambda maps: 1 - maps.amax((1, 2)).max(): "strongest",
-        lambda maps: 1 - maps.amax((1, 2))[0]: "first word",
-        lambda maps: 1 - maps[maps.mean((1, 2)).argmin()].max(): "strongest",
-        lambda maps: 1 - maps.amax((1, 2)).mean(): "average",
-        lambda maps: 1 - maps.mean((1, 2)).min(): "small things",
-        lambda maps: 1 - maps.min(): "should give",
+        lambda first, second: torch.minimum(first, second).sum(): "add up to 1",
+        lambda first, second: torch.minimum(first / first.max(), second / second.max()).sum(): "peaks",
+        lambda first, second: torch.maximum(first / first.sum(), second / second.sum()).sum(): "the smaller",
+        lambda first, second: (first / first.sum() * second / second.sum()).sum(): "product",
+        lambda first, second: torch.minimum(first / first.sum(), second / second.sum()).mean(): "add up",
+        lambda first, second: 1 - torch.minimum(first / first.sum(), second / second.sum()).sum(): "apart",
+        lambda first, second: 0.5: "on one another",
     },
     "07.2": {
-        lambda heat, sharpness: (sharpness * heat).softmax(0): "tokens",
-        lambda heat, sharpness: (sharpness * heat).softmax(0)[1:-1]: "drop it first",
-        lambda heat, sharpness: heat[1:-1].softmax(0): "multiply",
-        lambda heat, sharpness: (sharpness * heat[1:-1]).flatten(1).softmax(1).view_as(heat[1:-1]): "axis 0",
-        lambda heat, sharpness: sharpness * heat[1:-1]: "softmax over the words",
+        lambda a, b, wanted: np.log(wanted / (1 - wanted)) / (b - a): "sign",
+        lambda a, b, wanted: wanted / (1 - wanted) / (a - b): "logarithm",
+        lambda a, b, wanted: np.log(wanted) / (a - b): "1 - wanted",
+        lambda a, b, wanted: np.log(wanted / (1 - wanted)): "gap",
+        lambda a, b, wanted: np.log(wanted / (1 - wanted)) / (a / b): "ratio",
+        lambda a, b, wanted: np.log10(wanted / (1 - wanted)) / (a - b): "natural",
+        lambda a, b, wanted: 100: "should give",
     },
     "07.3": {
-        lambda z, loss_of, stride: pushed(z, loss_of, -stride): "uphill",
-        lambda z, loss_of, stride: pushed(z, loss_of, 1.0): "no more and no less",
-        lambda z, loss_of, stride: z - stride * loss_of(z): "autograd",
-        lambda z, loss_of, stride: pushed(z.requires_grad_(), loss_of, stride): "memory",
+        lambda z, loss_of, size, most: limited(z, loss_of, -size, most): "uphill",
+        lambda z, loss_of, size, most: pushed(z, loss_of, size): "no longer than",
+        lambda z, loss_of, size, most: limited(z, loss_of, 100 * size, most): "as short as it is",
+        lambda z, loss_of, size, most: z - (z - pushed(z, loss_of, size)).clamp(-most, most): "bends",
+        lambda z, loss_of, size, most: limited(z.requires_grad_(), loss_of, size, most): "memory",
+        lambda z, loss_of, size, most: limited(z, loss_of, size, most)
+        + 0 / float((z - pushed(z, loss_of, size)).norm()): "ZeroDivisionError",
+        lambda z, loss_of, size, most: z: "it should keep",
     },
     "07.4": {
-        lambda z, loss_of, push, peak, patience: push(z): "it pushes 1 times",
-        lambda z, loss_of, push, peak, patience: repeated(z, loss_of, push, 1 - peak, patience): "1 - peak",
-        lambda z, loss_of, push, peak, patience: repeated(z, loss_of, push, peak): "patience",
-        lambda z, loss_of, push, peak, patience: repeated(z, loss_of, push, peak, patience) * 2: "Give back",
+        lambda z, loss_of, step, patience: z - step: "although the loss",
+        lambda z, loss_of, step, patience: backtracked(z, loss_of, -step, patience): "are enough",
+        lambda z, loss_of, step, patience: 2 * z - backtracked(z, loss_of, step, patience): "other way",
+        lambda z, loss_of, step, patience: backtracked(z, loss_of, step, 50): "52 times",
+        lambda z, loss_of, step, patience: backtracked(z, loss_of, step, patience - 1): "should be taken",
+        lambda z, loss_of, step, patience: backtracked(z, loss_of, step, 1000): "no end",
     },
     "07.5": {
         lambda before, after, draws: quantiles(after[draws].mean(1) - before[draws].mean(1)): "difference",
         lambda before, after, draws: quantiles(after[draws[::-1]].mean(1) / before[draws].mean(1)): "same prompts",
         lambda before, after, draws: [after.mean() / before.mean()]: "two numbers",
         lambda before, after, draws: quantiles(after[draws].mean(1)): "should give",
+    },
+    "07.6": {
+        lambda: {"without": 0.3}: "pair",
+        lambda: ({"before": 0.3, "after": 0.5}, {"without": {}, "with": {}}): "keys",
+        lambda: ({"without": 30, "with": 50}, {"without": seeds(3), "with": seeds(6)}): "0 to 1",
+        lambda: ({"without": 0.3, "with": 0.5}, {"without": seeds(3), "with": {**seeds(6), 9: True}}): "one side only",
+        lambda: ({"without": 0.3, "with": 0.5}, {"without": seeds(3, 5), "with": seeds(5, 5)}): "at least eight",
+        lambda: ({"without": 0.3, "with": 0.5}, {"without": seeds(3), "with": {**seeds(6), 7: "cat"}}): "are they two",
     },
     "08.1": {
         lambda shapes, rank: rank * sum(r + c for r, c in shapes): "four bytes",
@@ -384,10 +441,13 @@ WRONG = {
         lambda weight, x, g: g @ x.T: "pair",
     },
     "09.2": {
-        lambda noisy, guess, alpha: noisy - (1 - alpha) ** 0.5 * guess: "dimmed",
-        lambda noisy, guess, alpha: (noisy - (1 - alpha) * guess) / alpha: "square root",
-        lambda noisy, guess, alpha: noisy - guess: "weakened",
-        lambda noisy, guess, alpha: noisy / alpha**0.5: "should be",
+        lambda normals: normals[:, ::-1].copy(): "red is to turn",
+        lambda normals: 255 - normals[:, ::-1]: "Green and blue",
+        lambda normals: np.concatenate([255 - normals[..., :1], normals[..., 1:]], -1): "turn the columns",
+        lambda normals: normals[::-1]: "leave the rest",
+        lambda normals: np.concatenate([255 - normals[..., :1], normals[..., 1:]], -1)[::-1]: "Upside down",
+        lambda normals: normals[..., 0]: "shape",
+        lambda normals: normals / 255: "uint8",
     },
     "09.3": {
         lambda share, uniform: (1000 * uniform).long(): "least step is 0",
@@ -404,6 +464,16 @@ WRONG = {
         lambda millions: millions * 12 / 1000: "Adam's means",
         lambda millions: millions * 20: "megabytes",
         lambda millions: millions: "should be",
+    },
+    "09.5": {
+        lambda: (0.5, {"yours": 8 * [0.5]}, 1): "pair",
+        lambda: (0.5, {"floor": 8 * [0.2], "yours": 8 * [0.5], "ceiling": 8 * [0.9]}): "means nothing",
+        lambda: (50, SCORED): "0 at the floor",
+        lambda: (0.5, SCORED | {"yours": 9 * [0.5]}): "same held-out scenes",
+        lambda: (0.5, {name: values[:4] for name, values in SCORED.items()}): "eight scenes",
+        lambda: (0.5, SCORED | {"yours": [*7 * [0.5], float("nan")]}): "asks for nothing",
+        lambda: (0.5, SCORED | {"ceiling": 8 * [0.1]}): "does not see",
+        lambda: (0.5, SCORED | {"yours": SCORED["floor"]}): "step 0",
     },
     "10.1": {
         lambda body: body: "came in",
@@ -532,6 +602,32 @@ class Captured:
         return heat
 
 
+GUESS = {"without": 0.3, "with": 0.7}
+LESSON_05 = {
+    "runtime": SimpleNamespace(lane="clay"),
+    "catalog": SimpleNamespace(load=lambda *what, **how: None),
+    "size": (64, 64),
+    "clay": SimpleNamespace(scene=lambda seed, words: (seed, words), render=lambda scene, *size: scene),
+    "controls": SimpleNamespace(
+        from_truth=lambda scene, kind: (scene, kind), adherence_of=lambda kind, scene, image: image[kind == "depth"]
+    ),
+    "paint": lambda *weights, maps, seed, prompt: [0.1 + 0.8 * weight for weight in weights],
+}
+
+
+LESSON_09 = {  # a net is its number here, and a picture too
+    "held": [SimpleNamespace(instance=np.eye(8, dtype=int) - 1)] * 8,
+    "pairs_for": lambda condition, count: None,
+    "controlnet": SimpleNamespace(
+        copy_of=lambda pipe: 0, train=lambda *what: SimpleNamespace(net=0.6), with_control=lambda pipe, net: net
+    ),
+    "catalog": SimpleNamespace(load=lambda *what, **how: 0.4),
+    "paint": lambda own, maps: [own for _ in maps],
+    "measured": list,
+    **{"config": None, "floor": SCORED["floor"], "ceiling": SCORED["ceiling"], "Image": Image},
+}
+
+
 def run(source, name):
     """Run an exercise's code up to its check, and return what is called `name`."""
     space = {"np": np, "torch": torch, "words": words, "colour": "orange", "trigger": "sks robot", "lora": None}
@@ -541,6 +637,11 @@ def run(source, name):
         "block": "up",
         "attention": SimpleNamespace(capture=lambda *a, **k: nullcontext(Captured())),
     }
+    if name == "experiment" and "maps=" in source:
+        space |= LESSON_05
+    if "copy_of" in source:
+        space |= LESSON_09
+    space["exciting"] = lambda prompt, words, seed: ((prompt, seed + 1), None)
     space["taught"] = lambda prompt, seed, *loras, weights=1.0: (prompt, seed + int(weights))
     exec(CALL.split(source)[0], space)
     return space[name]
@@ -592,10 +693,25 @@ def test_nonsense_never_raises(exercise, answer, capsys):
             (1, {0: (20 * [False], 20 * [True]), 1: 2 * (20 * [True],), 2: (20 * [True], 20 * [False])}),
             "No other",
         ),
+        ("05.5", ({(0.5, 0.5): (0.9, 0.4)}, QUARREL), "first gives way"),
+        ("05.5", ({(0.5, 0.5): (1, 1)}, QUARREL | {(0.5, 0.5): 6 * [(0.8, 0.8)]}), "They agree"),
+        ("05.5", ({(0.5, 0.5): (1, 1)}, QUARREL | {(0.5, 0.5): 6 * [(0.3, 0.3)]}), "Both lose"),
+        ("05.5", ({(0.5, 0.5): (1, 1)}, QUARREL | {(0.5, 0.5): [*5 * [(0.8, 0.8)], (0, 0.8)]}), "more seeds"),
+        ("05.5", ({(0.5, 0.5): (1, 1)}, QUARREL | {(0, 1): 6 * [(0.75, 0.8)]}), "no stranger"),
         ("06.5", (2, {0: STRAY, 1: SIDES, 2: SIDES}), "is 1, and you expected 2"),
         ("06.5", (0, dict.fromkeys((0, 1, 2), SIDES)), "noise has a say"),
         ("06.5", (0, dict.fromkeys((0, 1, 2), STRAY)), "nothing is foretold"),
+        ("07.6", (GUESS, {"without": seeds(1), "with": seeds(7)}), "the pushes help"),
+        ("07.6", (GUESS, {"without": seeds(8), "with": seeds(1)}), "the pushes harm"),
+        ("07.6", (GUESS, {"without": seeds(2), "with": seeds(5)}), "fewer than 6"),
+        ("07.6", (GUESS, {"without": seeds(8), "with": seeds(8)}), "nothing to mend"),
+        ("07.6", (GUESS, {"without": seeds(0), "with": seeds(0)}), "Neither way"),
+        ("07.6", (GUESS, {"without": seeds(3, 20), "with": {k: k > 1 and k < 10 for k in range(20)}}), "goes on like"),
         ("08.5", (0, dict.fromkeys((0, 1, 2), (8 * [True], 8 * [True]))), "overlap"),
+        ("09.5", (0.6, SCORED), "it was learned"),
+        ("09.5", (0.6, SCORED | {"relative": 8 * [0.7]}), "begin from that one"),
+        ("09.5", (0.6, SCORED | {"relative": [*4 * [0.5], *4 * [0.7]]}), "cannot be told"),
+        ("09.5", (0.6, SCORED | {"yours": [*4 * [0.1], *4 * [0.25]]}), "floor is inside"),
     ],
 )
 def test_an_open_experiment_says_what_its_result_means(exercise, answer, meaning, capsys):
