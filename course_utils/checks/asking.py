@@ -10,6 +10,7 @@ from typing import Any
 
 Exercise = Callable[[Any], str]  # takes the answer, returns what it shows; raises `NotYet` where it is wrong
 EXERCISES: dict[str, Exercise] = {}  # by number, of the lessons that were asked for
+LEAST = 8  # pictures on which an open experiment rests
 
 
 class NotYet(Exception):
@@ -119,6 +120,32 @@ def expect_pair(given: Any, values: str) -> None:
     """Go on if an answer is a pair; else say what it should hold."""
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise NotYet(f"Give a pair, {values}; this gives {given!r:.60}.")
+
+
+def expect_parts(given: Any, values: str, count: int = 3) -> None:
+    """Go on if an answer has so many parts; else say which."""
+    if not isinstance(given, tuple | list) or len(given) != count:
+        raise NotYet(f"Give {count} things, {values}; this gives {given!r:.60}.")
+
+
+def expect_verdicts(name: str, verdicts: Any, least: int = LEAST) -> None:
+    """Go on if an experiment gives True or False for each of enough pictures; else say what is missing."""
+    if not isinstance(verdicts, tuple | list) or len(verdicts) < least:
+        count = len(verdicts) if isinstance(verdicts, tuple | list) else 0
+        raise NotYet(f"Give a list of at least {least} pictures' verdicts; for {name} there are {count}.")
+    if any(verdict not in (True, False) for verdict in verdicts):
+        raise NotYet(f"The list for {name} holds True or False, one for each picture.")
+
+
+def expect_unnamed(prompt: Any, things: Iterable[str]) -> None:
+    """Go on if a prompt names none of these; else say why it must not."""
+    if not isinstance(prompt, str):
+        raise NotYet(f"prompt is the text that you painted with; this is {prompt!r:.60}.")
+    if named := [thing for thing in things if thing.split()[-1].lower() in prompt.lower().split()]:
+        raise NotYet(
+            f"The words {prompt!r} name {named[0]!r}: then it may come because it was asked for, not because the "
+            "picture showed it. Say less."
+        )
 
 
 def expect_shape(given: Any, shape: tuple[int, ...], axes: str) -> None:

@@ -1,4 +1,4 @@
-"""Exercises of lesson 00: words that the model knows, noise from a seed, truth read off a render."""
+"""Exercises of lesson 00: known words, noise from a seed, truth read off a render, words against seeds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from .asking import NotYet, ask, exercise, expect, expect_shape, noise
+from .asking import NotYet, ask, exercise, expect, expect_pair, expect_shape, noise
 
 if TYPE_CHECKING:
     from ..clay import Render
@@ -73,6 +73,52 @@ def share_of_a_word(share: Any) -> str:
         slips = [(number, "`instance` numbers the things of this scene; what kind of thing it is stands in `klass`.")]
         expect(given, wanted, slips, f"For {word!r} it gives {given:.4f}; {wanted:.4f} of the pixels are {word}.")
     return "You read the truth. The judge of lesson 01 was trained on nothing but such maps."
+
+
+@exercise("00.4")
+def words_or_seed(experiment: Any) -> str:
+    """`experiment()` gives a guess, "words" or "seed", and {prompt: [picture of each seed]} for two prompts."""
+    import numpy as np
+
+    expect_pair(given := ask(experiment), "guess and pictures")
+    guess, pictures = given
+    if guess not in ("words", "seed"):
+        raise NotYet(f'guess is "words" or "seed", whichever you expect to change more; this is {guess!r:.60}.')
+    if not isinstance(pictures, dict) or len(pictures) != 2 or len({*map(len, pictures.values())}) != 1:
+        raise NotYet("pictures is a dict of two prompts, each with a list of pictures, the same seeds for both.")
+    first, second = (prompt.lower().split() for prompt in pictures)
+    if len(first) != len(second) or sum(a != b for a, b in zip(first, second, strict=True)) != 1:
+        raise NotYet("Let your prompts differ in exactly one word, or nobody can say which of the words did it.")
+    rows = [[np.asarray(picture, float) for picture in row] for row in pictures.values()]
+    if len(rows[0]) < 4 or len({picture.shape for row in rows for picture in row}) != 1:
+        raise NotYet("Paint at least four seeds of each prompt, all pictures in one size.")
+    apart = np.array([[[np.abs(a - b).mean() for b in row] for a in row] for row in rows])
+    count = len(rows[0])
+    if (apart[:, ~np.eye(count, dtype=bool)] == 0).any():
+        raise NotYet("Two pictures of the same prompt are equal: does each have a seed of its own?")
+    by_words = np.array([np.abs(a - b).mean() for a, b in zip(*rows, strict=True)])
+    if (by_words == 0).any():
+        raise NotYet("Both prompts gave an equal picture: is the second prompt really painted?")
+    return _what_moves(guess, by_words, apart.mean(0).sum(1) / (count - 1))
+
+
+def _what_moves(guess: str, by_words: Any, by_seed: Any) -> str:
+    """Tell what changes more: mean changes by word and by seed, one a seed, 0-255."""
+    words_move = bool(by_words.mean() > by_seed.mean())
+    agree = int(((by_words > by_seed) == words_move).sum())
+    meaning = (
+        "That word rules a large area, and pixels count area."
+        if words_move
+        else "Your words leave much open, and the seed decides it: where things stand, and how they are turned."
+    )
+    if agree < len(by_words):
+        meaning += " But the seeds do not agree, so paint more before you believe it."
+    return (
+        f"Another word changes a pixel by {by_words.mean():.0f} of 255 on average, another seed by "
+        f"{by_seed.mean():.0f}. {'The word' if words_move else 'The seed'} changes more, "
+        f"{'as you expected' if (guess == 'words') == words_move else f'and you expected the {guess}'}, with {agree} "
+        f"of {len(by_words)} seeds. {meaning}"
+    )
 
 
 @cache

@@ -1,10 +1,22 @@
-"""Exercises of lesson 03: inverse depth, stretched and laid beside the latents, and compared by its order."""
+"""Exercises of lesson 03: inverse depth, aligned, let in by a new channel, compared by order; what depth keeps."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .asking import NotYet, ask, close, exercise, expect, expect_shape, noise
+from ..metrics import difference, rate
+from .asking import (
+    NotYet,
+    ask,
+    close,
+    exercise,
+    expect,
+    expect_parts,
+    expect_shape,
+    expect_unnamed,
+    expect_verdicts,
+    noise,
+)  # fmt: skip
 
 LATENTS = (2, 12, 4, 6)  # not square, so that a slip with axes shows
 
@@ -27,41 +39,59 @@ def near_is_large(nearness: Any) -> str:
 
 
 @exercise("03.2")
-def stretched(stretched: Any) -> str:
-    """`stretched(near)` brings a map to -1 for its farthest and 1 for its nearest place."""
-    import torch
+def aligned(aligned: Any) -> str:
+    """`aligned(near, true)` brings a guess by scale and offset nearest to the truth (Ranftl et al., 2019, eq. 4)."""
+    import numpy as np
 
-    near = torch.rand(1, 1, *LATENTS[2:], generator=torch.Generator().manual_seed(0)) * 7 + 3
-    above, largest = near - near.min(), near.max()
-    unit = above / above.max()
+    rng = np.random.default_rng(0)
+    true = 1 / rng.uniform(1, 8, (5, 7))
+    near = 40 * true + 3 + rng.normal(0, 2, true.shape)
+    given = np.asarray(ask(aligned, near, true), float)
+    expect_shape(given, true.shape, "that of the map")
+    slope, offset = np.polyfit(near.ravel(), true.ravel(), 1)
+    turned, start = np.polyfit(true.ravel(), near.ravel(), 1)
+    spread = (near - near.mean()) / near.std() * true.std() + true.mean()
+    span = (near - near.min()) / np.ptp(near) * np.ptp(true) + true.min()
     slips = (
-        (unit, "That is 0-1: the UNet was trained with -1 to 1."),
-        (1 - 2 * unit, "It is turned round: the nearest place, the largest number, should become 1."),
-        (2 * near / largest - 1, "The farthest place stays above -1: take the minimum away first, then divide."),
-        (2 * above / largest - 1, "Divide by the range, the maximum less the minimum, not by the maximum."),
+        (near * (near * true).sum() / (near**2).sum(), "A scale alone is not enough: find the offset as well."),
+        (near + (true - near).mean(), "An offset alone is not enough: find the scale as well."),
+        (span, "Its ends fit, but two pixels decide for all: let every pixel count, by least squares."),
+        (spread, "Mean and spread fit, but the spread of a guess is partly its error: least squares gives less."),
+        (
+            (near - start) / turned,
+            "You fitted the truth to the guess and turned that round: fit the guess to the truth.",
+        ),
+        (slope * true + offset, "The truth was scaled; the guess should be."),
     )
-    otherwise = "The smallest value should become -1 and the largest 1, the rest in between in proportion."
-    expect(ask(stretched, near), 2 * unit - 1, slips, otherwise)
-    return "The UNet has never seen another range: a map in 0-1 would look to it as if all were near."
+    error = float(((given - true) ** 2).mean() ** 0.5)
+    best = float(((slope * near + offset - true) ** 2).mean() ** 0.5)
+    expect(given, slope * near + offset, slips, f"It is off by {error:.4f} on average; {best:.4f} is possible.")
+    return "Now metres can be compared, if you had the truth to find them. Without it the order is all that is known."
 
 
 @exercise("03.3")
-def one_more_channel(shown: Any) -> str:
-    """`shown(latents, plane)` lays the plane beside the latents as their last channel."""
+def one_more_channel(widened: Any) -> str:
+    """`widened(weight)` gives a first convolution one more channel, which says nothing at first."""
     import torch
+    from torch.nn.functional import conv2d
 
-    for batch in (LATENTS[0], 3):
-        latents, plane = noise(batch, batch, *LATENTS[1:]), noise(9, 1, 1, *LATENTS[2:])
-        given = ask(shown, latents, plane)
-        if close(given, latents + plane):
-            raise NotYet("It adds the depth to the latents: then nobody can tell them apart. Lay it beside them.")
-        expect_shape(given, (batch, LATENTS[1] + 1, *LATENTS[2:]), "batch, channel, height, width")
-        every = plane.expand(batch, -1, -1, -1)
-        if close(given[:, :1], every):
-            raise NotYet("The plane is the first channel; the UNet expects it as the last.")
-        if not close(given, torch.cat([latents, every], dim=1)):
-            raise NotYet("Each of the batch should keep its own latents and get the same plane.")
-    return "More channels in, as many out as before: the depth is shown, never painted."
+    for out in (5, 3):
+        weight, latents = noise(out, out, LATENTS[1], 3, 3), noise(8, *LATENTS)
+        planes = noise(9, LATENTS[0], 1, *LATENTS[2:])
+        given = ask(widened, weight)
+        if tuple(given.shape) == (out + 1, *weight.shape[1:]):
+            raise NotYet("That is one more channel *out*; the depth goes *in*, along dim 1.")
+        expect_shape(given, (out, LATENTS[1] + 1, 3, 3), "out, in, height, width")
+        if close(given[:, 1:], weight):
+            raise NotYet(
+                "The new channel is the first; depth2img lays the depth behind the latents, so it is the last."
+            )
+        shown = torch.cat([latents, planes], dim=1)
+        if not close(given[:, :-1], weight):
+            raise NotYet("The old channels have new weights: what the model has learned is lost.")
+        if not close(conv2d(shown, given, padding=1), conv2d(latents, weight, padding=1)):
+            raise NotYet("The new channel speaks before it has learned anything: the picture is spoiled at the start.")
+    return "On the first day the model paints as before, whatever the depth. What zero learns from, lesson 04 asks."
 
 
 @exercise("03.4")
@@ -85,3 +115,57 @@ def order_of_depths(rank_correlation: Any) -> str:
         otherwise = f"{where}replace each value by its place in the order, then correlate."
         expect(given, wanted, [(value, where + reason) for value, reason in slips], otherwise)
     return "Scale and offset of a depth map mean nothing, and this measure does not see them."
+
+
+@exercise("03.5")
+def what_depth_keeps(experiment: Any) -> str:
+    """`experiment()` gives the prompt, {property: expected to be kept} and {property: (own depth, other depth)}."""
+    expect_parts(given := ask(experiment), "prompt, guess and seen")
+    prompt, guess, seen = given
+    if not isinstance(guess, dict) or {*guess.values()} != {True, False}:
+        raise NotYet(
+            "guess is a dict: at least one property that you expect depth to keep, True, and one lost, False."
+        )
+    expect_unnamed(prompt, guess)
+    if not isinstance(seen, dict) or {*seen} != {*guess}:
+        raise NotYet(f"seen is a dict with the properties of your guess as keys: {', '.join(guess)}.")
+    for name, both in seen.items():
+        if not isinstance(both, tuple | list) or len(both) != 2:
+            raise NotYet(f"For {name} give two lists: with the depth of your picture, and with that of another scene.")
+        for verdicts, which in zip(both, ("its own depth", "the other depth"), strict=True):
+            expect_verdicts(f"{name} with {which}", verdicts)
+        if len(both[0]) != len(both[1]):
+            raise NotYet(
+                f"For {name} paint both depths with the same seeds: {len(both[0])} and {len(both[1])} differ."
+            )
+    lines, kept = [], {}
+    for name, (own, other) in seen.items():
+        gain = difference(other, own)
+        kept[name] = gain.low > 0
+        hit = "as you expected" if kept[name] == guess[name] else "which you did not expect"
+        shares = f"{rate(own).value:.0%} with its own depth, {rate(other).value:.0%} with the other"
+        lines.append(f"{name}: {shares}; {_brought(gain, rate(other).value)}, {hit}")
+    return f"{'. '.join(lines)}. {_surprise(guess, kept)}"
+
+
+def _brought(gain: Any, without: float) -> str:
+    """Say what a property owes to the depth: the gain over another depth, and how often it comes with that."""
+    if gain.low > 0:
+        return "the depth brings it"
+    if gain.high < 0:
+        return "the depth is in its way"
+    if without >= 0.5:
+        return "it comes anyway, of words or habit"
+    return "that the depth brings it is not shown"
+
+
+def _surprise(guess: dict[str, bool], kept: dict[str, bool]) -> str:
+    """Say where to look when a property was not what it was expected to be."""
+    if lost := [name for name in guess if guess[name] and not kept[name]]:
+        return (
+            f"Look for {lost[0]} in the depth map as the UNet gets it: is it larger than a latent, and not flat? And "
+            "a shape is not a name: one that came may still be read as something else."
+        )
+    if came := [name for name in guess if kept[name] and not guess[name]]:
+        return f"No colour passes through the depth: which shape asks for {came[0]}, and what does habit do with it?"
+    return "What has a shape of its own came along, and what has none did not. Now find a case between the two."

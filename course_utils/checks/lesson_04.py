@@ -1,4 +1,4 @@
-"""Exercises of lesson 04: joining, the score, a map from metres, and how a layer of zeros learns."""
+"""Exercises of lesson 04: joining, the score, a map from metres, how zeros learn, and a map against words."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from .asking import NotYet, ask, exercise, expect, expect_pair, expect_shape, noise
+from .. import metrics
+from ..adherence import score
+from .asking import NotYet, ask, exercise, expect, expect_pair, expect_parts, expect_shape, expect_verdicts, noise
 
 SKIPS = ((1, 4, 6, 5), (1, 8, 3, 2))  # shapes, not square
+WINNERS = {
+    "map": "The shapes hold, and the words get what fits into them.",
+    "words": "The words rule: this map is too weak for them, or says too little.",
+    "both": "They contradict each other less than they seem to: what the map leaves open, the words fill.",
+    "neither": "Nobody gets what was asked. A smaller scale, or an earlier end of the map, lets the words in again.",
+}
 
 
 @exercise("04.1")
@@ -86,3 +94,75 @@ def how_zero_learns(after_one_step: Any) -> str:
         )
         expect(given, wanted, slips, f"{case} it should give {wanted}, not {tuple(given)}.")
     return "The weight moves at once, because its input is not zero. From the second step on the copy learns too."
+
+
+@exercise("04.5")
+def map_against_words(experiment: Any) -> str:
+    """`experiment()` gives a guess of `WINNERS`, the ceiling, {"agree" and "contradict": (without, with the map)}.
+
+    Without and with are lists of pairs, one a seed: how far the map is obeyed, and whether the words came true.
+    """
+    expect_parts(given := ask(experiment), "guess, ceiling and seen")
+    guess, ceiling, seen = given
+    if guess not in (*WINNERS,):
+        raise NotYet(f"guess says who wins, one of {', '.join(WINNERS)}; this is {guess!r:.60}.")
+    if (
+        not isinstance(seen, dict)
+        or {*seen} != {"agree", "contradict"}
+        or any(len(both) != 2 for both in seen.values())
+    ):
+        raise NotYet(
+            'seen is {"agree": (without, with_map), "contradict": (without, with_map)}: each a list of pairs.'
+        )
+    obeyed, came = {}, {}
+    for words, both in seen.items():
+        for pairs, which in zip(both, ("without the map", "with it"), strict=True):
+            obeyed[words, which], came[words, which] = (list(column) for column in zip(*pairs, strict=True))
+            expect_verdicts(f"the words that {words}, {which}", came[words, which])
+    _expect_a_way(obeyed, came, float(ceiling))
+    return _who_won(guess, float(ceiling), obeyed, came)
+
+
+def _expect_a_way(obeyed: dict, came: dict, ceiling: float) -> None:
+    """Go on if map and words could each win or lose: the controls of the experiment."""
+    if len({*map(len, obeyed.values())}) != 1:
+        raise NotYet("Paint all four with the same seeds: the lists differ in length.")
+    without = [obeyed[words, "without the map"] for words in ("agree", "contradict")]
+    if without[0] == without[1]:
+        raise NotYet(
+            "Both floors are the same numbers: each prompt has its own, painted at scale 0 with its own words."
+        )
+    if not ceiling > max(map(np.mean, without)):
+        raise NotYet(f"The ceiling of {ceiling:.2f} is not above your floors: there is no way that a map could go.")
+    if score(obeyed["agree", "with it"], without[0], np.full(len(without[0]), ceiling)).low <= 0:
+        raise NotYet(
+            "Even where the words agree the map is not obeyed for sure: then nothing contradicts them. Which net?"
+        )
+    alone = metrics.rate(came["contradict", "without the map"])
+    if alone.value < 0.5:
+        raise NotYet(
+            f"Without the map your words come true in {alone.value:.0%}: they cannot lose to it what they never had. "
+            "Ask for something easier."
+        )
+
+
+def _who_won(guess: str, ceiling: float, obeyed: dict, came: dict) -> str:
+    """Tell whether map and words each keep at least half of what they have when nobody contradicts."""
+    scores = {
+        words: score(obeyed[words, "with it"], floor := obeyed[words, "without the map"], np.full(len(floor), ceiling))
+        for words in ("agree", "contradict")
+    }
+    alone, against = (metrics.rate(came["contradict", which]) for which in ("without the map", "with it"))
+    map_holds = scores["contradict"].value >= scores["agree"].value / 2
+    words_hold = against.value >= alone.value / 2
+    winner = {(True, True): "both", (True, False): "map", (False, True): "words"}.get(
+        (map_holds, words_hold), "neither"
+    )
+    unsure = scores["contradict"].high >= scores["agree"].low
+    hit = "as you expected" if winner == guess else f"and you expected {guess}"
+    doubt = " That the quarrel costs the map anything is not shown: the intervals overlap." if unsure else ""
+    return (
+        f"The map's score is {scores['agree']} where the words agree, {scores['contradict']} where they contradict. "
+        f"These come true in {alone.value:.0%} without the map, in {against.value:.0%} with it.{doubt} Who keeps half "
+        f"or more: {winner}, {hit}. {WINNERS[winner]}"
+    )

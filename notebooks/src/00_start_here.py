@@ -353,6 +353,37 @@ checks.check("00.3", share)
 #     return (made.klass == words.CLASS_ID[word]).mean()
 # ```
 # </details>
+#
+# ### Exercise 00.4 · Words or seed? (open, difficulty 1, 5 minutes)
+#
+# An open exercise has no answer that we know: you find it. What changes a picture more, another word or another seed?
+# Choose two prompts of your own that differ in **one word**. **Predict**, before you paint: `"words"` or `"seed"`?
+# **Run** both with the same four seeds, or more. `experiment()` gives your guess and a dict,
+# `{prompt: [a picture for each seed], ...}`. The check **measures**: how much does a pixel change on average, from 0
+# to 255? Then **explain** in a sentence what such a number does not see.
+
+# %% tags=["exercise"]
+def experiment():
+    return None  # your guess, and your pictures
+
+checks.check("00.4", experiment)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `[paint(prompt, seed) for seed in range(4)]` is a list of four pictures. A word for a thing and a word for a place
+# may not weigh the same.
+# </details>
+# <details><summary>Solution</summary>
+#
+# One of many. It paints 8 pictures.
+#
+# ```python
+# def experiment():
+#     prompts = ["a black cat on the beach", "a black dog on the beach"]
+#     return "words", {prompt: [paint(prompt, seed) for seed in range(4)] for prompt in prompts}
+# ```
+# </details>
 
 # %% [markdown]
 # ## The panel

@@ -459,76 +459,82 @@ plots.described(
 # %% [markdown]
 # ## Exercises
 #
-# ### 02.1 · Which steps? (difficulty 2, 5 minutes)
+# ### 02.1 · How strong? (difficulty 2, 5 minutes)
 #
-# `times` are all noise steps that sampling visits, from the noisiest down. Write `times_to_run(times, strength)`: the
-# part of them that image to image runs.
+# Where the loop begins, at least so much of the picture shall be left: 0.5, say. `left` lists the share that is left
+# at each step of the schedule, from the noisiest down. Write `strength_for(left, least)`: the largest strength that
+# begins at a step with that much.
 
 # %% tags=["exercise"]
-def times_to_run(times, strength):
+def strength_for(left, least):
     return None  # your line
 
-checks.check("02.1", times_to_run)
+checks.check("02.1", strength_for)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# A small strength enters late, near the bottom. How many steps are skipped at the top?
+# How many steps have enough left? They are the last ones, and those are the steps that are run. Of how many?
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def times_to_run(times, strength):
-#     return times[len(times) - int(len(times) * strength) :]
+# def strength_for(left, least):
+#     return sum(share >= least for share in left) / len(left)
 # ```
 # </details>
 #
-# ### 02.2 · Blend (difficulty 2, 5 minutes)
+# ### 02.2 · Two edits at once (difficulty 2, 8 minutes)
 #
-# Write `blend(inside, new, kept)`: the new latents where `inside` is 1, the kept ones where it is 0. `inside` is
-# [1, 1, latent_h, latent_w], the other two are [batch, channel, latent_h, latent_w].
+# A moustache here and a hat there, each with words of its own, and so with new latents of its own. Write
+# `blend(insides, news, kept)` for lists of masks [1, 1, latent_h, latent_w] and of latents [batch, channel, latent_h,
+# latent_w]. The masks may be soft and overlap, but nowhere do they add up to more than 1; what no mask takes is for
+# the kept latents.
 
 # %% tags=["exercise"]
-def blend(inside, new, kept):
-    return None  # your line
+def blend(insides, news, kept):
+    return None  # your lines
 
 checks.check("02.2", blend)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# Multiply each by the share that it has, and add. Torch stretches the mask over the channels by itself.
+# At each place the shares of all, the kept latents among them, add up to 1. Torch stretches a mask over the channels
+# by itself.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def blend(inside, new, kept):
-#     return inside * new + (1 - inside) * kept
+# def blend(insides, news, kept):
+#     changed = sum(inside * new for inside, new in zip(insides, news))
+#     return changed + (1 - sum(insides)) * kept
 # ```
 # </details>
 #
 # ### 02.3 · What changed outside (difficulty 3, 8 minutes)
 #
-# Write `changed_outside(before, after, mask)`: the mean of how much the pixels changed, up or down, where `mask` is
-# False: a number from 0 to 255. The pictures are uint8 arrays [height, width, 3], the mask is bool [height, width].
-# There is a trap.
+# A mean hides a small spot that has changed altogether. Write `changed_outside(before, after, mask, least)`: the share
+# of the pixels where `mask` is False that changed visibly, by more than `least` in any channel, up or down. The
+# pictures are uint8 arrays [height, width, 3], the mask is bool [height, width]. There is a trap.
 
 # %% tags=["exercise"]
-def changed_outside(before, after, mask):
-    return None  # your line
+def changed_outside(before, after, mask, least):
+    return None  # your lines
 
 checks.check("02.3", changed_outside)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# In uint8, 3 - 5 is 254. And a pixel that got darker has changed as much as one that got brighter.
+# In uint8, 3 - 5 is 254. `.any(axis=-1)` asks over the channels.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def changed_outside(before, after, mask):
-#     return abs(after.astype(float) - before)[~mask].mean()
+# def changed_outside(before, after, mask, least):
+#     change = abs(after.astype(int) - before)
+#     return (change > least).any(axis=-1)[~mask].mean()
 # ```
 # </details>
 #
@@ -543,6 +549,7 @@ def compromise(kept, obeyed):
     return None  # your line
 
 checks.check("02.4", compromise)
+
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
@@ -553,6 +560,43 @@ checks.check("02.4", compromise)
 # ```python
 # def compromise(kept, obeyed):
 #     return max(kept, key=lambda strength: min(kept[strength], obeyed[strength]))
+# ```
+# </details>
+#
+# ### 02.5 · What survives? (open, difficulty 3, 15 minutes)
+#
+# Does noise always drown small things first? Take a picture of your own with something large in it and something
+# small, and words that name **neither**: what is there in the end has come through the noise. **Predict** at which
+# strength each is gone from more than half of the pictures. **Run** four strengths or more, eight seeds or more
+# for each. Two of the strengths are your controls: one up to 0.4, where both must still be found, and 1, where neither
+# may. **Measure** with `look`, or, on sd15, with your eyes. `experiment()` gives three things: the prompt, your
+# guess, `{thing: strength, ...}`, and what you saw, `{strength: {thing: [True, ...], ...}, ...}`. Then **explain** it,
+# with a picture that shows it.
+
+# %% tags=["exercise"]
+def experiment():
+    return None  # your words, your guess, and what you saw
+
+checks.check("02.5", experiment)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `photograph("a lion with a crown in the garden")[1]` is a picture with both. Words that name a place alone leave the
+# rest to the picture.
+# </details>
+# <details><summary>Solution</summary>
+#
+# One of many, with guesses that are only ours. It paints 32 pictures.
+#
+# ```python
+# def experiment():
+#     given, words, seen = photograph("a lion with a crown in the garden")[1], "in the garden", {}
+#     guess = {"lion": 0.9, "crown": 0.6}
+#     for strength in (0.3, 0.6, 0.8, 1.0):
+#         sights = [look(paint(words, given, strength, seed)) for seed in range(8)]
+#         seen[strength] = {thing: [sight.has(thing) for sight in sights] for thing in guess}
+#     return words, guess, seen
 # ```
 # </details>
 

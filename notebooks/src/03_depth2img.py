@@ -441,50 +441,55 @@ checks.check("03.1", nearness)
 # ```
 # </details>
 #
-# ### 03.2 · Stretch (difficulty 1, 5 minutes)
+# ### 03.2 · A factor and an offset (difficulty 2, 8 minutes)
 #
-# Write `stretched(near)`: a map, stretched so that its farthest place is -1 and its nearest 1.
+# The network's map is right up to a factor and an offset, so before anybody may ask how far off it is, both have to be
+# found ([Ranftl et al., 2019](https://arxiv.org/abs/1907.01341), equation 4). Write `aligned(near, true)` for two
+# arrays [height, width] of inverse depth, a guess and the truth: the guess times a factor, plus an offset, so that the
+# mean squared difference from the truth is as small as it can be.
 
 # %% tags=["exercise"]
-def stretched(near):
-    return None  # your line; near is a tensor [1, 1, latent_h, latent_w]
+def aligned(near, true):
+    return None  # your lines
 
-checks.check("03.2", stretched)
+checks.check("03.2", aligned)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# First to 0-1: take the smallest value away, divide by the range. Then twice that, less one.
+# A straight line through points, with the guess along x: `np.polyfit(x, y, 1)`. It wants flat arrays: `.ravel()`.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def stretched(near):
-#     return 2 * (near - near.min()) / (near.max() - near.min()) - 1
+# def aligned(near, true):
+#     factor, offset = np.polyfit(near.ravel(), true.ravel(), 1)
+#     return factor * near + offset
 # ```
 # </details>
 #
-# ### 03.3 · One more channel (difficulty 2, 5 minutes)
+# ### 03.3 · One more channel (difficulty 2, 8 minutes)
 #
-# Our loop asked the UNet twice a step, the pipeline asks once, with a batch of two. Write `shown(latents, plane)`:
-# latents [batch, channel, latent_h, latent_w] with the plane [1, 1, latent_h, latent_w] as the last channel of each.
+# You have a trained text-to-image model and want to train on, with depth. Its first convolution has weights [out, in,
+# height, width]. Write `widened(weight)`: the same for one more channel in, the last, so that on the first day the
+# model paints what it painted before, whatever the depth says.
 
 # %% tags=["exercise"]
-def shown(latents, plane):
-    return None  # your line
+def widened(weight):
+    return None  # your lines
 
-checks.check("03.3", shown)
+checks.check("03.3", widened)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# `torch.cat` joins along a `dim`, and does not stretch: `plane.expand(n, -1, -1, -1)` does. Channels are dim 1.
+# What must a number be multiplied by to say nothing? `torch.zeros_like` and `torch.cat(..., dim=1)` will do.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def shown(latents, plane):
-#     return torch.cat([latents, plane.expand(len(latents), -1, -1, -1)], dim=1)
+# def widened(weight):
+#     return torch.cat([weight, torch.zeros_like(weight[:, :1])], dim=1)
 # ```
 # </details>
 #
@@ -511,6 +516,48 @@ checks.check("03.4", rank_correlation)
 # def rank_correlation(a, b):
 #     ranks = [np.ravel(one).argsort().argsort() for one in (a, b)]
 #     return np.corrcoef(*ranks)[0, 1]
+# ```
+# </details>
+#
+# ### 03.5 · What does depth keep? (open, difficulty 3, 15 minutes)
+#
+# Take a picture of your own, and words that name neither what is in it nor its colours. **Predict** of two of its
+# properties or more whether they come through, at strength 1: at least one that you expect depth to keep, and one that
+# you expect to be lost. **Run** eight seeds or more with your picture's depth, and, as a control, the same seeds with
+# the depth of quite another picture: what comes with that as well, the depth did not bring. **Measure** with the
+# judge or with `kept`, or, on sd15, with your eyes. `experiment()` gives three things: the prompt, your guess,
+# `{property: True or False, ...}`, and what you saw, `{property: (own, other), ...}`, each a list of True and False.
+# Then **explain** it, with a picture that shows it.
+
+# %% tags=["exercise"]
+def experiment():
+    return None  # your words, your guess, and what you saw
+
+checks.check("03.5", experiment)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `Image.fromarray(photograph(...)[0].image)` is a picture in colour. `paint(words, picture, seed=seed)` looks at its
+# depth.
+# </details>
+# <details><summary>Solution</summary>
+#
+# One of many, with guesses that are only ours. It paints 16 pictures.
+#
+# ```python
+# def experiment():
+#     words, guess = "in the snow", {"outline": True, "lion": True, "green": False}
+#     scenes = [photograph(shown)[0] for shown in ("a green lion on the street", "a blue car on the street")]
+#     seen = {name: ([], []) for name in guess}
+#     for which, scene in enumerate(scenes):
+#         for seed in range(8):
+#             image = paint(words, Image.fromarray(scene.image), seed=seed)
+#             sight = judge.look(image)
+#             seen["outline"][which].append(kept(image, scenes[0]) >= 0.5)
+#             seen["lion"][which].append(sight.has("lion"))
+#             seen["green"][which].append(any(thing.colour == "green" for thing in sight.things))
+#     return words, guess, seen
 # ```
 # </details>
 

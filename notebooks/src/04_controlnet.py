@@ -651,6 +651,55 @@ checks.check("04.4", after_one_step)
 #     return -rate * slope * x, -rate * slope
 # ```
 # </details>
+#
+# ### 04.5 · A map against words (open, difficulty 3, 15 minutes)
+#
+# The edges of a clock won against a white cat. What of *your* map and *your* words? Choose a scene, one kind of map,
+# and words that ask for something else. **Predict** who wins: `"map"`, `"words"`, `"both"` or `"neither"`. **Run**
+# words that agree with the map and words that contradict it, each without the map (scale 0: the floor) and with it,
+# the same eight seeds or more each time. **Measure** each picture twice: how far is the map obeyed, and did the words
+# come true? `experiment()` gives three things: your guess, the ceiling, and `{"agree": (without, with_map),
+# "contradict": (without, with_map)}`, each a list of pairs, `(adherence, True or False)`, one for each seed. Then
+# **explain** it, with a picture that shows it, and try another kind of map.
+
+# %% tags=["exercise"]
+def experiment():
+    return None  # your guess, the ceiling, and what you saw
+
+checks.check("04.5", experiment)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `controls.adherence_of` measures, `editing.decode(pipe, editing.encode(pipe, ...))` of the scene makes the ceiling.
+# Things that come true easily by themselves can lose something.
+# </details>
+# <details><summary>Solution</summary>
+#
+# One of many, with a guess that is only ours. It paints 32 pictures. With the canny net it ends differently.
+#
+# ```python
+# pipe = catalog.load("controlnet", lane=runtime.lane, control="depth")
+#
+# def experiment():
+#     asked = {"agree": ["dog", "balloon"], "contradict": ["frog", "chair"]}
+#     scene = clay.render(clay.scene(words="a dog and a balloon in the garden"), *size)
+#     again = editing.decode(pipe, editing.encode(pipe, Image.fromarray(scene.image)))
+#     map, ceiling = controls.from_truth(scene, "depth"), controls.adherence_of("depth", scene, again)
+#
+#     def tried(things, scale, seed):
+#         words = f"a {things[0]} and a {things[1]} in the garden"
+#         image = paint(seed, prompt=words, image=map, controlnet_conditioning_scale=scale)
+#         sight = judge.look(image)
+#         return controls.adherence_of("depth", scene, image), all(sight.has(thing) for thing in things)
+#
+#     seen = {
+#         name: [[tried(things, scale, seed) for seed in range(8)] for scale in (0.0, 1.0)]
+#         for name, things in asked.items()
+#     }
+#     return "map", ceiling, seen
+# ```
+# </details>
 
 # %% [markdown]
 # ## Words of this lesson

@@ -83,6 +83,51 @@ def hit_rate(heats, masks):
     return sum(float(mask.flatten()[heat.argmax()]) for heat, mask in zip(heats, masks, strict=True)) / len(heats)
 
 
+class Painting(tuple):
+    """What a pipeline would paint: its prompt and seed, and pixels that both decide."""
+
+    def __array__(self, dtype=None, copy=None):
+        seed = sum(place * ord(letter) for place, letter in enumerate(str(tuple(self))))
+        return np.random.default_rng(seed).integers(0, 256, (4, 6, 3)).astype(dtype or np.uint8)
+
+
+def two_prompts(count=4, first="a cat", second="a dog"):
+    """Lesson 00: pictures of two prompts, a seed each."""
+    return {prompt: [Painting((prompt, seed)) for seed in range(count)] for prompt in (first, second)}
+
+
+def flat_prompts(by_words, by_seed, count=4):
+    """Lesson 00: grey pictures, so far apart by words and by seed."""
+    return {prompt: [np.full((4, 6, 3), k * by_words + seed * by_seed) for seed in range(count)]
+            for k, prompt in enumerate(("a cat", "a dog"))}  # fmt: skip
+
+
+def taken(insides, news):
+    """Lesson 02: what the masks take of the new latents."""
+    return sum(inside * new for inside, new in zip(insides, news, strict=True))
+
+
+GONE, KEPT = {"lion": 0.9, "crown": 0.6}, {"lion": True, "green": False}  # guesses in lessons 02 and 03
+
+
+def drowned(lion=0.9, crown=0.6, count=8):
+    """Lesson 02: verdicts, if a thing is there below a strength of its own."""
+    return {at: {"lion": count * [at < lion], "crown": count * [at < crown]} for at in (0.3, 0.6, 0.8, 1.0)}
+
+
+def fitted(x, y):
+    """Lesson 03: slope and offset of the line through points."""
+    return np.polyfit(x.ravel(), y.ravel(), 1)
+
+
+def quarrel(agree=0.8, contradict=0.7, alone=True, together=False, count=8):
+    """Lesson 04: pairs of adherence and whether the words came true."""
+    return {
+        "agree": (count * [(0.2, True)], count * [(agree, True)]),
+        "contradict": (count * [(0.3, alone)], count * [(contradict, together)]),
+    }
+
+
 def svd_parts(change, kept, power=1):
     """Lesson 08: some directions of a matrix as A and B, with a power of their strength."""
     u, s, vh = torch.linalg.svd(change, full_matrices=False)
@@ -138,6 +183,15 @@ WRONG = {
         lambda made, word: (made.instance == CLASS_ID[word]).mean(): "klass",
         lambda made, word: (made.klass == CLASS_ID["clock"]).mean(): "bench",
     },
+    "00.4": {
+        lambda: "seed": "pair",
+        lambda: ("both", two_prompts()): "guess is",
+        lambda: ("seed", {"a cat": [Painting(("a cat", seed)) for seed in range(4)]}): "two prompts",
+        lambda: ("seed", two_prompts(2)): "four seeds",
+        lambda: ("seed", two_prompts(second="a cat in the snow")): "exactly one word",
+        lambda: ("seed", {prompt: 4 * row[:1] for prompt, row in two_prompts().items()}): "seed of its own",
+        lambda: ("seed", dict.fromkeys(two_prompts(), two_prompts()["a cat"])): "really painted",
+    },
     "01.1": {
         lambda uncond, conds, scales: torch.lerp(uncond, conds[0], scales[0]): "first prompt",
         lambda uncond, conds, scales: sum(s * (c - uncond) for c, s in zip(conds, scales, strict=True)): "missing",
@@ -184,26 +238,47 @@ WRONG = {
         lambda: (dict.fromkeys((1, 2, 3, 4), 0.9), dict.fromkeys((1, 2, 3, 4), ["cat"] * 8)): "True or False",
     },
     "02.1": {
-        lambda times, strength: times[: int(len(times) * strength)]: "stops in the noise",
-        lambda times, strength: times[int(len(times) * strength) :]: "skips as many",
-        lambda times, strength: times[len(times) - round(len(times) * strength) :]: "the last ones",
+        lambda left, least: 1 - sum(share >= least for share in left) / len(left): "should be skipped",
+        lambda left, least: sum(share > least for share in left) / len(left): "may be stronger",
+        lambda left, least: 1.0: "begins where",
+        lambda left, least: sum(share >= least for share in left): "from 0 to 1",
     },
     "02.2": {
-        lambda inside, new, kept: inside * kept + (1 - inside) * new: "other way round",
-        lambda inside, new, kept: inside * new + kept: "still there",
-        lambda inside, new, kept: torch.where(inside > 0.5, new, kept): "soft mask",
+        lambda insides, news, kept: taken(insides, news) + sum(1 - one for one in insides) * kept: "once for",
+        lambda insides, news, kept: taken(insides, news) + kept: "still there",
+        lambda insides, news, kept: taken(insides, news): "Outside there is nothing",
+        lambda insides, news, kept: insides[0] * news[0] + (1 - insides[0]) * kept: "first edit",
+        lambda masks, news, kept: torch.lerp(torch.lerp(kept, news[0], masks[0]), news[1], masks[1]): "all at once",
+        lambda insides, news, kept: taken(insides, news) + (1 - insides[0]) * (1 - insides[1]) * kept: "add up to 1",
+        lambda insides, news, kept: kept: "should stand",
     },
     "02.3": {
-        lambda before, after, mask: abs(after.astype(float) - before)[mask].mean(): "inside",
-        lambda before, after, mask: (after - before)[~mask].mean(): "uint8",
-        lambda before, after, mask: (after.astype(float) - before)[~mask].mean(): "cancel",
-        lambda before, after, mask: abs(after.astype(float) - before).mean(): "whole picture",
-        lambda before, after, mask: (abs(after.astype(float) - before) * ~mask[..., None]).mean(): "leave it out",
+        lambda b, a, mask, least: (abs(a.astype(int) - b) > least).any(-1)[mask].mean(): "inside",
+        lambda b, a, mask, least: (abs(a.astype(int) - b) > least).any(-1).mean(): "whole picture",
+        lambda b, a, mask, least: ((abs(a.astype(int) - b) > least).any(-1) & ~mask).mean(): "outside, not by all",
+        lambda b, a, mask, least: (abs(a.astype(int) - b) > least).any(-1)[~mask].sum(): "their number",
+        lambda b, a, mask, least: ((a.astype(int) - b) > least).any(-1)[~mask].mean(): "darker",
+        lambda b, a, mask, least: ((a - b) > least).any(-1)[~mask].mean(): "uint8",
+        lambda b, a, mask, least: (abs(a.astype(int) - b).mean(-1) > least)[~mask].mean(): "hides red",
+        lambda b, a, mask, least: (abs(a.astype(int) - b) > least)[~mask].mean(): "counts channels",
+        lambda b, a, mask, least: (abs(a.astype(int) - b) > least / 2).any(-1)[~mask].mean(): "changed by more",
     },
     "02.4": {
         lambda kept, obeyed: max(kept, key=lambda s: kept[s] + obeyed[s]): "weaker",
         lambda kept, obeyed: max(kept, key=kept.get): "the weaker of the two",
         lambda kept, obeyed: max(min(kept[s], obeyed[s]) for s in kept): "at which strength",
+    },
+    "02.5": {
+        lambda: ({"lion": 0.8}, {}): "3 things",
+        lambda: ("in the snow", {"lion": 0.8}, drowned()): "two things",
+        lambda: ("a lion in the snow", GONE, drowned()): "'lion'",
+        lambda: ("in the snow", GONE, {at: drowned()[at] for at in (0.3, 0.6, 0.8)}): "four strengths",
+        lambda: ("in the snow", GONE, {0.5 + at / 2: each for at, each in drowned().items()}): "0.4 or less",
+        lambda: ("in the snow", GONE, dict.fromkeys(drowned(), {"lion": 8 * [True]})): "lion, crown",
+        lambda: ("in the snow", GONE, drowned(count=3)): "at least 8",
+        lambda: ("in the snow", GONE, dict.fromkeys(drowned(), dict.fromkeys(GONE, 8 * ["cat"]))): "True or False",
+        lambda: ("in the snow", GONE, drowned(crown=0.2)): "does not see it",
+        lambda: ("in the snow", GONE, drowned(crown=1.1)): "of habit",
     },
     "03.1": {
         lambda depth: depth: "Far is large",
@@ -211,21 +286,36 @@ WRONG = {
         lambda depth: depth**-0.5: "half as large",
     },
     "03.2": {
-        lambda near: (near - near.min()) / (near.max() - near.min()): "0-1",
-        lambda near: 1 - 2 * (near - near.min()) / (near.max() - near.min()): "turned round",
-        lambda near: 2 * near / near.max() - 1: "minimum",
-        lambda near: (near - near.mean()) / near.std(): "should become -1",
+        lambda near, true: near * (near * true).sum() / (near**2).sum(): "scale alone",
+        lambda near, true: near - near.mean() + true.mean(): "offset alone",
+        lambda near, true: (near - near.min()) / np.ptp(near) * np.ptp(true) + true.min(): "two pixels",
+        lambda near, true: (near - near.mean()) / near.std() * true.std() + true.mean(): "partly its error",
+        lambda near, true: (near - fitted(true, near)[1]) / fitted(true, near)[0]: "turned that round",
+        lambda near, true: np.polyval(fitted(near, true), true): "The truth was scaled",
+        lambda near, true: near: "is possible",
+        lambda near, true: near.ravel(): "shape",
     },
     "03.3": {
-        lambda latents, plane: latents + plane: "adds",
-        lambda latents, plane: torch.cat([plane.expand(len(latents), -1, -1, -1), latents], dim=1): "last",
-        lambda latents, plane: torch.cat([latents[:1], plane], dim=1): "shape",
-        lambda latents, plane: torch.cat([latents[:2], torch.cat([plane] * 2)], dim=1): "shape",
+        lambda weight: torch.cat([weight, 0 * weight[:1]]): "channel *out*",
+        lambda weight: torch.cat([0 * weight[:, :1], weight], 1): "the first",
+        lambda weight: torch.cat([0 * weight, 0 * weight[:, :1]], 1): "learned is lost",
+        lambda weight: torch.cat([weight, torch.full_like(weight[:, :1], 0.02)], 1): "speaks before",
+        lambda weight: weight: "shape",
     },
     "03.4": {
         lambda a, b: np.corrcoef(a.ravel(), b.ravel())[0, 1]: "values",
         lambda a, b: np.corrcoef(a.ravel().argsort(), b.ravel().argsort())[0, 1]: "argsort of that",
         lambda a, b: abs(np.corrcoef(*(one.ravel().argsort().argsort() for one in (a, b)))[0, 1]): "sign",
+    },
+    "03.5": {
+        lambda: (KEPT, {}): "3 things",
+        lambda: ("in the snow", {"lion": True}, {"lion": (8 * [True], 8 * [False])}): "one lost",
+        lambda: ("a green thing", KEPT, dict.fromkeys(KEPT, (8 * [True], 8 * [False]))): "'green'",
+        lambda: ("in the snow", KEPT, {"lion": (8 * [True], 8 * [False])}): "lion, green",
+        lambda: ("in the snow", KEPT, dict.fromkeys(KEPT, 8 * [True])): "another scene",
+        lambda: ("in the snow", KEPT, dict.fromkeys(KEPT, (4 * [True], 4 * [False]))): "at least 8",
+        lambda: ("in the snow", KEPT, dict.fromkeys(KEPT, (8 * [0.5], 8 * [False]))): "True or False",
+        lambda: ("in the snow", KEPT, dict.fromkeys(KEPT, (9 * [True], 8 * [False]))): "same seeds",
     },
     "04.1": {
         lambda skips, additions, scale: [a + b for a, b in zip(skips, additions, strict=True)]: "left out",
@@ -256,6 +346,17 @@ WRONG = {
         lambda x, slope, rate: (rate * slope * x, rate * slope): "minus",
         lambda x, slope, rate: (-rate * slope, -rate * slope): "chain rule",
         lambda x, slope, rate: -rate * slope * x: "pair",
+    },
+    "04.5": {
+        lambda: ("map", {}): "3 things",
+        lambda: ("edges", 0.9, quarrel()): "who wins",
+        lambda: ("map", 0.9, {"contradict": quarrel()["contradict"]}): '"agree"',
+        lambda: ("map", 0.9, quarrel(count=5)): "at least 8",
+        lambda: ("map", 0.9, quarrel() | {"agree": quarrel(count=9)["agree"]}): "same seeds",
+        lambda: ("map", 0.9, quarrel() | {"contradict": quarrel()["agree"]}): "same numbers",
+        lambda: ("map", 0.2, quarrel()): "no way",
+        lambda: ("map", 0.9, quarrel(agree=0.2)): "not obeyed for sure",
+        lambda: ("map", 0.9, quarrel(alone=False)): "never had",
     },
     "05.1": {
         lambda said, weights: [sum(skip) for skip in zip(*said, strict=True)]: "left out",
@@ -628,34 +729,68 @@ LESSON_09 = {  # a net is its number here, and a picture too
 }
 
 
-def run(source, name):
+def sees(found):
+    """A picture's look: whether a thing is found in it."""
+    return lambda image: SimpleNamespace(has=lambda word, colour=None: found(image, word, colour), things=())
+
+
+STAGES = {  # what stands in a lesson when its open exercise is reached
+    "02.5": {
+        "photograph": lambda words: (None, words),
+        "paint": lambda prompt, given, strength, seed: strength,
+        "look": sees(lambda strength, word, colour: strength < {"lion": 0.9}.get(word, 0.7)),
+    },
+    "03.5": {
+        "Image": SimpleNamespace(fromarray=lambda pixels: pixels),
+        "photograph": lambda words: (SimpleNamespace(image=words), None),
+        "paint": lambda prompt, picture, seed: picture,
+        "judge": SimpleNamespace(look=sees(lambda shown, word, colour: word in shown)),
+        "kept": lambda image, scene: float(image == scene.image),
+    },
+    "04.5": {
+        "size": (64, 64),
+        "clay": SimpleNamespace(
+            scene=lambda words: words, render=lambda words, *size: SimpleNamespace(image=words)
+        ),
+        "Image": SimpleNamespace(fromarray=lambda pixels: pixels),
+        "runtime": SimpleNamespace(lane="clay"),
+        "catalog": SimpleNamespace(load=lambda *which, **more: None),
+        "editing": SimpleNamespace(encode=lambda pipe, image: image, decode=lambda pipe, latents: (0.9, latents)),
+        "controls": SimpleNamespace(from_truth=lambda made, kind: made, adherence_of=lambda *asked: asked[-1][0]),
+        "paint": lambda seed, prompt, image, controlnet_conditioning_scale: (
+            (0.9 if controlnet_conditioning_scale else 0.2 + len(prompt) / 1000), prompt),
+        "judge": SimpleNamespace(look=sees(lambda image, word, colour: word in image[1])),
+    },
+    "05.5": LESSON_05,
+    "09.5": LESSON_09,
+}  # fmt: skip
+
+
+def run(source, name, exercise=""):
     """Run an exercise's code up to its check, and return what is called `name`."""
     space = {"np": np, "torch": torch, "words": words, "colour": "orange", "trigger": "sks robot", "lora": None}
-    space |= {"paint": lambda prompt, seed: (prompt, seed), "judge": SimpleNamespace(look=Sight)}
+    space |= {"paint": lambda prompt, seed: Painting((prompt, seed)), "judge": SimpleNamespace(look=Sight)}
     space |= {
         "pipe": None,
         "block": "up",
         "attention": SimpleNamespace(capture=lambda *a, **k: nullcontext(Captured())),
     }
-    if name == "experiment" and "maps=" in source:
-        space |= LESSON_05
-    if "copy_of" in source:
-        space |= LESSON_09
     space["exciting"] = lambda prompt, words, seed: ((prompt, seed + 1), None)
     space["taught"] = lambda prompt, seed, *loras, weights=1.0: (prompt, seed + int(weights))
+    space |= STAGES.get(exercise, {})
     exec(CALL.split(source)[0], space)
     return space[name]
 
 
 @pytest.mark.parametrize("exercise, name, stub, solution", ANSWERS)
 def test_printed_solution_passes(exercise, name, stub, solution, capsys):
-    checks.check(exercise, run(solution, name))
+    checks.check(exercise, run(solution, name, exercise))
     assert capsys.readouterr().out.startswith(f"{exercise} · right. ")
 
 
 @pytest.mark.parametrize("exercise, name, stub, solution", ANSWERS)
 def test_stub_runs_and_is_not_yet_right(exercise, name, stub, solution, capsys):
-    checks.check(exercise, run(stub, name))
+    checks.check(exercise, run(stub, name, exercise))
     assert capsys.readouterr().out.startswith(f"{exercise} · not yet. ")
 
 
@@ -681,6 +816,9 @@ def test_nonsense_never_raises(exercise, answer, capsys):
 @pytest.mark.parametrize(
     "exercise, answer, meaning",
     [
+        ("00.4", ("seed", flat_prompts(5, 40)), "The seed changes more, as you expected, with 4 of 4"),
+        ("00.4", ("seed", flat_prompts(90, 7)), "and you expected the seed"),
+        ("00.4", ("words", flat_prompts(40, 20)), "paint more"),
         ("01.6", ({1: 1, 2: 1, 3: 0, 4: 0}, {1: 8 * [True], 2: 8 * [True], 3: 8 * [False], 4: 8 * [False]}), "rarer"),
         ("01.6", (dict.fromkeys((1, 2, 3, 4), 0.9), dict.fromkeys((1, 2, 3, 4), 8 * [True])), "for 4 of 4"),
         (
@@ -688,6 +826,18 @@ def test_nonsense_never_raises(exercise, answer, capsys):
             (dict.fromkeys((1, 2, 3, 4), 0), {**dict.fromkeys((2, 3, 4), 8 * [True]), 1: 8 * [False]}),
             "frequent",
         ),
+        ("02.5", ("in the snow", GONE, drowned()), "crown went first, and at 0.6 their intervals do not touch"),
+        ("02.5", ("in the snow", GONE, drowned(crown=0.95)), "Both went"),
+        ("02.5", ("in the snow", {"lion": 0.5, "crown": 0.6}, drowned()), "you expected 0.5"),
+        ("03.5", ("in the snow", KEPT, dict.fromkeys(KEPT, (8 * [True], 8 * [False]))), "which shape asks for green"),
+        ("03.5", ("in the snow", KEPT, dict.fromkeys(KEPT, (8 * [True], 8 * [True]))), "of words or habit"),
+        ("03.5", ("in the snow", KEPT, dict.fromkeys(KEPT, (8 * [False], 8 * [True]))), "in its way"),
+        ("03.5", ("in the snow", KEPT, {"lion": (8 * [True], 8 * [False]), "green": 2 * (8 * [False],)}), "between"),
+        ("04.5", ("map", 0.9, quarrel()), "map, as you expected"),
+        ("04.5", ("map", 0.9, quarrel(together=True)), "both, and you expected map"),
+        ("04.5", ("map", 0.9, quarrel(contradict=0.31, together=True)), "words, and you"),
+        ("04.5", ("map", 0.9, quarrel(contradict=0.31)), "neither, and you"),
+        ("04.5", ("map", 0.9, quarrel(contradict=0.82)), "is not shown"),
         (
             "08.5",
             (1, {0: (20 * [False], 20 * [True]), 1: 2 * (20 * [True],), 2: (20 * [True], 20 * [False])}),
