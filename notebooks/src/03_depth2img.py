@@ -554,7 +554,7 @@ checks.check("03.5", experiment)
 #         for seed in range(8):
 #             image = paint(words, Image.fromarray(scene.image), seed=seed)
 #             sight = judge.look(image)
-#             seen["outline"][which].append(kept(image, scenes[0]) >= 0.5)
+#             seen["outline"][which].append(kept(image, scenes[0]) > kept(image, scenes[1]))
 #             seen["lion"][which].append(sight.has("lion"))
 #             seen["green"][which].append(any(thing.colour == "green" for thing in sight.things))
 #     return words, guess, seen

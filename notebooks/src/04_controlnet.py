@@ -311,7 +311,7 @@ if runtime.lane == "clay":
 guessed = kinds if runtime.lane == "clay" else ["canny", "depth"]  # most others need `pip install controlnet-aux`
 seen = {kind: controls.make(kind, picture, lane=runtime.lane) for kind in guessed}
 rows = [[maps[kind] for kind in seen], [*seen.values()]]
-shown = plots.sweep(rows, ["true", "guessed"], [*seen], size=(118, 118))
+shown = plots.sweep(rows, ["true", "guessed"], [*seen], size=(110, 110))
 plots.described(shown, "The true maps of the scene, and below them those that preprocessors made from its picture.")
 
 # %% [markdown]

@@ -241,7 +241,7 @@ WRONG = {
         lambda left, least: 1 - sum(share >= least for share in left) / len(left): "should be skipped",
         lambda left, least: sum(share > least for share in left) / len(left): "may be stronger",
         lambda left, least: 1.0: "begins where",
-        lambda left, least: sum(share >= least for share in left): "from 0 to 1",
+        lambda left, least: 100 * sum(share >= least for share in left) / len(left): "from 0 to 1",
     },
     "02.2": {
         lambda insides, news, kept: taken(insides, news) + sum(1 - one for one in insides) * kept: "once for",
