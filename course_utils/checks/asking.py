@@ -122,17 +122,17 @@ def expect_pair(given: Any, values: str) -> None:
         raise NotYet(f"Give a pair, {values}; this gives {given!r:.60}.")
 
 
-def expect_parts(given: Any, values: str, count: int = 3) -> None:
-    """Go on if an answer has so many parts; else say which."""
-    if not isinstance(given, tuple | list) or len(given) != count:
-        raise NotYet(f"Give {count} things, {values}; this gives {given!r:.60}.")
+def expect_three(given: Any, values: str) -> None:
+    """Go on if an answer has three parts; else say which."""
+    if not isinstance(given, tuple | list) or len(given) != 3:
+        raise NotYet(f"Give 3 things, {values}; this gives {given!r:.60}.")
 
 
-def expect_verdicts(name: str, verdicts: Any, least: int = LEAST) -> None:
+def expect_verdicts(name: str, verdicts: Any) -> None:
     """Go on if an experiment gives True or False for each of enough pictures; else say what is missing."""
-    if not isinstance(verdicts, tuple | list) or len(verdicts) < least:
+    if not isinstance(verdicts, tuple | list) or len(verdicts) < LEAST:
         count = len(verdicts) if isinstance(verdicts, tuple | list) else 0
-        raise NotYet(f"Give a list of at least {least} pictures' verdicts; for {name} there are {count}.")
+        raise NotYet(f"Give a list of at least {LEAST} pictures' verdicts; for {name} there are {count}.")
     if any(verdict not in (True, False) for verdict in verdicts):
         raise NotYet(f"The list for {name} holds True or False, one for each picture.")
 

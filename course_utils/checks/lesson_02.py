@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..metrics import rate
-from .asking import NotYet, ask, exercise, expect, expect_parts, expect_unnamed, expect_verdicts, noise
+from .asking import NotYet, ask, exercise, expect, expect_three, expect_unnamed, expect_verdicts, noise
 
 LATENTS = (2, 12, 4, 6)  # not square, so that a slip with axes shows
 
@@ -120,7 +120,7 @@ def best_compromise(compromise: Any) -> str:
 @exercise("02.5")
 def what_survives(experiment: Any) -> str:
     """`experiment()` gives the prompt, {thing: strength that takes it} as expected, {strength: {thing: verdicts}}."""
-    expect_parts(given := ask(experiment), "prompt, guess and seen")
+    expect_three(given := ask(experiment), "prompt, guess and seen")
     prompt, guess, seen = given
     if not isinstance(guess, dict) or len(guess) != 2 or not all(0 < strength <= 1 for strength in guess.values()):
         raise NotYet(

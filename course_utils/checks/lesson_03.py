@@ -11,12 +11,12 @@ from .asking import (
     close,
     exercise,
     expect,
-    expect_parts,
     expect_shape,
+    expect_three,
     expect_unnamed,
     expect_verdicts,
     noise,
-)  # fmt: skip
+)
 
 LATENTS = (2, 12, 4, 6)  # not square, so that a slip with axes shows
 
@@ -40,7 +40,7 @@ def near_is_large(nearness: Any) -> str:
 
 @exercise("03.2")
 def aligned(aligned: Any) -> str:
-    """`aligned(near, true)` brings a guess by scale and offset nearest to the truth (Ranftl et al., 2019, eq. 4)."""
+    """`aligned(near, true)` brings a guess by scale and offset nearest to the truth (Ranftl et al., 2019)."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -120,7 +120,7 @@ def order_of_depths(rank_correlation: Any) -> str:
 @exercise("03.5")
 def what_depth_keeps(experiment: Any) -> str:
     """`experiment()` gives the prompt, {property: expected to be kept} and {property: (own depth, other depth)}."""
-    expect_parts(given := ask(experiment), "prompt, guess and seen")
+    expect_three(given := ask(experiment), "prompt, guess and seen")
     prompt, guess, seen = given
     if not isinstance(guess, dict) or {*guess.values()} != {True, False}:
         raise NotYet(

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import metrics
 from ..adherence import score
-from .asking import NotYet, ask, exercise, expect, expect_pair, expect_parts, expect_shape, expect_verdicts, noise
+from .asking import NotYet, ask, exercise, expect, expect_pair, expect_shape, expect_three, expect_verdicts, noise
 
 SKIPS = ((1, 4, 6, 5), (1, 8, 3, 2))  # shapes, not square
 WINNERS = {
@@ -102,7 +102,7 @@ def map_against_words(experiment: Any) -> str:
 
     Without and with are lists of pairs, one a seed: how far the map is obeyed, and whether the words came true.
     """
-    expect_parts(given := ask(experiment), "guess, ceiling and seen")
+    expect_three(given := ask(experiment), "guess, ceiling and seen")
     guess, ceiling, seen = given
     if guess not in (*WINNERS,):
         raise NotYet(f"guess says who wins, one of {', '.join(WINNERS)}; this is {guess!r:.60}.")
@@ -127,6 +127,8 @@ def _expect_a_way(obeyed: dict, came: dict, ceiling: float) -> None:
     """Go on if map and words could each win or lose: the controls of the experiment."""
     if len({*map(len, obeyed.values())}) != 1:
         raise NotYet("Paint all four with the same seeds: the lists differ in length.")
+    if np.isnan([*obeyed.values()]).any():
+        raise NotYet("Some adherence is nan: the map asks for nothing there. Take a scene that has what it shows.")
     without = [obeyed[words, "without the map"] for words in ("agree", "contradict")]
     if without[0] == without[1]:
         raise NotYet(

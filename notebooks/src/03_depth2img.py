@@ -444,9 +444,9 @@ checks.check("03.1", nearness)
 # ### 03.2 · A factor and an offset (difficulty 2, 8 minutes)
 #
 # The network's map is right up to a factor and an offset, so before anybody may ask how far off it is, both have to be
-# found ([Ranftl et al., 2019](https://arxiv.org/abs/1907.01341), equation 4). Write `aligned(near, true)` for two
-# arrays [height, width] of inverse depth, a guess and the truth: the guess times a factor, plus an offset, so that the
-# mean squared difference from the truth is as small as it can be.
+# found, as its makers do ([Ranftl et al., 2019](https://arxiv.org/abs/1907.01341)). Write `aligned(near, true)` for
+# two arrays [height, width] of inverse depth, a guess and the truth: the guess times a factor, plus an offset, so that
+# the mean squared difference from the truth is as small as it can be.
 
 # %% tags=["exercise"]
 def aligned(near, true):

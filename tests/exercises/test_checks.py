@@ -234,7 +234,7 @@ WRONG = {
         lambda: {1: 0.5}: "pair",
         lambda: ({1: 0.9}, {1: [True] * 8}): "1 to 4",
         lambda: (dict.fromkeys((1, 2, 3, 4), 90), dict.fromkeys((1, 2, 3, 4), [True] * 8)): "0 to 1",
-        lambda: (dict.fromkeys((1, 2, 3, 4), 0.9), dict.fromkeys((1, 2, 3, 4), [True] * 3)): "eight seeds",
+        lambda: (dict.fromkeys((1, 2, 3, 4), 0.9), dict.fromkeys((1, 2, 3, 4), [True] * 3)): "at least 8",
         lambda: (dict.fromkeys((1, 2, 3, 4), 0.9), dict.fromkeys((1, 2, 3, 4), ["cat"] * 8)): "True or False",
     },
     "02.1": {
@@ -354,6 +354,7 @@ WRONG = {
         lambda: ("map", 0.9, quarrel(count=5)): "at least 8",
         lambda: ("map", 0.9, quarrel() | {"agree": quarrel(count=9)["agree"]}): "same seeds",
         lambda: ("map", 0.9, quarrel() | {"contradict": quarrel()["agree"]}): "same numbers",
+        lambda: ("map", 0.9, quarrel(agree=float("nan"))): "asks for nothing",
         lambda: ("map", 0.2, quarrel()): "no way",
         lambda: ("map", 0.9, quarrel(agree=0.2)): "not obeyed for sure",
         lambda: ("map", 0.9, quarrel(alone=False)): "never had",
