@@ -39,14 +39,14 @@ def test_a_finished_and_a_half_finished_notebook(tmp_path, capsys):
     first, second = json.loads(out.read_text())
     assert first["lesson"] == "00" and first["course"] == __version__ and not first["stopped"]
     assert {n: a["result"] for n, a in first["answers"].items()} == {
-        "00.1": "right", "00.2": "right", "00.3": "not asked"
+        "00.1": "right", "00.2": "right", "00.3": "not asked", "00.4": "not asked"
     }  # fmt: skip
-    assert first["right"] == 2 and first["exercises"] == 3
+    assert first["right"] == 2 and first["exercises"] == 4
     assert second["answers"]["00.1"]["result"] == "not yet" and second["answers"]["00.1"]["message"]
     assert "mine" not in second["answers"]["00.2"]["message"]
     assert second["answers"]["00.2"]["result"] == "right", "a cell that stops does not stop the next"
     assert second["stopped"] == [{"cell": 3, "error": "ZeroDivisionError: division by zero"}]
-    assert half.read_bytes() == before and "2 of 3 right" in capsys.readouterr().out
+    assert half.read_bytes() == before and "2 of 4 right" in capsys.readouterr().out
 
 
 def test_what_never_ends_is_interrupted_and_a_dead_kernel_is_told(tmp_path):
