@@ -24,6 +24,7 @@ from .dreambooth import dreambooth, swapped
 from .lora import few_step, lora
 from .memory import memory_gb
 from .presets import ATTENTION, DreamBoothConfig, FewStepConfig, LoraTrainingConfig, preset
+from .reading import licence, read
 from .runs import Progress
 from .subjects import Subject, scene, shapes, style_examples, subject
-from .weights import About, Base, Lora, Tuned, base_of, check_base, drive, read, send
+from .weights import About, Base, Lora, Tuned, base_of, check_base, drive, send

@@ -106,7 +106,8 @@ def _same(first: Lora, second: Lora) -> bool:
 def changes(lora: Lora) -> Iterator[tuple[str, torch.Tensor]]:
     """Give dW = B A of each layer in float64, by "unet.LAYER", one after the other."""
     for name, (a, b) in lora.pairs().items():
-        yield name, b.cpu().double() @ a.cpu().double()
+        change = b.cpu().double().flatten(1) @ a.cpu().double().flatten(1)
+        yield name, change.reshape(len(b), *a.shape[1:])  # of a convolution, whose B is 1 x 1, too
 
 
 @torch.no_grad()

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from .. import catalog, env
 from .lora import lora
 from .presets import LoraTrainingConfig, preset
+from .reading import read
 from .subjects import style_examples, subject
-from .weights import Lora, base_of, read
+from .weights import Lora, base_of
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from .. import __version__, env
-from ..catalog.files import PICKLES
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, UNet2DConditionModel
@@ -123,75 +122,6 @@ def check_base(about: About, pipe: DiffusionPipeline) -> None:
     if about.base.hash != here.hash:
         learned, stands = (f"{b.name} {b.revision[:8]} ({b.hash[:8]})".replace("  ", " ") for b in (about.base, here))
         raise ValueError(f"What {about.trigger!r} means was learned on {learned}; this pipeline stands on {stands}.")
-
-
-def read(path: str | Path, pipe: DiffusionPipeline) -> Lora | Tuned:
-    """Read what `save` wrote, for a pipeline that it shall go on.
-
-    Args:
-        path: a .safetensors file.
-        pipe: stands on the base that it was learned on.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: a pickle, or no file of the course, a broken one, or one for another base.
-    """
-    path = Path(path)
-    tensors, about = _opened(path)
-    check_base(about, pipe)
-    if not about.rank:
-        unet = type(pipe.unet).from_config(pipe.unet.config)
-        unet.load_state_dict(tensors)
-        return Tuned(unet.type(pipe.unet.dtype).to(pipe.unet.device).eval(), about)
-    lora = Lora({name: tensor.float() for name, tensor in tensors.items()}, about)
-    _check_shapes(path, lora, pipe)
-    return lora
-
-
-def _opened(path: Path) -> tuple[dict[str, torch.Tensor], About]:
-    """Read tensors and metadata, refusing what is no safetensors file of the course."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise FileNotFoundError(f"path={str(path)!r} is no file.")
-    with path.open("rb") as file:
-        head = file.read(2)
-    if path.suffix in PICKLES or head in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-        raise ValueError(f"{path.name} is refused: it is a pickle, which can run any code; use a .safetensors file.")
-    if path.suffix != ".safetensors":
-        raise ValueError(f"{path.name} is refused: its name must end in .safetensors.")
-    try:
-        with safe_open(path, "pt") as file:
-            header = (file.metadata() or {}).get(HEADER)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except SafetensorError as error:
-        raise ValueError(f"{path.name} is broken or cut short: {error}.") from error
-    if header is None:
-        raise ValueError(
-            f"{path.name} does not say which base it is for, so it was not saved by this course; "
-            f"pipe.load_lora_weights reads foreign LoRAs."
-        )
-    try:
-        about = json.loads(header)
-        lists = {key: tuple(about[key]) for key in ("modules", "seen")}
-        return tensors, About(**{**about, **lists, "base": Base(**about["base"])})
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path.name} is broken: its metadata cannot be read ({error}).") from error
-
-
-def _check_shapes(path: Path, lora: Lora, pipe: DiffusionPipeline) -> None:
-    """Raise unless each A and B fits its layer and the rank that the file tells."""
-    names = {name.rpartition(".lora_")[0] for name in lora.tensors}
-    alone = {f"{name}.lora_{half}.weight" for name in names for half in "AB"} ^ lora.tensors.keys()
-    if alone:
-        raise ValueError(f"{path.name} is broken: {min(alone)} has no partner or no place.")
-    layers = {f"unet.{name}": layer for name, layer in pipe.unet.named_modules()}
-    layers |= {f"text_encoder.{name}": layer for name, layer in pipe.text_encoder.named_modules()}
-    for name, (a, b) in lora.pairs().items():
-        layer = getattr(layers.get(name), "base_layer", layers.get(name))
-        wanted = layer and (lora.about.rank, layer.in_features), layer and (layer.out_features, lora.about.rank)
-        if (tuple(a.shape), tuple(b.shape)) != wanted:
-            raise ValueError(f"{path.name} is broken: {name} has shapes {[*a.shape]}, {[*b.shape]}, wanted {wanted}.")
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], about: About | None = None) -> Path:

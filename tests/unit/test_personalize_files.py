@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from course_utils import __version__, catalog, personalize
 from course_utils.personalize.memory import check_memory, memory_gb
-from tests.tiny import models
+from tests.tiny import models, sd15
 from tests.tiny.learning import DREAMBOOTH, LORA, TRIGGER, guess, heard, pictures, same, state
 
 SD15_NUMBERS = 199_296  # a rank, in the attention of SD 1.5's UNet
@@ -126,7 +126,8 @@ def test_bad_files_are_refused(pipe, loras, tmp_path):
         "renamed.safetensors": "it is a pickle",
         "other.txt": "must end in .safetensors",
         "short.safetensors": "broken or cut short",
-        "foreign.safetensors": "does not say which base",
+        "foreign.safetensors": "foreign.safetensors holds no LoRA",
+        "elsewhere.safetensors": "broken: unet.other.layer has shapes",
         "garbled.safetensors": "its metadata cannot be read",
         "thin.safetensors": "broken: unet.down_blocks.* has shapes",
         "half.safetensors": "broken: ",
@@ -135,7 +136,9 @@ def test_bad_files_are_refused(pipe, loras, tmp_path):
     torch.save(tensors, tmp_path / "renamed.safetensors")
     (tmp_path / "other.txt").write_bytes(good.read_bytes())
     (tmp_path / "short.safetensors").write_bytes(good.read_bytes()[:-100])
-    save_file(tensors, tmp_path / "foreign.safetensors", metadata={"format": "pt"})
+    save_file({"head.weight": torch.ones(2, 2)}, tmp_path / "foreign.safetensors", metadata={"format": "pt"})
+    ab = {f"unet.other.layer.lora_{half}.weight": torch.ones(2, 2) for half in "AB"}
+    save_file(ab, tmp_path / "elsewhere.safetensors")
     save_file(tensors, tmp_path / "garbled.safetensors", metadata={"course_utils": '{"trigger": 1}'})
     replace(loras[0], about=replace(loras[0].about, rank=5)).save(tmp_path / "thin.safetensors")
     replace(loras[0], tensors=dict(list(tensors.items())[:-1])).save(tmp_path / "half.safetensors")
@@ -248,3 +251,79 @@ def test_memory_of_stable_diffusion_is_what_was_counted():
         config = personalize.preset("lora", "sd15", gradient_checkpointing=checkpointing, ema_steps=0)
         weights = 4 * 4 * config.rank * SD15_NUMBERS / 2**30
         assert memory_gb(SimpleNamespace(**parts), config) == pytest.approx(1.15 * (weights + counted) + 0.4, rel=0.03)
+
+
+LAYERS = {  # by kohya's name; a convolution, attention, and what is beside it
+    "unet": ("down_blocks.0.attentions.0.proj_in", "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0",
+             "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k",
+             "mid_block.attentions.0.transformer_blocks.0.ff.net.0.proj"),
+    "te": ("text_model.encoder.layers.0.self_attn.q_proj", "text_model.encoder.layers.1.self_attn.out_proj",
+           "text_model.encoder.layers.0.mlp.fc1"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sd15_pipe():
+    from diffusers import StableDiffusionPipeline
+
+    none = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    pipe = StableDiffusionPipeline(**sd15.parts(), **none)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def kohya(pipe, ranks):
+    """What kohya's trainer writes: three tensors a layer, its name with underscores."""
+    generator, tensors = torch.Generator().manual_seed(0), {}
+    models = {"unet": pipe.unet, "te": pipe.text_encoder}
+    for part, names in LAYERS.items():
+        layers = dict(models[part].named_modules())
+        for number, name in enumerate(names):
+            w = layers.get(name, layers.get(name.removeprefix("text_model."))).weight
+            rank, stem = ranks[number % len(ranks)], f"lora_{part}_{name.replace('.', '_')}"
+            tensors[f"{stem}.lora_down.weight"] = torch.randn(rank, *w.shape[1:], generator=generator)
+            tensors[f"{stem}.lora_up.weight"] = torch.randn(len(w), rank, *[1] * (w.ndim - 2), generator=generator)
+            tensors[f"{stem}.alpha"] = torch.tensor(1.0)
+    return tensors
+
+
+def hidden(pipe):
+    """What UNet and text encoder answer."""
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.tensor([[49406, 320, 2368, 49407]])
+    with torch.no_grad():
+        words = pipe.text_encoder(ids)[0]
+        return pipe.unet(torch.randn(1, 4, 16, 16, generator=generator), 500, words).sample
+
+
+@pytest.mark.parametrize("ranks", [(2,), (4, 1, 2)])
+def test_a_lora_of_kohyas_counts_as_diffusers_counts_it(sd15_pipe, tmp_path, ranks):
+    tensors, pipe = kohya(sd15_pipe, ranks), sd15_pipe
+    save_file(tensors, tmp_path / "style.safetensors", metadata={"modelspec.license": "CC0-1.0"})
+    base = hidden(pipe)
+    lora = personalize.read(tmp_path / "style.safetensors", pipe)
+    with personalize.attached(pipe, lora, weights=0.5):
+        ours = hidden(pipe)
+    assert torch.equal(hidden(pipe), base) and (ours - base).abs().max() > 0.01
+    if len(set(ranks)) == 1:
+        pipe.load_lora_weights(dict(tensors), adapter_name="theirs")
+        pipe.set_adapters(["theirs"], [0.5])
+        theirs = hidden(pipe)
+        pipe.unload_lora_weights()
+        assert torch.allclose(ours, theirs, atol=1e-4)
+    merged = personalize.merge(pipe, lora, 0.5)
+    assert torch.allclose(hidden(pipe), ours, atol=1e-4), "so each layer is W + 0.5 alpha / rank B A"
+    personalize.unmerge(pipe, merged)
+    assert personalize.licence(tmp_path / "style.safetensors") == "style.safetensors: licence CC0-1.0."
+
+
+def test_foreign_parts_that_are_no_lora_are_refused(sd15_pipe, tmp_path):
+    tensors = kohya(sd15_pipe, (2,))
+    stem = next(iter(tensors)).partition(".")[0]
+    save_file(tensors | {f"{stem}.hada_w1_a": torch.ones(2, 2)}, tmp_path / "loha.safetensors")
+    with pytest.raises(ValueError, match="loha.safetensors holds no LoRA"):
+        personalize.read(tmp_path / "loha.safetensors", sd15_pipe)
+    save_file({"lora_unet_elsewhere_to_q.lora_down.weight": torch.ones(2, 2)}, tmp_path / "half.safetensors")
+    with pytest.raises(ValueError, match="half.safetensors holds no LoRA"):
+        personalize.read(tmp_path / "half.safetensors", sd15_pipe)
+    assert "tells no licence" in personalize.licence(tmp_path / "half.safetensors")
