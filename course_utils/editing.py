@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from .catalog import check_sampler
-from .pictures import as_mask, as_picture
+from .pictures import RESIZES, as_mask, as_picture, resized
+from .validation import Choice, check_value
 
 if TYPE_CHECKING:
     import torch
@@ -28,10 +29,23 @@ MARK, ERASE = "mark", "erase"  # the inks that are no colours
 FINE = 4  # strokes are drawn this much larger, then reduced: smooth edges
 
 
-def fit(picture: Image.Image, height: int, width: int) -> Image.Image:
-    """Bring a picture to a size: nothing is squeezed, what hangs over is cut from both sides alike."""
+def fit(picture: Image.Image, height: int, width: int, resize: Annotated[str, Choice(RESIZES)] = "fit") -> Image.Image:
+    """Bring a picture to a size.
+
+    Args:
+        picture: RGB, of any size.
+        height, width: pixels.
+        resize: "fit" squeezes nothing and cuts what hangs over from both sides alike; "fill" keeps all of it and fills
+            what is missing with a colour of its border; "stretch" changes its shape.
+
+    Raises:
+        ValueError: another word for resize.
+    """
+    check_value("resize", resize, Annotated[str, Choice(RESIZES)])
     if picture.size == (width, height):
         return picture
+    if resize != "fit":
+        return resized(picture, height, width, resize, lambda each, size: each.resize(size, Image.Resampling.LANCZOS))
     return ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
 
 
@@ -62,10 +76,22 @@ def scribble(strokes: Sequence[Stroke], height: int, width: int) -> Image.Image:
     return paint(Image.new("RGB", (width, height), BLACK), strokes)
 
 
-def mask(strokes: Sequence[Stroke], height: int, width: int) -> Image.Image:
-    """Return what the marks among the strokes cover: PIL, L, white where a picture may change."""
+def mask(strokes: Sequence[Stroke], height: int, width: int, on: Any = None) -> Image.Image:
+    """Return what the marks among the strokes cover: PIL, L, white where a picture may change.
+
+    Args:
+        strokes: all others than marks and what erases them are left out.
+        height, width: pixels.
+        on: a mask of this size that they are drawn on, whatever `pictures.as_mask` takes; None is black paper.
+
+    Raises:
+        ValueError: something that is no stroke, or a mask of another size.
+    """
+    paper = Image.new("L", (width, height)) if on is None else as_mask(on, largest=None)
+    if paper.size != (width, height):
+        raise ValueError(f"mask has {paper.height} x {paper.width} pixels in place of {height} x {width}.")
     marks = [(WHITE if ink == MARK else ink, *rest) for ink, *rest in strokes if ink in (MARK, ERASE)]
-    return _draw(Image.new("L", (width, height)), marks)
+    return _draw(paper, marks)
 
 
 def keep_outside(mask: Image.Image, picture: Image.Image, seed: int = 0) -> Callable[..., dict]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ SMALLEST = 16  # pixels of the shorter side: less holds nothing to control
 LARGEST = 2048  # pixels of the longer side: more is shrunk, the models see 256 or 512
 BAND = 512  # rows of a large picture that are worked on at a time
 NOTES = "course notes"  # key in `Image.info`: PIL carries it along, PNG and JPEG do not write it
+RESIZES = ("fit", "fill", "stretch")  # what hangs over is cut; what is missing is filled; neither, it is pulled
 ORIENTATION = 0x0112  # EXIF: how the camera was held
 
 
@@ -79,6 +81,33 @@ def as_mask(
 ) -> Image.Image:
     """Return a mask, PIL, L, of whatever `as_picture` takes; what is transparent in it is not marked: black."""
     return as_picture(source, name, "black", smallest=1, largest=largest).convert("L")
+
+
+def resized(
+    picture: Image.Image,
+    height: int,
+    width: int,
+    resize: str,
+    scale: Callable[[Image.Image, tuple[int, int]], Image.Image],
+) -> Image.Image:
+    """Bring a picture to a size without cutting.
+
+    Args:
+        picture: of any size.
+        height, width: pixels.
+        resize: "stretch" changes its shape; "fill" sets it on paper that has a colour of its border.
+        scale: makes it larger or smaller, given (width, height).
+    """
+    if resize == "stretch":
+        return scale(picture, (width, height))
+    share = min(width / picture.width, height / picture.height)
+    inner = scale(picture, tuple(max(1, round(side * share)) for side in picture.size))
+    pixels = np.asarray(inner.convert("RGB"))
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    middle = border[np.argsort(border.sum(-1, dtype=int), kind="stable")[len(border) // 2]]  # a colour that is there
+    paper = Image.new("RGB", (width, height), tuple(middle.tolist()))
+    paper.paste(inner, ((width - inner.width) // 2, (height - inner.height) // 2))
+    return paper
 
 
 def notes(picture: Image.Image) -> tuple[str, ...]:

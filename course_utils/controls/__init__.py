@@ -3,6 +3,6 @@
 from ..pictures import as_picture, notes
 from .ade20k import COLOURS as ADE20K
 from .annotators import release
-from .kinds import KINDS, ControlKind, Preprocessor, pairs_table
+from .kinds import KINDS, ControlKind, Knob, Preprocessor, pairs_table
 from .maps import adherence_of, adherence_of_joints, as_map, canny, from_truth, joints, make
 from .problems import problems

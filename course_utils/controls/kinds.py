@@ -16,11 +16,21 @@ from ..clay.straight import straight_edges
 from . import annotators, edges, preprocess_clay, preprocess_sd15, slips
 
 
+class Knob(NamedTuple):
+    """A number that a preprocessor takes."""
+
+    name: str  # of the argument
+    value: float  # without a wish; a whole number where only those make sense
+    low: float
+    high: float
+
+
 class Preprocessor(NamedTuple):
     """What makes a map of a picture, PIL RGB, of the picture's size."""
 
     name: str
-    make: Callable[[Image.Image], Image.Image]
+    make: Callable[..., Image.Image]  # of the picture, and of its knobs by their names
+    knobs: tuple[Knob, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,20 +91,22 @@ def _outlines(made: Render, seen: Image.Image) -> float:
     return adherence.edge_f1(drawn, edges.outlines(np.asarray(seen)))
 
 
+THRESHOLDS = Knob("low", 100, 1, 255), Knob("high", 200, 1, 255)
+VOTES = Knob("thr_v", 0.1, 0.01, 2.0), Knob("thr_d", 0.1, 0.01, 20.0)  # how sure M-LSD is; how long a line
 ON_BLACK = "white on black, one pixel wide"
 READER = "the reader network"
 _RECORDS = (
     ControlKind(
         "canny", "every sharp edge", ON_BLACK,
-        {"clay": Preprocessor("OpenCV's Canny, 100 / 200", preprocess_clay.canny),
-         "sd15": Preprocessor("the same", preprocess_clay.canny)},
+        {"clay": Preprocessor("OpenCV's Canny, 100 / 200", preprocess_clay.canny, THRESHOLDS),
+         "sd15": Preprocessor("the same", preprocess_clay.canny, THRESHOLDS)},
         "lines", control_maps.canny_map, "F1 of edges, 2 pixels off allowed", _edges, slips.inverted,
         "No edge was found",
     ),
     ControlKind(
         "mlsd", "straight lines only", ON_BLACK,
         {"clay": Preprocessor("LSD in three channels", preprocess_clay.mlsd),
-         "sd15": Preprocessor("M-LSD", preprocess_sd15.mlsd)},
+         "sd15": Preprocessor("M-LSD", preprocess_sd15.mlsd, VOTES)},
         "lines", control_maps.line_map, "F1 of drawn lines, 2 pixels off allowed", _lines, slips.inverted,
         "No straight line was found", accepts=slips.nearly_straight,
     ),

@@ -6,12 +6,15 @@ Of a picture nobody knows the truth, so a preprocessor estimates it: the lane sa
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from PIL import Image, ImageOps
 
 from .. import env
 from ..clay import Render
-from ..pictures import as_picture, notes, with_notes
+from ..pictures import RESIZES, as_picture, notes, resized, with_notes
+from ..validation import Choice, Range, check_value
 from . import edges, preprocess_clay, preprocess_sd15
 from .kinds import ControlKind, joint_shares, kind
 from .problems import empty_note, kind_of
@@ -29,20 +32,21 @@ def canny(image, low: float = 100, high: float = 200) -> Image.Image:
     return _with_what_is_to_say(preprocess_clay.canny(picture, low, high), picture, kind("canny"))
 
 
-def make(control: str, image, lane: str | None = None) -> Image.Image:
+def make(control: str, image, lane: str | None = None, **knobs: float) -> Image.Image:
     """Estimate a control map from a picture.
 
     Args:
         control: a key of `KINDS`.
         image: whatever `as_picture` takes.
         lane: whose preprocessor: "clay" or "sd15"; None asks `env.choose_lane`.
+        knobs: of the preprocessor, such as `low` and `high` of canny; see `Preprocessor.knobs`.
 
     Returns:
         PIL, RGB, of the picture's size. `notes` of it says what there is to say: that the picture looked unlike
         clay, that nobody was found in it, that it was a map already.
 
     Raises:
-        ValueError: no such control or lane, or no picture.
+        ValueError: no such control, lane or knob, or no picture.
         FileNotFoundError: the clay lane does not ship the network yet.
         ImportError: the sd15 lane needs a package that is not installed; says which.
         OSError: weights are not on this computer and could not be downloaded.
@@ -50,8 +54,14 @@ def make(control: str, image, lane: str | None = None) -> Image.Image:
     wanted, lane = kind(control), env.choose_lane(lane)
     if lane not in wanted.preprocessors:
         raise ValueError(f"lane={lane!r} has no preprocessor for control={control!r}; use {[*wanted.preprocessors]}.")
+    preprocessor = wanted.preprocessors[lane]
+    known = {knob.name: knob for knob in preprocessor.knobs}
+    for name, value in knobs.items():
+        if name not in known:
+            raise ValueError(f"{preprocessor.name} has no knob {name!r}; use {[*known] or 'none'}.")
+        check_value(name, value, Annotated[float, Range(known[name].low, known[name].high)])
     picture = as_picture(image)
-    return _with_what_is_to_say(wanted.preprocessors[lane].make(picture), picture, wanted)
+    return _with_what_is_to_say(preprocessor.make(picture, **knobs), picture, wanted)
 
 
 def joints(image, lane: str | None = None) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -88,28 +98,37 @@ def from_truth(made: Render, control: str) -> Image.Image:
     return draw(made)
 
 
-def as_map(image, control: str, height: int | None = None, width: int | None = None) -> Image.Image:
+def as_map(
+    image, control: str, height: int | None = None, width: int | None = None, resize: str = "fit"
+) -> Image.Image:
     """Return a finished map, whatever holds it, at the size of the picture to be made.
 
-    Nothing is squeezed: what hangs over is cut off. Lines stay white, classes keep their colours, and what is
+    Lines stay white, classes keep their colours, and what is
     transparent becomes black where black means nothing; a note says so.
 
     Args:
         image: whatever `as_picture` takes.
         control: a key of `KINDS`.
         height, width: pixels; None keeps the map's own.
+        resize: "fit" cuts off what hangs over, "fill" and "stretch" do not, see `pictures.resized`.
     """
+    check_value("resize", resize, Annotated[str, Choice(RESIZES)])
     wanted = kind(control)
     drawn = as_picture(image, "map", wanted.ground)
     size = (width or drawn.width, height or drawn.height)
     if drawn.size == size:
         return drawn
+    smooth = Image.Resampling.LANCZOS if wanted.resize == "smooth" else Image.Resampling.NEAREST
+    if resize != "fit":
+        lines = wanted.resize == "lines"
+        return resized(
+            drawn, *size[::-1], resize, edges.resize_lines if lines else lambda each, size: each.resize(size, smooth)
+        )
     if wanted.resize == "lines":
         scale = max(size[0] / drawn.width, size[1] / drawn.height)
         covering = [max(least, round(side * scale)) for least, side in zip(size, drawn.size, strict=True)]
         return ImageOps.fit(edges.resize_lines(drawn, covering), size, Image.Resampling.NEAREST)
-    smooth = wanted.resize == "smooth"
-    return ImageOps.fit(drawn, size, Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST)
+    return ImageOps.fit(drawn, size, smooth)
 
 
 def adherence_of(control: str, made: Render, picture) -> float:

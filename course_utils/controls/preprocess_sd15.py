@@ -29,10 +29,10 @@ MISSING = (
 )
 
 
-def mlsd(picture: Image.Image) -> Image.Image:
-    """Draw the straight lines that M-LSD finds (Gu et al., 2022)."""
+def mlsd(picture: Image.Image, thr_v: float = 0.1, thr_d: float = 0.1) -> Image.Image:
+    """Draw the straight lines that M-LSD finds (Gu et al., 2022): as sure as `thr_v`, and longer than `thr_d`."""
     detector = _detector("mlsd", "MLSDdetector", "mlsd_large_512_fp32.pth")
-    return resize_lines(_seen(detector, picture), picture.size)
+    return resize_lines(_seen(detector, picture, thr_v=thr_v, thr_d=thr_d), picture.size)
 
 
 def scribble(picture: Image.Image) -> Image.Image:

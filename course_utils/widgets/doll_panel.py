@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ipywidgets import VBox
 from PIL import Image
 
-from .. import catalog, clay, controls, env, pose
+from .. import catalog, clay, env, pose
 from . import parts
 from .controlnet import alone, loaded, steering
 from .doll import Doll
 from .panel import Panel
 from .picture_knob import Thumbnails
+from .pictures import true_map
 from .record import Argument, Settings
 
 if TYPE_CHECKING:
@@ -74,13 +75,7 @@ class DollSettings(Settings):
 
 def maps_of(made: clay.Render, state: Mapping[str, Any], names: Sequence[str] = MAPS) -> dict[str, Image.Image]:
     """Draw a doll's maps from its render, the skeleton without what is hidden by hand."""
-    height, width = made.depth.shape
-    return {
-        name: pose.draw(pose.skeletons(made, state["figures"]), height, width)
-        if name == "openpose"
-        else controls.from_truth(made, name)
-        for name in names
-    }
+    return {name: true_map(made, name, state["figures"]) for name in names}
 
 
 class Weights(VBox):

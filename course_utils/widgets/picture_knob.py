@@ -1,4 +1,4 @@
-"""Where a panel's picture comes from: a clay scene, a file of the learner's, or a drawing; and what it looks like."""
+"""Where a panel's picture comes from: a clay scene, a file, a drawing, or the doll; and what it looks like."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ipywidgets import HTML, BoundedIntText, HBox, Layout, Text, VBox, Widget
+from ipywidgets import HTML, BoundedIntText, Dropdown, HBox, Layout, Text, VBox, Widget
 from ipywidgets import Image as ImageWidget
 from PIL import Image
 
 from .. import controls, editing
+from ..pictures import RESIZES
 from ..validation import LARGEST_SEED
 from .browser import Pad, Upload, jpeg
+from .doll import Doll
 from .parts import Message, classed, dice, field, indented, reason, row, show_only, toggles
 from .pictures import INPUTS, KINDS, PictureSource, frozen, keep
 from .running import Outbox
 
 SMALL = 296  # pixels of a small picture's width as it is sent; it is shown at half that
 AT_ONCE = Outbox(hold=False)  # what answers the browser need not wait
-NAMES = {"scene": "Clay scene", "file": "Upload", "paper": "Draw"}
+NAMES = {"scene": "Clay scene", "file": "Upload", "paper": "Draw", "doll": "Doll"}
+RESIZED = {"fit": "fit: what hangs over is cut", "fill": "fill: all of it, on a border", "stretch": "stretch"}
 
 
 class Thumbnails(HBox):
@@ -77,6 +80,7 @@ class PictureKnob(VBox):
         mode: of the pad: "scribble" offers to draw instead, "over" lets draw on any picture, None has no pad.
         also: names of more small pictures, which the panel shows with `looks.show`.
         knobs: what stands above the small pictures: how they are made.
+        kinds: of picture that are offered; None are those that the mode knows.
     """
 
     def __init__(
@@ -88,23 +92,28 @@ class PictureKnob(VBox):
         mode: str | None = None,
         also: tuple[str, ...] = (),
         knobs: tuple[Widget, ...] = (),
+        kinds: tuple[str, ...] | None = None,
     ) -> None:
         self.size, self.mode, self._file, self._folder = (height, width), mode, "", folder
-        kinds = KINDS if mode == "scribble" else KINDS[:2]
+        kinds = kinds or (KINDS[:3] if mode == "scribble" else KINDS[:2])
         self.kind = toggles("Picture", [(NAMES[kind], kind) for kind in kinds])
         self.words = field(Text, "Scene", placeholder="any", continuous_update=False)
         self.words.layout.flex = "1 1 180px"
         self.seed = BoundedIntText(0, 0, LARGEST_SEED, layout=Layout(width="76px"))
         self.upload, self.error = Upload(), Message("error")
+        self.doll: Doll | None = None  # it is large: made when it is asked for
+        self.resize = field(Dropdown, "Resize", options=[(RESIZED[way], way) for way in RESIZES])
+        self.resize.layout.display = None if mode == "scribble" else "none"
         self.pad = Pad(height, width, mode) if mode else None
         self.looks = Thumbnails((*(("picture",) if mode != "over" else ()), *also), height, width)
-        self._rows = {"scene": row(self.words, self.seed, dice(self.seed)), "file": indented(self.upload)}
+        files = VBox([indented(self.upload), self.resize])
+        self._rows = {"scene": row(self.words, self.seed, dice(self.seed)), "file": files, "doll": VBox()}
         pads = [indented(self.pad)] if mode else []
         super().__init__([self.kind, *self._rows.values(), self.error, *pads, *knobs, indented(self.looks)])
         classed(self, "source")
         self._settling = False
         self.value = source
-        for knob in (self.kind, self.words, self.seed):
+        for knob in (self.kind, self.words, self.seed, self.resize):
             knob.observe(self._changed, "value")
         self.upload.observe(self._came, ["data", "problem"])
         if self.pad:
@@ -117,8 +126,9 @@ class PictureKnob(VBox):
         strokes = frozen(self.pad.strokes) if drawn else ()
         fields = {
             "scene": {"words": self.words.value.strip(), "seed": self.seed.value},
-            "file": {"file": self._file},
+            "file": {"file": self._file, "resize": self.resize.value},
             "paper": {},
+            "doll": {"doll": self.doll.value if self.doll else ""},
         }[self.kind.value]
         return PictureSource(self.kind.value, **fields, strokes=strokes)
 
@@ -128,8 +138,10 @@ class PictureKnob(VBox):
         if source.kind == "scene":
             self.words.value, self.seed.value = source.words, source.seed
         if source.kind == "file":
-            self._file = source.file
+            self._file, self.resize.value = source.file, source.resize
             self.upload.name = Path(source.file).name
+        if source.kind == "doll":
+            self._asked_doll().value = source.doll or "{}"
         self.kind.value = source.kind
         if self.pad:
             self.pad.strokes = [[ink, width, list(points)] for ink, width, points in source.strokes]
@@ -141,6 +153,14 @@ class PictureKnob(VBox):
         for name in self.looks.slots:
             if name != "picture":
                 self.looks.show(name, None)
+
+    def _asked_doll(self) -> Doll:
+        """Return the doll, which is made now where it was not asked for before."""
+        if self.doll is None:
+            self.doll = Doll([{"word": "man"}], *self.size)
+            self._rows["doll"].children = (self.doll,)
+            self.doll.observe(self._changed, "seen")
+        return self.doll
 
     def _changed(self, change: Any) -> None:
         if not self._settling:
@@ -169,6 +189,9 @@ class PictureKnob(VBox):
             self.looks.slots["picture"].layout.display = "none" if kind == "paper" else None
         if kind == "paper":
             return  # the last picture stays below the drawing, to be traced
+        if kind == "doll":
+            self.looks.show("picture", Image.fromarray(self._asked_doll().made.image))
+            return
         image = None
         try:
             image = self.value.base(*self.size)

@@ -1,29 +1,32 @@
 """Pictures that a panel starts from, as plain data: what makes the same picture again, and the Python that does.
 
-A clay scene is kept as its words and seed, a drawing as its strokes. An uploaded picture is written into the panel's
-folder, as small as the panel needs it, and kept as the name of that file.
+A clay scene is kept as its words and seed, a drawing as its strokes, a doll as its state. An uploaded picture is
+written into the panel's folder, as small as the panel needs it, and kept as the name of that file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
+import pprint
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from PIL import Image
 
-from .. import clay, controls, editing
+from .. import clay, controls, editing, pose
+from ..pictures import RESIZES
 from ..validation import Choice, Seed, check_config
 from .record import slug, write
 
 if TYPE_CHECKING:
     from ..clay import Render
 
-KINDS = ("scene", "file", "paper")
+KINDS = ("scene", "file", "paper", "doll")
 INPUTS = "inputs"  # the folder in the panel's folder where uploaded pictures are kept
 
 
@@ -31,11 +34,13 @@ INPUTS = "inputs"  # the folder in the panel's folder where uploaded pictures ar
 class PictureSource:
     """A picture by how it is had, and what was drawn on it."""
 
-    kind: Annotated[str, Choice(KINDS)]  # a clay scene, a file, or black paper to draw on
+    kind: Annotated[str, Choice(KINDS)]  # a clay scene, a file, black paper to draw on, or the pose doll
     words: str = ""  # of the scene; without words the seed chooses all
     seed: Seed = 0  # of the scene
     file: str = ""
     strokes: tuple = ()  # as editing.paint takes them
+    doll: str = ""  # its state as JSON, see `pose.state_of`
+    resize: Annotated[str, Choice(RESIZES)] = "fit"  # of the file, where its shape is another
 
     def __post_init__(self) -> None:
         check_config(self)
@@ -52,13 +57,13 @@ class PictureSource:
             ValueError: there is none, or words that name nothing.
             OSError: the file cannot be read.
         """
-        if self.kind == "scene":
+        if self.kind in ("scene", "doll"):
             return controls.as_picture(self.render(height, width).image)
         if self.kind == "paper":
             return Image.new("RGB", (width, height))
         if not self.file:
             raise ValueError("There is no picture yet: choose a file, or take a clay scene.")
-        return editing.fit(controls.as_picture(self.file), height, width)
+        return editing.fit(controls.as_picture(self.file), height, width, self.resize)
 
     def picture(self, height: int, width: int) -> Image.Image:
         """Return the picture with what is drawn on it: RGB."""
@@ -78,20 +83,30 @@ class PictureSource:
         """Return the scene with its truth.
 
         Raises:
-            ValueError: it is no scene, so nobody knows the truth; or words that name nothing.
+            ValueError: it is no scene, so nobody knows the truth; words that name nothing, or no doll.
         """
+        if self.kind == "doll":
+            return clay.render(pose.scene_of(json.loads(self.doll or "{}")), height, width)
         if self.kind != "scene":
             raise ValueError("Only a clay scene has a known truth: choose one, or have the map made from the picture.")
         return clay.render(clay.scene(self.seed, words=self.words or None), height, width)
 
+    def truth(self, control: str, height: int, width: int) -> Image.Image:
+        """Return a control map as it is known; a doll's skeleton without what is hidden by hand."""
+        made = self.render(height, width)
+        return true_map(made, control, json.loads(self.doll)["figures"] if self.kind == "doll" else None)
+
     def code(self, height: int, width: int, number: str = "") -> str:
         """Return Python that makes `picture` (and `mask`, if anything is marked), their names with a number."""
         size = f"{height}, {width}"
+        posed = pprint.pformat(json.loads(self.doll or "{}"), width=110, compact=True, sort_dicts=False)
         lines = {
             "scene": f"made{number} = clay.render(clay.scene({self.seed}, words={self.words or None!r}), {size})\n"
             f"picture{number} = controls.as_picture(made{number}.image)\n",
-            "file": f"picture{number} = editing.fit(controls.as_picture({self.file!r}), {size})\n",
+            "file": f"picture{number} = editing.fit(controls.as_picture({self.file!r}), {size}{self.resizing})\n",
             "paper": "",
+            "doll": f"doll{number} = {posed}\nmade{number} = clay.render(pose.scene_of(doll{number}), {size})\n"
+            f"picture{number} = controls.as_picture(made{number}.image)\n",
         }[self.kind]
         if self.strokes:
             drawn = "".join(f"    {stroke!r},\n" for stroke in self.strokes)
@@ -101,6 +116,18 @@ class PictureSource:
         if self.marked(height, width):
             lines += f"mask{number} = editing.mask(strokes{number}, {size})\n"
         return lines + (f"picture{number} = editing.paint(picture{number}, strokes{number})\n" if self.strokes else "")
+
+    @property
+    def resizing(self) -> str:
+        """Return the last argument, in Python, of what brings the file to a size."""
+        return "" if self.resize == "fit" else f", {self.resize!r}"
+
+
+def true_map(made: Render, control: str, figures: Sequence[Mapping] | None = None) -> Image.Image:
+    """Draw a map from a render's truth; of a doll's `figures` the skeleton as they are, without hidden joints."""
+    if control == "openpose" and figures is not None:
+        return pose.draw(pose.skeletons(made, figures), *made.depth.shape)
+    return controls.from_truth(made, control)
 
 
 def source_of(picture: PictureSource | Path | str) -> PictureSource:

@@ -36,23 +36,26 @@ def portable(settings: StudioSettings) -> tuple[StudioSettings, dict[str, str]]:
     """Return settings with names in place of paths, and the pictures that they name, packed, as large as asked."""
     pictures: dict[str, str] = {}
 
-    def named(picture: PictureSource, draw: Callable[[int, int], Image.Image]) -> PictureSource:
-        if picture.kind != "file":
-            return picture
+    def named(file: str, draw: Callable[[int, int], Image.Image]) -> str:
         try:
             drawn = draw(settings.height, settings.width)
         except (OSError, ValueError):  # it is no longer there; a unit that is not used need not have it
-            return replace(picture, file=Path(picture.file).name)
-        name = kept_name(drawn, picture.file)
+            return Path(file).name
+        name = kept_name(drawn, file)
         pictures[name] = packed(drawn)
-        return replace(picture, file=name)
+        return name
+
+    def at(picture: PictureSource, draw: Callable[[int, int], Image.Image]) -> PictureSource:
+        return replace(picture, file=named(picture.file, draw)) if picture.kind == "file" else picture
 
     def of(unit: StudioUnit) -> StudioUnit:
         map_itself = unit.preprocessor == NOTHING
         draw = partial(unit.map, lane=settings.lane) if map_itself else unit.picture.base
-        return replace(unit, picture=named(unit.picture, draw))
+        file = unit.region_file
+        mask = file and named(file, lambda height, width: as_picture(file, smallest=1))
+        return replace(unit, picture=at(unit.picture, draw), region_file=mask)
 
-    units, source = tuple(map(of, settings.units)), named(settings.source, settings.source.base)
+    units, source = tuple(map(of, settings.units)), at(settings.source, settings.source.base)
     loras = tuple((Path(path).name, weight) for path, weight in settings.loras)
     return replace(settings, units=units, source=source, loras=loras), pictures
 
@@ -67,22 +70,27 @@ def unpacked(
     """
     size, notes = (settings.width, settings.height), []
 
-    def found(picture: PictureSource) -> PictureSource:
-        if picture.kind != "file" or picture.file not in pictures:
-            return picture
-        image = as_picture(base64.b64decode(pictures[picture.file]), picture.file, smallest=1)
+    def found(name: str) -> str:
+        if name not in pictures:
+            return name
+        image = as_picture(base64.b64decode(pictures[name]), name, smallest=1)
         if image.size != size:
-            raise ValueError(f"{picture.file} has {image.width} x {image.height} pixels in place of {size}.")
-        return replace(picture, file=keep(image, picture.file, folder / INPUTS))
+            raise ValueError(f"{name} has {image.width} x {image.height} pixels in place of {size}.")
+        return keep(image, name, folder / INPUTS)
 
-    units = tuple(replace(unit, picture=found(unit.picture)) for unit in settings.units)
+    def at(picture: PictureSource) -> PictureSource:
+        return replace(picture, file=found(picture.file))
+
+    units = tuple(
+        replace(unit, picture=at(unit.picture), region_file=found(unit.region_file)) for unit in settings.units
+    )
     loras = []
     for name, weight in settings.loras:
         path = lora_file(name, folder, now)
         if path is None:
             notes.append(f"{name} is not here: write into its row where it lies.")
         loras.append((path or name, weight))
-    return replace(settings, units=units, source=found(settings.source), loras=tuple(loras)), notes
+    return replace(settings, units=units, source=at(settings.source), loras=tuple(loras)), notes
 
 
 def lora_file(name: str, folder: Path, now: StudioSettings) -> str | None:

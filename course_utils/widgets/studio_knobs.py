@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipywidgets import HTML, Button, Checkbox, Dropdown, Layout, Text, ToggleButton, VBox, Widget
+from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, Layout, Text, ToggleButton, VBox, Widget
+from PIL import Image
 
+from .. import personalize
 from ..controlnet import MODES
-from .browser import Pad
+from ..pictures import as_mask
+from .browser import Pad, Upload
 from .lora import LOUDEST, Weighted
-from .parts import LABELS, Message, classed, indented, slider
-from .pictures import frozen
+from .parts import LABELS, Message, classed, indented, reason, slider
+from .picture_knob import AT_ONCE, received
+from .pictures import KINDS, frozen
 from .studio_settings import StudioUnit, loosened
-from .units import Unit, UnitKnob, Units
+from .units import MAP, Unit, UnitKnob, Units
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from .running import Outbox
 
 WIDE = {"style": LABELS, "layout": Layout(width="auto")}
@@ -44,6 +46,8 @@ class Fold(VBox):
 class StudioUnitKnob(UnitKnob):
     """A control with one strength; the rest of what the tab has stands below Details. Its value is a `StudioUnit`."""
 
+    _kinds = KINDS
+
     def __init__(self, unit: Unit, height: int, width: int, folder: Path, lane: str) -> None:
         self.enabled = Checkbox(True, description="Enable", indent=True, **WIDE)
         self.strength = slider("strength", "Strength", 1.0, 0, 2, 0.05)
@@ -51,19 +55,28 @@ class StudioUnitKnob(UnitKnob):
         self.region, self.obeyed = Pad(height, width, "over"), Message("notes")
         self.last = Button(description="Last result", layout=Layout(width="100px"), disabled=True)
         self.last.tooltip = "Take the last picture as this control's picture"
+        self.mask, self.mask_error, self._mask_file = Upload(), Message("error"), ""
+        self.no_mask = Button(description="No mask", layout=Layout(width="84px", display="none"))
         super().__init__(unit, height, width, folder, lane)
-        region = Fold("Region: mark where alone it counts", indented(self.region))
+        files = indented(HBox([self.mask, self.no_mask]))
+        region = Fold("Region: mark or upload where alone it counts", files, self.mask_error, indented(self.region))
         details = Fold("Details", self.scale, self.span, self.mode, region)
         first = [self.enabled, self.source, indented(self.last), self.notes, self.control]
         self.children = [*first, self.strength, self.obeyed, details]
         self.strength.observe(self._loosen, "value")
+        self.mask.observe(lambda change: self._came(change, folder), ["data", "problem"])
+        self.no_mask.on_click(lambda clicked: self._masked(""))
 
     @property
     def value(self) -> StudioUnit:
         """Return what the knobs stand at now."""
         plain = super().value
         return StudioUnit(
-            **vars(plain), enabled=self.enabled.value, mode=self.mode.value, region=frozen(self.region.strokes)
+            **vars(plain),
+            enabled=self.enabled.value,
+            mode=self.mode.value,
+            region=frozen(self.region.strokes),
+            region_file=self._mask_file,
         )
 
     @value.setter
@@ -72,6 +85,8 @@ class StudioUnitKnob(UnitKnob):
         self.region.strokes = [[ink, width, list(points)] for ink, width, points in unit.region]
         self.strength.value = min(unit.scale, self.strength.max)  # scale and range follow, and are set after it
         UnitKnob.value.fset(self, unit)
+        if unit.region_file != self._mask_file:
+            self._masked(unit.region_file)
 
     def _loosen(self, change: Any) -> None:
         """One strength moves both: how loud a control is, and how long it speaks."""
@@ -82,7 +97,38 @@ class StudioUnitKnob(UnitKnob):
         """Show the control map, and what is wrong with it; the region is painted over it."""
         super().show(image, outbox)
         if not outbox.hold:
-            self.region.load(image)
+            self._below(image)
+
+    def _came(self, change: Any, folder: Path) -> None:
+        """Take a mask that was uploaded: of the picture's shape, and as large as it from now on."""
+        height, width = self.source.size
+
+        def prepare(data: bytes, name: str) -> Image.Image:
+            drawn = as_mask(data, name)
+            if abs(drawn.width * height - drawn.height * width) > max(drawn.size + self.source.size):
+                raise ValueError(
+                    f"{name} has {drawn.height} x {drawn.width} pixels (height x width): a mask must have the "
+                    f"picture's shape, {height} x {width}."
+                )
+            if not drawn.getbbox():
+                raise ValueError(f"{name} is black everywhere: white is where the control shall count.")
+            return drawn.resize((width, height), Image.Resampling.LANCZOS).convert("RGB")
+
+        if file := received(change, self.mask_error, folder, prepare):
+            self._masked(file)
+
+    def _masked(self, file: str) -> None:
+        """Take a mask's file, or none."""
+        self._mask_file, self.mask.name = file, Path(file).name
+        self.no_mask.layout.display = None if file else "none"
+        self._below(self.source.looks.images.get(MAP))
+
+    def _below(self, image: Image.Image | None) -> None:
+        """Put a picture below the region's strokes, dark where the uploaded mask is black."""
+        if image and self._mask_file:
+            mask = as_mask(self._mask_file).resize(image.size)
+            image = Image.composite(image, image.point(lambda value: value // 4), mask)
+        self.region.load(image)
 
 
 class StudioUnits(Units):
@@ -101,7 +147,7 @@ class LoraRows(VBox):
              slider("weight", "Weight", 1.0, 0, LOUDEST, 0.05))
             for _ in range(ROWS)
         ]  # fmt: skip
-        super().__init__([VBox(pair) for pair in fields])
+        super().__init__([VBox([*pair, Message("notes")]) for pair in fields])
         for text, _ in fields:
             text.observe(lambda change: self._show(), "value")
         self.value = weighted
@@ -109,8 +155,8 @@ class LoraRows(VBox):
     @property
     def value(self) -> Weighted:
         """Return the files and their weights."""
-        pairs = (row.children for row in self.children)
-        return tuple((text.value.strip(), weight.value) for text, weight in pairs if text.value.strip())
+        rows = (row.children for row in self.children)
+        return tuple((text.value.strip(), weight.value) for text, weight, _ in rows if text.value.strip())
 
     @value.setter
     def value(self, weighted: Weighted) -> None:
@@ -121,9 +167,18 @@ class LoraRows(VBox):
         self._show()
 
     def _show(self) -> None:
-        """Show the rows in use, and one more."""
+        """Show the rows in use, and one more; of each file what it tells of its licence."""
         for place, row in enumerate(self.children):
+            row.children[2].say(AT_ONCE, _licence(row.children[0].value.strip()))
             row.layout.display = None if place <= len(self.value) else "none"
+
+
+def _licence(path: str) -> str:
+    """Say what there is to say of a LoRA's file at once."""
+    try:
+        return personalize.licence(path) if path else ""
+    except (OSError, ValueError) as problem:
+        return reason(problem)
 
 
 class GridKnobs(VBox):

@@ -142,6 +142,8 @@ def preset(text: bytes | str) -> tuple[StudioSettings, dict[str, str], dict[str,
         found = json.loads(text)
     except (ValueError, RecursionError) as problem:
         raise ValueError(f"The file is neither a PNG nor JSON ({reason(problem)}).") from None
+    if isinstance(found, dict) and "people" in found:
+        raise ValueError("The JSON holds a pose: choose Doll as a control's picture, and open it there.")
     if not isinstance(found, dict) or found.pop("kind", None) != StudioSettings.kind:
         raise ValueError("The JSON holds no preset of the studio: its 'kind' should be 'studio'.")
     version = found.pop("version", 1)

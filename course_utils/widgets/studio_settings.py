@@ -34,16 +34,22 @@ class StudioUnit(Unit):
     enabled: bool = True
     mode: Annotated[str, Choice(MODES)] = BALANCED
     region: tuple = ()  # strokes; where they mark, alone it counts; without any, everywhere
+    region_file: str = ""  # a mask that they are drawn on, white where it counts, as large as the picture
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> StudioUnit:
         """Return a unit from what JSON made of it."""
-        return cls(**found | {"picture": PictureSource.of(found["picture"]), "region": frozen(found["region"])})
+        return super().of(found | {"region": frozen(found["region"])})
 
     def mask(self, height: int, width: int) -> Image.Image | None:
         """Return the region: L, white where it counts; None for all of the picture."""
-        drawn = editing.mask(self.region, height, width)
-        return drawn if drawn.getbbox() else None
+        if not self.bounded(height, width):
+            return None
+        return editing.mask(self.region, height, width, self.region_file or None)
+
+    def bounded(self, height: int, width: int) -> bool:
+        """Tell whether there is a region; its file is not looked into."""
+        return bool(self.region_file) or editing.mask(self.region, height, width).getbbox() is not None
 
 
 def loosened(strength: float) -> tuple[float, float]:
@@ -118,8 +124,9 @@ class StudioSettings(Settings):
         lines = self.source.code(*size) if self.use_source else ""
         for place, unit in enumerate(self.active, 1):
             lines += unit.code(*size, self.lane, f"_{place}")
-            if unit.mask(*size):
-                lines += f"region_{place} = editing.mask({unit.region!r}, {size[0]}, {size[1]})\n"
+            if unit.bounded(*size):
+                on = f", {unit.region_file!r}" if unit.region_file else ""
+                lines += f"region_{place} = editing.mask({unit.region!r}, {size[0]}, {size[1]}{on})\n"
         reading = "".join(f"    personalize.read({path!r}, pipe),\n" for path, _ in self.used)
         return lines + (f"loras = [\n{reading}]\n" if reading else "")
 
@@ -130,7 +137,7 @@ class StudioSettings(Settings):
             around.append(f"personalize.attached(pipe, *loras, weights={[weight for _, weight in self.used]})")
         if self.bent:
             names = zip(self.active, self._names("region"), strict=True)
-            regions = ", ".join(name if unit.mask(self.height, self.width) else "None" for unit, name in names)
+            regions = ", ".join(name if unit.bounded(self.height, self.width) else "None" for unit, name in names)
             around.append(f"controlnet.steered(pipe, {[unit.mode for unit in self.active]}, [{regions}])")
         if self.words:
             config = f"excite.AttendExciteConfig.for_lane({self.lane!r})"
@@ -151,22 +158,24 @@ class StudioSettings(Settings):
     @property
     def bent(self) -> bool:
         """Tell whether a unit has a mode or a region of its own."""
-        return any(unit.mode != BALANCED or unit.mask(self.height, self.width) for unit in self.active)
+        return any(unit.mode != BALANCED or unit.bounded(self.height, self.width) for unit in self.active)
 
 
 def obeyed(settings: StudioSettings, unit: StudioUnit, *pictures: Image.Image) -> list[float]:
     """Say how far pictures obey a unit, 0-1; nan where nobody can know.
 
-    On clay, of a scene, it is lesson 04's adherence to the truth. Edges, lines and outlines are held against the map
-    itself, wherever the picture comes from.
+    On clay, of a scene or a doll, it is lesson 04's adherence to the truth. Edges, lines and outlines are held against
+    the map itself, wherever the picture comes from.
     """
-    if settings.lane == "clay" and unit.picture.kind == "scene":
+    if settings.lane == "clay" and unit.picture.kind in ("scene", "doll"):
         made = unit.picture.render(settings.height, settings.width)
         return [controls.adherence_of(unit.control, made, picture) for picture in pictures]
     if unit.control not in LINES:
         return [math.nan] * len(pictures)
     wanted = np.asarray(unit.map(settings.height, settings.width, settings.lane))[..., 0] > 127
-    found = (np.asarray(controls.make(unit.control, picture, "clay"))[..., 0] > 127 for picture in pictures)
+    known = {knob.name for knob in controls.KINDS[unit.control].preprocessors["clay"].knobs}
+    knobs = {name: value for name, value in unit.knobs if name in known}
+    found = (np.asarray(controls.make(unit.control, picture, "clay", **knobs))[..., 0] > 127 for picture in pictures)
     return [adherence.edge_f1(wanted, drawn) for drawn in found]
 
 

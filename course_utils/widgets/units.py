@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MAP = "control map"
 NOTHING, TRUTH = "none", "truth"  # preprocessors beside the controls' own
+SUITS = {"paper": NOTHING, "doll": TRUTH}  # kinds of picture whose map nobody has to guess
 NAMES = {NOTHING: "none: it is a map already", TRUTH: "the scene's truth"}
 MOST = 4  # units
 GIVEN: dict[tuple, Image.Image] = {}  # maps by their recipe that came with a picture: they are not made anew
@@ -39,6 +40,7 @@ class Unit:
     scale: Weight = 1.0
     start: Share = 0.0  # of the steps
     end: Share = 1.0
+    knobs: tuple[tuple[str, float], ...] = ()  # of the preprocessor that are turned, by name
 
     def __post_init__(self) -> None:
         check_config(self)
@@ -46,7 +48,8 @@ class Unit:
     @classmethod
     def of(cls, found: dict[str, Any]) -> Unit:
         """Return a unit from what JSON made of it."""
-        return cls(**found | {"picture": PictureSource.of(found["picture"])})
+        knobs = tuple(map(tuple, found.get("knobs", ())))
+        return cls(**found | {"picture": PictureSource.of(found["picture"]), "knobs": knobs})
 
     def map(self, height: int, width: int, lane: str) -> Image.Image:
         """Return the control map, made by the lane's preprocessor; what Preview made is not made again."""
@@ -58,30 +61,41 @@ class Unit:
         file = Path(self.picture.file)
         written = file.stat().st_mtime_ns if self.picture.kind == "file" and file.is_file() else 0
         map_of = self.control if self.preprocessor in NAMES else ""
-        return self.picture, self.preprocessor, map_of, height, width, lane, written
+        return self.picture, self.preprocessor, self.knobs, map_of, height, width, lane, written
 
     def code(self, height: int, width: int, lane: str, number: str = "") -> str:
         """Return Python that makes `control`, its name with a number."""
+        size, picture, turned = f"{height}, {width}", self.picture, "".join(f", {k}={v}" for k, v in self.knobs)
+        skeleton = f"pose.draw(pose.skeletons(made{number}, doll{number}['figures']), {size})"
         made = {
-            NOTHING: f"controls.as_map({self.picture.file!r}, {self.control!r}, {height}, {width})"
-            if self.picture.kind == "file"
+            NOTHING: f"controls.as_map({picture.file!r}, {self.control!r}, {size}{picture.resizing})"
+            if picture.kind == "file"
             else f"picture{number}",
-            TRUTH: f"controls.from_truth(made{number}, {self.control!r})",
-        }.get(self.preprocessor, f"controls.make({self.preprocessor!r}, picture{number}, lane={lane!r})")
+            TRUTH: skeleton
+            if picture.kind == "doll" and self.control == "openpose"
+            else f"controls.from_truth(made{number}, {self.control!r})",
+        }.get(self.preprocessor, f"controls.make({self.preprocessor!r}, picture{number}, lane={lane!r}{turned})")
         return f"{self.picture.code(height, width, number)}control{number} = {made}\n"
 
 
 @lru_cache(maxsize=8)
 def _map(
-    picture: PictureSource, preprocessor: str, map_of: str, height: int, width: int, lane: str, written: int
+    picture: PictureSource,
+    preprocessor: str,
+    knobs: tuple,
+    map_of: str,
+    height: int,
+    width: int,
+    lane: str,
+    written: int,
 ) -> Image.Image:
     """Make a control map; `written` is when the picture's file was, so that another one is read anew."""
     if preprocessor == TRUTH:
-        return controls.from_truth(picture.render(height, width), map_of)
+        return picture.truth(map_of, height, width)
     if preprocessor == NOTHING and picture.kind == "file":
-        return controls.as_map(picture.file, map_of, height, width)
+        return controls.as_map(picture.file, map_of, height, width, picture.resize)
     image = picture.picture(height, width)
-    return image if preprocessor == NOTHING else controls.make(preprocessor, image, lane)
+    return image if preprocessor == NOTHING else controls.make(preprocessor, image, lane, **dict(knobs))
 
 
 def unit(picture: PictureSource, control: str) -> Unit:
@@ -92,12 +106,16 @@ def unit(picture: PictureSource, control: str) -> Unit:
 class UnitKnob(VBox):
     """The knobs of one control; its value is a `Unit`."""
 
+    _kinds: tuple[str, ...] | None = None  # of picture, see `PictureKnob`
+
     def __init__(self, unit: Unit, height: int, width: int, folder: Path, lane: str) -> None:
         self.control = field(Dropdown, "Model", options=list(catalog.control_names(lane)))
         makers = [kind.name for kind in controls.KINDS.values() if lane in kind.preprocessors]
         ways = [(NAMES.get(way, way), way) for way in (*makers, *NAMES)]
         self.preprocessor = field(Dropdown, "Preprocessor", options=ways)
-        self.source = PictureKnob(unit.picture, height, width, folder, "scribble", (MAP,), (self.preprocessor,))
+        self.lane, self.tuning = lane, VBox()
+        above = (self.preprocessor, self.tuning)
+        self.source = PictureKnob(unit.picture, height, width, folder, "scribble", (MAP,), above, self._kinds)
         self.scale = slider("scale", "Scale", unit.scale, 0, 2, 0.05)
         span = {"value": (unit.start, unit.end), "min": 0, "max": 1, "step": 0.05}
         self.span = classed(field(FloatRangeSlider, "From / to", **span), "span")
@@ -107,17 +125,21 @@ class UnitKnob(VBox):
         self.value = unit
         self.control.observe(self._follow, "value")
         self.source.kind.observe(self._suit, "value")
-        self.preprocessor.observe(lambda change: self.source.forget(), "value")
+        self.preprocessor.observe(lambda change: self._tune(), "value")
 
     @property
     def value(self) -> Unit:
         """Return what the knobs stand at now."""
-        return Unit(self.source.value, self.preprocessor.value, self.control.value, self.scale.value, *self.span.value)
+        turned = tuple((knob.description, knob.value) for knob in self.tuning.children)
+        knobs = turned if turned != tuple((knob.name, knob.value) for knob in self._known()) else ()
+        way, control = self.preprocessor.value, self.control.value
+        return Unit(self.source.value, way, control, self.scale.value, *self.span.value, knobs)
 
     @value.setter
     def value(self, unit: Unit) -> None:
         self.source.value, self.control.value, self.scale.value = unit.picture, unit.control, unit.scale
         self.span.value, self.preprocessor.value = (unit.start, unit.end), unit.preprocessor
+        self._tune(dict(unit.knobs))
 
     def show(self, image: Image.Image, outbox: Outbox) -> None:
         """Show the control map, and what is wrong with it."""
@@ -131,11 +153,27 @@ class UnitKnob(VBox):
             self.preprocessor.value = change["new"]
 
     def _suit(self, change: Any) -> None:
-        """Take a drawing as it is, and have a map made of a picture."""
-        if change["new"] == "paper":
-            self.preprocessor.value = NOTHING
-        elif change["old"] == "paper":
+        """Take a drawing as it is, a doll's truth, and have a map made of a picture."""
+        if change["new"] in SUITS:
+            self.preprocessor.value = SUITS[change["new"]]
+        elif change["old"] in SUITS:
             self.preprocessor.value = self.control.value
+
+    def _known(self) -> tuple[controls.Knob, ...]:
+        """Return the knobs of the preprocessor."""
+        way = self.preprocessor.value
+        return () if way in NAMES else controls.KINDS[way].preprocessors[self.lane].knobs
+
+    def _tune(self, turned: Mapping[str, float] | None = None) -> None:
+        """Show the preprocessor's knobs, and forget the map that was made otherwise."""
+        self.tuning.children = [
+            slider(each.name, each.name, (turned or {}).get(each.name, each.value), each.low, each.high,
+                   1 if isinstance(each.value, int) else 0.01)
+            for each in self._known()
+        ]  # fmt: skip
+        for each in self.tuning.children:
+            each.observe(lambda change: self.source.forget(), "value")
+        self.source.forget()
 
 
 class Units(VBox):

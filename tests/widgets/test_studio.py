@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from course_utils import catalog, controlnet, env, excite, personalize, widgets
+from course_utils import catalog, clay, controlnet, controls, env, excite, personalize, pose, widgets
 from course_utils.widgets import studio_carry, studio_png, studio_settings
 from course_utils.widgets.pictures import PictureSource
 from tests.widgets.press import LONG, make
@@ -210,7 +210,7 @@ BAD = {
     "half a PNG": (lambda panel: told(panel)[:-40], "broken"),
     "a newer version": (lambda panel: preset(panel, version=99), "version 99"),
     "a newer version's PNG": (lambda panel: told(panel, version=2, more=1), "update the course"),
-    "200 people": (lambda panel: json.dumps(PEOPLE).encode(), "kind"),
+    "200 people": (lambda panel: json.dumps(PEOPLE).encode(), "choose Doll"),
     "200 units": (lambda panel: preset(panel, units=panel.settings.facts()["units"] * 200), "units holds 200"),
     "no unit": (lambda panel: preset(panel, units=[]), "units holds 0"),
     "no number of a unit": (lambda panel: unit(panel, scale=NAN), "scale=nan"),
@@ -397,3 +397,94 @@ def test_controls_that_the_pipeline_was_not_loaded_with_are_refused(panel, contr
 def test_a_control_net_of_ones_own_may_be_any(panel):
     pipe = catalog.load("controlnet", folder=env.ASSETS / "models/clay-control-scribble")
     assert widgets.studio_panel(pipe, controls=["canny"], **SMALL).settings.units[0].control == "canny"
+
+
+def test_a_dolls_maps_steer_and_come_back(panel):
+    knob = panel.knobs["units"].knobs[0]
+    knob.source.kind.value = "doll"
+    assert knob.preprocessor.value == "truth"
+    doll = knob.source.doll
+    doll.state = state = pose.state_of([pose.library()["wave"] | {"word": "man"}], 96 / 64)
+    shot = make(panel)
+    assert shot and knob.source.looks.images, panel.error.value
+    (drawn,) = shot.settings.maps()
+    made = clay.render(pose.scene_of(state), 64, 96)
+    assert np.array_equal(np.asarray(drawn), np.asarray(controls.from_truth(made, "canny")))
+    assert not np.isnan(shot.more[0][1]), "a doll's truth is known, so how far it is obeyed too"
+    names = {}
+    exec(shot.settings.code(), names)
+    assert np.array_equal(np.asarray(names["image"]), np.asarray(shot.image))
+    knob.source.kind.value = "scene"
+    assert knob.preprocessor.value == "canny"
+    drop(panel, shot.png)
+    assert panel.settings == shot.settings
+    doll.file = {"name": "crowd.json", "text": json.dumps(PEOPLE), "number": 1}
+    assert "200" in doll.problem and panel.settings == shot.settings
+
+
+def test_the_skeleton_of_a_doll_leaves_out_what_is_hidden():
+    state = pose.state_of([{"hidden": ["nose"]}])
+    unit = studio_settings.StudioUnit(PictureSource("doll", doll=json.dumps(state)), "truth", "openpose")
+    names = {"controls": controls, "pose": pose, "clay": clay}
+    exec(unit.code(64, 64, "clay"), names)
+    assert np.array_equal(np.asarray(names["control"]), np.asarray(unit.map(64, 64, "clay")))
+
+
+def upload(widget, image, name="mask.png"):
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    widget.name, widget.data = name, buffer.getvalue()
+
+
+def test_a_region_is_uploaded_or_refused_where_its_shape_is_another(panel):
+    knob = panel.knobs["units"].knobs[0]
+    for size, colour, word in (((96, 96), 255, "64 x 96"), ((96, 64), 0, "black everywhere")):
+        upload(knob.mask, Image.new("L", size, colour))
+        assert word in knob.mask_error.value and not knob.value.region_file
+    left = Image.new("L", (192, 128))
+    left.paste(255, (0, 0, 96, 128))
+    upload(knob.mask, left)
+    assert not knob.mask_error.value and knob.mask.name.startswith("mask")
+    knob.region.strokes = [["mark", 20, [80, 40, 90, 50]]]
+    shot = make(panel)
+    mask = np.asarray(shot.settings.units[0].mask(64, 96)) > 127
+    assert mask[:, :46].all() and mask[45, 85] and not mask[10, 60]
+    names = {}
+    exec(shot.settings.code(), names)
+    assert np.array_equal(np.asarray(names["image"]), np.asarray(shot.image))
+    knob.no_mask.click()
+    assert not knob.value.region_file
+    drop(panel, shot.png)
+    assert panel.settings == shot.settings and knob.value.region_file
+
+
+@pytest.mark.parametrize("resize", ["fit", "fill", "stretch"])
+@pytest.mark.parametrize("preprocessor", ["canny", "none"])
+def test_uploads_of_another_shape_are_cut_filled_or_pulled(panel, tmp_path, resize, preprocessor):
+    picture = replace(noise(tmp_path / "tall.png", 120, 40), resize=resize)
+    unit = replace(panel.settings.units[0], picture=picture, preprocessor=preprocessor)
+    panel.knobs["units"].value = (unit,)
+    assert panel.settings.units == (unit,)
+    drawn, names = unit.map(64, 96, "clay"), {"controls": controls, "editing": studio_settings.editing}
+    exec(unit.code(64, 96, "clay"), names)
+    assert drawn.size == (96, 64) and np.array_equal(np.asarray(names["control"]), np.asarray(drawn))
+    side = np.asarray(unit.picture.base(64, 96))[:, :10]
+    assert (len(np.unique(side.reshape(-1, 3), axis=0)) == 1) is (resize == "fill")
+
+
+def test_the_preprocessors_knobs_are_turned_kept_and_shown_in_the_call(panel):
+    knob = panel.knobs["units"].knobs[0]
+    assert [each.description for each in knob.tuning.children] == ["low", "high"] and not knob.value.knobs
+    plain = knob.value.map(64, 96, "clay")
+    knob.tuning.children[0].value = 5
+    knob.tuning.children[1].value = 20
+    assert knob.value.knobs == (("low", 5), ("high", 20)) and "low=5, high=20" in panel.settings.code()
+    assert np.asarray(knob.value.map(64, 96, "clay")).sum() > np.asarray(plain).sum()
+    turned = panel.settings
+    drop(panel, studio_png.studio_png(Image.new("RGB", (96, 64)), turned))
+    knob.control.value = "scribble"
+    assert not knob.tuning.children and not knob.value.knobs
+    drop(panel, studio_png.studio_png(Image.new("RGB", (96, 64)), turned))
+    assert panel.settings == turned and not panel.error.value
+    drop(panel, unit(panel, knobs=[["low", 900]]))
+    assert "low" in panel.error.value and panel.settings == turned
