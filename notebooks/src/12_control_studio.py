@@ -15,7 +15,7 @@
 # - read how far each unit was obeyed, between its floor and its ceiling;
 # - get a picture back from its PNG, map and all, to the last bit.
 #
-# **You need** lessons 02, 04, 05, 07 and 08; each shows one part. About two minutes on two cores and 2 GB of memory.
+# **You need** lessons 02, 04, 05, 07 and 08; each shows one part. About two minutes on two cores and 1.4 GB of memory.
 # What it takes of a Colab T4 is not computed yet.
 
 # %% tags=["setup"]
