@@ -53,13 +53,14 @@ plots.diagram("map", here="12")
 #
 # | there, in the tab | here, in the studio | lesson |
 # |---|---|---|
-# | picture, upload or canvas | Picture: clay scene, upload, drawing, last result | 04 |
+# | picture, upload or canvas | Picture: clay scene, upload, drawing, doll, last result | 04, 10 |
 # | Enable | Enable | |
 # | Preprocessor, and a preview | Preprocessor, Preview | 04 |
 # | Model | follows the preprocessor; a wrong pair is named | 04 |
 # | Control Weight, Starting and Ending Step | Strength; apart from each other below Details | 05 |
 # | Control Mode: balanced, prompt, ControlNet | Mode, the same three | 12 |
-# | Effective Region Mask | Region, painted on the picture | 12 |
+# | Resize Mode | Resize, for uploads: the same three | |
+# | Effective Region Mask | Region, painted or uploaded | 12 |
 # | prompt, sampler, steps, CFG scale, seed | prompt, scheduler, steps, guidance, seed | 01 |
 # | | how far each unit was obeyed | 04 |
 # | | the Python that does the same | 00 |
