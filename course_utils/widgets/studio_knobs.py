@@ -64,6 +64,7 @@ class StudioUnitKnob(UnitKnob):
         first = [self.enabled, self.source, indented(self.last), self.notes, self.control]
         self.children = [*first, self.strength, self.obeyed, details]
         self.strength.observe(self._loosen, "value")
+        self.control.observe(lambda change: self.obeyed.say(AT_ONCE), "value")  # another model has no score yet
         self.mask.observe(lambda change: self._came(change, folder), ["data", "problem"])
         self.no_mask.on_click(lambda clicked: self._masked(""))
 

@@ -55,7 +55,7 @@ plots.diagram("map", here="12")
 # |---|---|---|
 # | picture, upload or canvas | Picture: clay scene, upload, drawing, doll, last result | 04, 10 |
 # | Enable | Enable | |
-# | Preprocessor, and a preview | Preprocessor, Preview | 04 |
+# | Preprocessor, its thresholds, and a preview | Preprocessor, its knobs, Preview | 04 |
 # | Model | follows the preprocessor; a wrong pair is named | 04 |
 # | Control Weight, Starting and Ending Step | Strength; apart from each other below Details | 05 |
 # | Control Mode: balanced, prompt, ControlNet | Mode, the same three | 12 |

@@ -84,7 +84,11 @@ def test_each_unit_is_scored_and_the_picture_is_that_of_the_panel_without_scores
     shot = make(panel)
     ((floor, reached, ceiling),) = shot.more
     assert all(0 <= value <= 1 for value in (floor, reached, ceiling))
-    assert f"{reached:.2f}" in panel.knobs["units"].knobs[0].obeyed.value
+    knob = panel.knobs["units"].knobs[0]
+    assert f"{reached:.2f}" in knob.obeyed.value
+    knob.control.value = "scribble"
+    assert not knob.obeyed.value, "another model has no score yet"
+    knob.control.value = "canny"
     panel.measure.value = False
     assert np.array_equal(np.asarray(make(panel).image), np.asarray(shot.image))
 
