@@ -305,12 +305,16 @@ def test_a_lora_of_kohyas_counts_as_diffusers_counts_it(sd15_pipe, tmp_path, ran
     with personalize.attached(pipe, lora, weights=0.5):
         ours = hidden(pipe)
     assert torch.equal(hidden(pipe), base) and (ours - base).abs().max() > 0.01
-    if len(set(ranks)) == 1:
-        pipe.load_lora_weights(dict(tensors), adapter_name="theirs")
+    if len(set(ranks)) == 1:  # beside transformers 5, diffusers 0.39 fails at kohya's part for the text encoder
+        unet = {key: tensor for key, tensor in tensors.items() if key.startswith("lora_unet_")}
+        save_file(unet, tmp_path / "unet.safetensors")
+        with personalize.attached(pipe, personalize.read(tmp_path / "unet.safetensors", pipe), weights=0.5):
+            alone = hidden(pipe)
+        pipe.load_lora_weights(unet, adapter_name="theirs")
         pipe.set_adapters(["theirs"], [0.5])
         theirs = hidden(pipe)
         pipe.unload_lora_weights()
-        assert torch.allclose(ours, theirs, atol=1e-4)
+        assert torch.allclose(alone, theirs, atol=1e-4)
     merged = personalize.merge(pipe, lora, 0.5)
     assert torch.allclose(hidden(pipe), ours, atol=1e-4), "so each layer is W + 0.5 alpha / rank B A"
     personalize.unmerge(pipe, merged)
