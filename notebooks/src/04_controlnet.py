@@ -253,7 +253,7 @@ measured = kinds if runtime.lane == "clay" else ["canny"]  # the networks that m
 marks = {kind: f": {controls.adherence_of(kind, made, painted[kind]):.2f}" for kind in measured}
 rows, names = [[maps[kind] for kind in kinds], [*painted.values()]], [kind + marks.get(kind, "") for kind in kinds]
 plots.described(
-    plots.sweep(rows, ["map", "painted"], names, size=(118, 118)),
+    plots.sweep(rows, ["map", "painted"], names, size=(113, 113)),
     "Maps above, and below each the picture that its ControlNet painted from it with the same words and seed.",
 )
 
