@@ -42,9 +42,18 @@ class Files:
         try:
             settings.check_strokes()
             self._turn(settings)
+            self._check_held(settings)
         except Exception:
             self._turn(before)
             raise
+
+    def _check_held(self, settings: StudioSettings) -> None:
+        """Raise where a knob lets something go, such as strokes on a unit's clay scene."""
+        held = self.settings
+        for name in self.knobs:
+            asked, stands = getattr(settings, name), getattr(held, name)
+            if asked != stands:
+                raise ValueError(f"{name}={asked!r}: its knob can hold only {stands!r}.")
 
     def _turn(self, settings: StudioSettings) -> None:
         for name, knob in self.knobs.items():

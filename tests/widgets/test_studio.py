@@ -189,6 +189,11 @@ def unit(panel, **changes):
     return preset(panel, units=[found | changes])
 
 
+def drawn(panel):
+    """The unit's clay scene with a stroke on it: a unit's pad is for a drawing alone."""
+    return panel.settings.facts()["units"][0]["picture"] | {"kind": "scene", "strokes": [["#ff0000", 3, [1, 1, 9, 9]]]}
+
+
 def told(panel, size=(96, 64), **changes):
     """A PNG of a size with the panel's settings in it."""
     texts = PngInfo()
@@ -220,6 +225,7 @@ BAD = {
     "no number of a unit": (lambda panel: unit(panel, scale=NAN), "scale=nan"),
     "no number of a stroke": (lambda panel: unit(panel, region=[["mark", 3, [NAN, 1, 2, 2]]]), "strokes hold"),
     "no stroke": (lambda panel: unit(panel, region=[["mark"]]), "cannot be read"),
+    "strokes that no knob holds": (lambda panel: unit(panel, picture=drawn(panel)), "can hold only"),
     "folded a thousand times": (lambda panel: b"[" * 100_000, "neither a PNG nor JSON"),
     "plain PNG": (lambda panel: plain(), "no settings"),
     "units that are none": (lambda panel: preset(panel, units=[3]), "cannot be read"),
