@@ -383,7 +383,8 @@ if runtime.lane == "clay":
     print("\n".join(f"{name}: joints {right:.2f}, colour {hue:.0f}" for name, (right, hue) in found.items()))
     print(f"the man himself: joints {joints(cheering.image, cheering):.2f}")
     assert found["both"][0] > found["the pencil alone"][0] and found["both"][1] < found["the pose alone"][1]
-rows = [[skeleton, *(shot.image for shot in shots)] for shots in ways.values()]
+maps = (skeleton, np.full_like(skeleton, 255), skeleton)  # the pencil alone has none
+rows = [[each, *(shot.image for shot in shots)] for each, shots in zip(maps, ways.values(), strict=True)]
 shown = plots.sweep(rows, [*ways], ["map", *range(3)], size=(140, 140))
 plots.described(shown, "Three seeds of a man in the snow: cheering, in pencil, and cheering in pencil.")
 
