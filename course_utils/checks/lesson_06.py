@@ -108,8 +108,8 @@ def pointing_game(pointing: Any) -> str:
             ((heat * mask).sum() / heat.sum(), "Only the strongest place counts here, not the sum inside."),
         )
         otherwise = f"{int(hits.sum())} of {len(hits)} peaks lie inside their mask."
-        expect(float(given[0]), hits.double().mean(), slips, otherwise)
-        blind = mask.double().mean()
+        expect(float(given[0]), hits.float().mean(), slips, otherwise)
+        blind = mask.float().mean()
         slips = (
             (1 - blind, "That is the share outside: a finger hits what lies inside."),
             (0.5, "A blind finger has no coin: it hits a thing as often as the thing is large."),
