@@ -10,6 +10,7 @@ from .pictures import INPUTS, PictureSource, keep
 from .record import Shot
 from .studio_png import restored
 from .studio_settings import StudioSettings
+from .units import GIVEN
 
 
 class Files:
@@ -74,6 +75,7 @@ class Files:
         if not (data := bytes(self.file.take())):
             return
         self._say_error("")
-        settings, notes = restored(data, self.settings, self.folder, self.pipe)
+        settings, notes, maps = restored(data, self.settings, self.folder, self.pipe)
         self.apply(settings)
+        GIVEN.update(maps)  # not before: what is refused changes nothing
         self.told.say(AT_ONCE, f"{self.file.name}: everything that it says is set.", *notes)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -20,7 +20,6 @@ from .parts import reason
 from .record import KEY
 from .studio_carry import packed, portable, unpacked, weights_of
 from .studio_settings import StudioSettings
-from .units import GIVEN
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -74,13 +73,19 @@ def preset_of(png: bytes) -> bytes:
     return read_png(png)[1][KEY].encode()
 
 
-def restored(
-    data: bytes, now: StudioSettings, folder: Path, pipe: DiffusionPipeline
-) -> tuple[StudioSettings, list[str]]:
-    """Return the settings of a PNG, or of a preset (JSON), and what there is to say.
+class Restored(NamedTuple):
+    """What a file brings back."""
 
-    Its pictures are written into the folder's "inputs". Its maps are used as they are, so that the same picture comes
-    out where a preprocessor would see another thing.
+    settings: StudioSettings
+    notes: list[str]  # what there is to say
+    maps: dict[tuple, Image.Image]  # by `Unit.recipe`
+
+
+def restored(data: bytes, now: StudioSettings, folder: Path, pipe: DiffusionPipeline) -> Restored:
+    """Return the settings of a PNG, or of a preset (JSON), what there is to say, and its maps.
+
+    Its pictures are written into the folder's "inputs". Its maps are for `units.GIVEN`, once the settings are taken:
+    so the same picture comes out where a preprocessor would see another thing.
 
     Args:
         data: the file as it is: our PNG, our JSON, or the PNG of another program.
@@ -95,7 +100,7 @@ def restored(
     if KEY not in texts:
         if OTHERS not in texts:
             raise ValueError("The PNG holds no settings: neither ours nor the text 'parameters' of other programs.")
-        return foreign(texts[OTHERS], now)
+        return Restored(*foreign(texts[OTHERS], now), {})
     named, weights, pictures = preset(texts[KEY])
     if size not in (None, (named.width, named.height)):
         raise ValueError(
@@ -107,17 +112,15 @@ def restored(
     if other := [name for name in weights if here.get(name, weights[name]) != weights[name]]:
         notes.append(f"It was made with other weights of {', '.join(other)}: expect another picture.")
     maps = [texts[f"{MAPS} {place}"] for place in range(len(texts)) if f"{MAPS} {place}" in texts]
-    given(settings, maps)
-    return settings, notes
+    return Restored(settings, notes, _given(settings, maps))
 
 
-def given(settings: StudioSettings, maps: Sequence[str]) -> None:
-    """Let the units take the maps that came with a PNG, each as large as the picture; others are made anew."""
-    GIVEN.clear()
-    for unit, drawn in zip(settings.active, maps, strict=False):
-        image = as_picture(base64.b64decode(drawn), "map", smallest=1)
-        if image.size == (settings.width, settings.height):
-            GIVEN[unit.recipe(settings.height, settings.width, settings.lane)] = image
+def _given(settings: StudioSettings, maps: Sequence[str]) -> dict[tuple, Image.Image]:
+    """Return the maps that came with a PNG by their recipes, each as large as the picture; others are made anew."""
+    recipes = (unit.recipe(settings.height, settings.width, settings.lane) for unit in settings.active)
+    images = [as_picture(base64.b64decode(drawn), "map", smallest=1) for drawn in maps]
+    size = (settings.width, settings.height)
+    return {recipe: image for recipe, image in zip(recipes, images, strict=False) if image.size == size}
 
 
 def read_png(data: bytes) -> tuple[tuple[int, int], dict[str, str]]:

@@ -284,7 +284,8 @@ t, s = pipe.scheduler.timesteps[:2].cpu()  # the trail's first step, in the late
 (first, expected), (second, _) = (tuple(each.float().cpu() for each in pair) for pair in trail[:2])
 eps = (first - alpha_bar[t].sqrt() * expected) / (1 - alpha_bar[t]).sqrt()
 by_formula = alpha_bar[s].sqrt() * expected + (1 - alpha_bar[s]).sqrt() * eps
-assert (by_formula - second).abs().max() < 0.01 * second.abs().max()  # half precision rounds
+rounding = 10 * torch.finfo(trail[0][0].dtype).eps  # in half precision it is coarse
+assert (by_formula - second).abs().max() < rounding * second.abs().max()
 
 # %% [markdown]
 # It is. From now on `paint` does the work, and you know what is inside: the spiral and the clock are made by the same

@@ -217,6 +217,10 @@ def test_a_reader_learns_ships_and_has_a_card(kitchen):
     card = (kitchen / "clay-reader" / "README.md").read_text()
     assert "from 4 pictures" in card and "of\n1 reach it" in card
     assert all(f"| {line} |" in card for line in ("classes: mIoU of a picture", "doubt of 0.5 or more"))
+    (data.cache() / "reader" / "checkpoint.pt").unlink()
+    reader.train(1, Plan(steps=0), onward=True)
+    again = reading.load(kitchen / "clay-reader").state_dict()
+    assert all(torch.equal(again[name], value) for name, value in found.state_dict().items() if name != "far")
 
 
 def test_the_depth_pair_ships_as_parts_that_the_base_completes(kitchen):
