@@ -3,6 +3,13 @@
 from tests.tiny import models
 
 LONG = 300  # seconds, far more than a tiny picture takes
+CONTROLLED = """\
+from pathlib import Path
+from course_utils import catalog, env, widgets
+env.ASSETS = Path({assets!r})
+runtime = env.start(seed=7, lane="clay")
+pipe = catalog.load("controlnet", lane="clay", control={control!r})
+"""  # a cell of a notebook begins so
 
 
 def make(panel, **knobs):

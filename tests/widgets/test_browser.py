@@ -12,6 +12,7 @@ from PIL import Image, ImageColor
 
 from course_utils import editing, pictures
 from course_utils.widgets import ControlSettings, browser, from_png
+from tests.widgets.press import CONTROLLED
 from tools.lab import ROOT
 
 expect = pytest.importorskip("playwright.sync_api").expect  # Colab has none
@@ -25,11 +26,6 @@ SHOW = """\
 panel = widgets.text2img_panel(pipe, runtime)
 panel"""
 SCRIBBLE = """\
-from pathlib import Path
-from course_utils import catalog, env, widgets
-env.ASSETS = Path({assets!r})
-runtime = env.start(seed=7, lane="clay")
-pipe = catalog.load("controlnet", lane="clay", control="scribble")
 panel = widgets.controlnet_panel(pipe, runtime, control="scribble", picture="a clock")
 panel"""
 PIXEL = """(canvas, [x, y]) => {
@@ -166,7 +162,7 @@ def pull(page, box, *points):
 
 
 def test_draw_a_scribble_and_a_picture_follows_it(lab, page, tiny_assets):
-    lab.write("scribble.ipynb", SCRIBBLE.format(assets=str(tiny_assets)))
+    lab.write("scribble.ipynb", CONTROLLED.format(assets=str(tiny_assets), control="scribble"), SCRIBBLE)
     lab.open(page, "scribble.ipynb")
     lab.run_all(page)
     panel = page.locator(".course-panel")

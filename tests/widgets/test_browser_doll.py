@@ -9,18 +9,13 @@ import pytest
 
 from course_utils import pose
 from course_utils.widgets import Doll, DollSettings, from_png
-from tests.widgets.press import build_family
+from tests.widgets.press import CONTROLLED, build_family
 
 expect = pytest.importorskip("playwright.sync_api").expect  # Colab has none
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SHOW = """\
-from pathlib import Path
-from course_utils import catalog, env, widgets
-env.ASSETS = Path({assets!r})
-runtime = env.start(seed=7, lane="clay")
-pipe = catalog.load("controlnet", lane="clay", control="openpose")
-panel = widgets.doll_panel(pipe, runtime, people=[{{"word": "man"}}], num_inference_steps=1)
+panel = widgets.doll_panel(pipe, runtime, people=[{"word": "man"}], num_inference_steps=1)
 panel"""
 SIDE = 256  # pixels of the picture
 
@@ -73,7 +68,7 @@ def place(skeleton, joint):
 
 
 def test_drag_ring_undo_hide_hand_and_keys(lab, page, tmp_path):
-    lab.write("doll.ipynb", SHOW.format(assets=str(build_family(tmp_path / "assets"))))
+    lab.write("doll.ipynb", CONTROLLED.format(assets=str(build_family(tmp_path / "assets")), control="openpose"), SHOW)
     lab.open(page, "doll.ipynb")
     lab.run_all(page)
     stage = Stage(page, page.locator(".course-panel"))
@@ -154,7 +149,7 @@ def test_drag_ring_undo_hide_hand_and_keys(lab, page, tmp_path):
 
 
 def test_both_halves_see_the_same_skeleton_and_a_broken_file_is_explained(lab, page, tmp_path):
-    lab.write("doll.ipynb", SHOW.format(assets=str(build_family(tmp_path / "assets"))))
+    lab.write("doll.ipynb", CONTROLLED.format(assets=str(build_family(tmp_path / "assets")), control="openpose"), SHOW)
     lab.open(page, "doll.ipynb")
     lab.run_all(page)
     stage = Stage(page, page.locator(".course-panel"))

@@ -5,16 +5,12 @@ import re
 import pytest
 
 from course_utils.widgets import studio_png
+from tests.widgets.press import CONTROLLED
 
 expect = pytest.importorskip("playwright.sync_api").expect  # Colab has none
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SHOW = """\
-from pathlib import Path
-from course_utils import catalog, env, widgets
-env.ASSETS = Path({assets!r})
-runtime = env.start(seed=7, lane="clay")
-pipe = catalog.load("controlnet", lane="clay", control="canny")
 panel = widgets.studio_panel(pipe, runtime, prompt="a cat", picture="a clock", num_inference_steps=1)
 panel.measure.value = False
 panel"""
@@ -37,7 +33,7 @@ def painted(page, panel):
 
 
 def test_a_dropped_png_brings_everything_back_and_two_pictures_are_compared(lab, page, tiny_assets):
-    lab.write("studio.ipynb", SHOW.format(assets=str(tiny_assets)))
+    lab.write("studio.ipynb", CONTROLLED.format(assets=str(tiny_assets), control="canny"), SHOW)
     lab.open(page, "studio.ipynb")
     lab.run_all(page)
     panel = page.locator(".course-panel")
