@@ -10,6 +10,13 @@ env.ASSETS = Path({assets!r})
 runtime = env.start(seed=7, lane="clay")
 pipe = catalog.load("controlnet", lane="clay", control={control!r})
 """  # a cell of a notebook begins so
+WATCH = """button => {
+    let turns = 0;
+    window.idle = new Promise(done => new MutationObserver(seen => {
+        turns += seen.length;
+        if (turns > 1) done();
+    }).observe(button, {attributeFilter: ["disabled"]}));
+}"""  # a button that is switched off and on again
 
 
 def make(panel, **knobs):
@@ -20,6 +27,14 @@ def make(panel, **knobs):
     assert panel.wait(LONG)
     assert panel.shot or panel.error.value
     return panel.shot
+
+
+def generate(panel):
+    """Press Generate in a browser and wait until its picture is made: often too quickly to be looked at meanwhile."""
+    button = panel.get_by_role("button", name="Generate", exact=True)
+    button.evaluate(WATCH)
+    button.click()
+    panel.page.evaluate("() => window.idle")
 
 
 def build_family(folder, controls=("openpose", "depth")):

@@ -9,7 +9,7 @@ import pytest
 
 from course_utils import pose
 from course_utils.widgets import Doll, DollSettings, from_png
-from tests.widgets.press import CONTROLLED, build_family
+from tests.widgets.press import CONTROLLED, build_family, generate
 
 expect = pytest.importorskip("playwright.sync_api").expect  # Colab has none
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -45,9 +45,7 @@ class Stage:
     def settings(self):
         """Make a picture and read its settings: what Python has of the doll."""
         self.page.wait_for_timeout(600)  # a widget's state waits until the kernel is idle, a click does not
-        self.button("Generate").click()
-        expect(self.button("Generate")).to_be_disabled()
-        expect(self.button("Generate")).to_be_enabled()
+        generate(self.panel)
         with self.page.expect_download() as download:
             self.panel.get_by_text("Download PNG").click()
         return from_png(download.value.path(), DollSettings)

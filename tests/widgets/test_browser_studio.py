@@ -5,7 +5,7 @@ import re
 import pytest
 
 from course_utils.widgets import studio_png
-from tests.widgets.press import CONTROLLED
+from tests.widgets.press import CONTROLLED, generate
 
 expect = pytest.importorskip("playwright.sync_api").expect  # Colab has none
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -24,9 +24,7 @@ SEEN = "image => getComputedStyle(image).clipPath"
 
 def painted(page, panel):
     """Generate, and return the PNG."""
-    panel.get_by_role("button", name="Generate").click()
-    expect(panel.get_by_role("button", name="Generate")).to_be_disabled()
-    expect(panel.get_by_role("button", name="Generate")).to_be_enabled()
+    generate(panel)
     with page.expect_download() as download:
         panel.get_by_text("Download PNG").click()
     return download.value.path().read_bytes()
@@ -48,6 +46,7 @@ def test_a_dropped_png_brings_everything_back_and_two_pictures_are_compared(lab,
     other = panel.locator(".course-compare img").last
     expect(other).to_be_visible()
     line = panel.get_by_label("The line between the two pictures")
+    expect(line).to_be_visible()
     half = other.evaluate(SEEN)
     box = line.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
