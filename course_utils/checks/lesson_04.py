@@ -40,21 +40,31 @@ def joining(joined: Any) -> str:
 
 
 @exercise("04.2")
-def share_of_the_way(score: Any) -> str:
-    """`score(reached, floor, ceiling)` gives the share of the way from floor to ceiling, from the means."""
+def hangs_on_one(without_each: Any) -> str:
+    """`without_each(reached, floor, ceiling)` gives for each scene the score of all the others."""
     nan = float("nan")
-    reached, floor, ceiling = np.array([[0.6, 0.5, 0.7, nan], [0.1, 0.4, 0.2, nan], [0.9, 0.5, 0.8, nan]])
-    given, (x, low, high) = ask(score, reached, floor, ceiling), (np.nanmean(a) for a in (reached, floor, ceiling))
-    if np.ndim(given) or np.isnan(given):
-        raise NotYet(f"It should be one number, and a scene of nan must not spoil it; this gives {given}.")
-    single, wanted = np.nanmean((reached - floor) / (ceiling - floor)), (x - low) / (high - low)
+    sides = np.array([[0.6, 0.5, 0.7, nan], [0.1, 0.4, 0.2, nan], [0.9, 0.5, 0.8, nan]])
+    given = np.asarray(ask(without_each, *sides), float)
+    expect_shape(given, (4,), "a score for each scene that is left out")
+    if np.isnan(given).any():
+        raise NotYet(f"A scene of nan must not spoil the scores; this gives {given}.")
+
+    def scores(kept: Any) -> Any:  # which scenes count, for each score
+        x, low, high = ([np.nanmean(side[list(scenes)]) for scenes in kept] for side in sides)
+        return np.subtract(x, low) / np.subtract(high, low)
+
+    others = [[k for k in range(4) if k != out] for out in range(4)]
+    single = (sides[0] - sides[1]) / (sides[2] - sides[1])
     slips = (
-        (x / high, "The floor is left out: without a map some edges match by luck, and that is no merit."),
-        (x - low, "Divide by the way there was to go, from the floor to the ceiling."),
-        (single, "The mean of single shares is ruled by the scene with hardly a way to go: take the means first."),
-    )
-    expect(given, wanted, slips, f"For these four scenes it should be {wanted:.3f}, not {float(given):.3f}.")
-    return "0 at the floor, 1 at the ceiling, and below 0 if the map did harm."
+        (scores([range(4)] * 4), "Each time all scenes count: leave one out."),
+        ([np.nanmean(np.delete(single, out)) for out in range(4)],
+         "The mean of single scores is ruled by the scene with hardly a way to go: take the means first."),
+        ([np.nanmean(np.delete(sides[0], out)) for out in range(4)],
+         "Those are means of what was reached: the score also needs floor and ceiling, of the same scenes."),
+    )  # fmt: skip
+    wanted = scores(others)
+    expect(given, wanted, slips, f"For these four scenes it should be {wanted.round(3)}, not {given.round(3)}.")
+    return "If one scene moves the score much, the score is that scene's. Of 64 none should."
 
 
 @exercise("04.3")

@@ -573,28 +573,32 @@ checks.check("04.1", joined)
 # ```
 # </details>
 #
-# ### 04.2 · The score (difficulty 2, 5 minutes)
+# ### 04.2 · Does it hang on one scene? (difficulty 3, 8 minutes)
 #
-# Write `score(reached, floor, ceiling)` for arrays with one value a scene: the share of the way, from the *means*. A
-# scene in which nothing was asked for has `nan` in all three; leave it out.
+# A score comes from the means over all scenes, but one odd scene may carry it. Write `without_each(reached, floor,
+# ceiling)` for arrays with one value a scene: for each scene the score of all the *others*. A scene in which nothing
+# was asked for has `nan` in all three; it must not spoil the rest. Then ask it for the least sure control above.
 
 # %% tags=["exercise"]
-def score(reached, floor, ceiling):
-    return None  # your line
+def without_each(reached, floor, ceiling):
+    return None  # your lines
 
-checks.check("04.2", score)
+checks.check("04.2", without_each)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# `np.nanmean` forgets `nan`. Take the means first and divide once: the mean of the single quotients is ruled by scenes
-# whose floor and ceiling lie close together.
+# `np.delete(array, place)` leaves one out, `np.nanmean` forgets `nan`. Take the means first and divide once: the mean
+# of single scores is ruled by scenes whose floor and ceiling lie close together.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def score(reached, floor, ceiling):
-#     x, low, high = (np.nanmean(one) for one in (reached, floor, ceiling))
+# def without_each(reached, floor, ceiling):
+#     def means(values):
+#         return np.array([np.nanmean(np.delete(values, place)) for place in range(len(values))])
+#
+#     x, low, high = means(reached), means(floor), means(ceiling)
 #     return (x - low) / (high - low)
 # ```
 # </details>

@@ -325,13 +325,14 @@ WRONG = {
         lambda skips, additions, scale: [a - b * (scale - 1) for a, b in zip(skips, additions, strict=True)]: "scale",
     },
     "04.2": {
-        lambda x, low, high: np.nanmean(x) / np.nanmean(high): "floor is left out",
-        lambda x, low, high: np.nanmean(x) - np.nanmean(low): "way there was to go",
-        lambda x, low, high: np.nanmean((x - low) / (high - low)): "means first",
-        lambda x, low, high: (x.mean() - low.mean()) / (high.mean() - low.mean()): "nan",
-        lambda x, low, high: (x - low) / (high - low): "one number",
-        lambda x, low, high: 0.5: "should be",
-        lambda x, low, high: (np.nanmedian(x) - np.nanmedian(low)) / np.nanmedian(high - low): "should be",
+        lambda *sides: [np.subtract(*m[:2]) / np.subtract(*m[:0:-1]) for m in [[np.nanmean(a) for a in sides]]] * 4: (
+            "leave one out"
+        ),
+        lambda x, low, high: [np.nanmean(np.delete((x - low) / (high - low), k)) for k in range(4)]: "means first",
+        lambda x, low, high: [np.nanmean(np.delete(x, k)) for k in range(4)]: "needs floor",
+        lambda x, low, high: [(np.delete(x, k).mean() - 0.2) / 0.5 for k in range(4)]: "nan",
+        lambda x, low, high: np.nanmean(x): "score for each scene",
+        lambda x, low, high: [0.5] * 4: "should be",
     },
     "04.3": {
         lambda m: np.stack([(m - m.min()) / np.ptp(m) * 255] * 3, -1).astype(np.uint8): "wrong way round",
