@@ -35,8 +35,8 @@ def kinds():
     yield "img2img", image, walk | {"image": photo, "strength": 0.6}, [lambda: pictures.as_picture(photo)]
     mask = Image.new("L", photo.size, 255)
     keep = {"callback_on_step_end": editing.keep_outside(mask, photo)}
-    yield "masked edit", image, walk | {"image": photo, "strength": 0.6} | keep, [
-        lambda: editing.keep_outside(mask, photo), lambda: catalog.check_sampler(image, "masked edit")]  # fmt: skip
+    masked = walk | {"image": photo, "strength": 0.6} | keep
+    yield "masked edit", image, masked, [lambda: editing.keep_outside(mask, photo)]
     drawn = controls.canny(photo)
     yield "controlnet", control, CALL | {"image": drawn}, [lambda: controls.as_map(drawn, "canny", **SIZE)]
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from .catalog import check_sampler
 from .pictures import RESIZES, as_mask, as_picture, resized
 from .validation import Choice, check_value
 
@@ -126,7 +125,6 @@ def keep_outside(mask: Image.Image, picture: Image.Image, seed: int = 0) -> Call
         nonlocal clean, noise, inside
         latents = kept["latents"]
         if step == 0:
-            check_sampler(pipe, "masked edit")
             clean = encode(pipe, picture).to(latents)
             noise = randn_tensor(clean.shape, torch.Generator().manual_seed(seed), clean.device, clean.dtype)
             inside = torch.nn.functional.adaptive_max_pool2d(free, latents.shape[-2:]).to(latents)

@@ -9,4 +9,4 @@ from .compat import dtype_keyword, quiet
 from .files import AUTOENCODER, PAINTED_BY, TRAINED_ON, check_model, hashes, weights_hash
 from .hub import announcement, fetch, fetch_pickles
 from .loading import check_nets, folder_of, lane_of, load, release, source
-from .samplers import SAMPLERS, check_sampler, sampler_of, samplers_for, schedulers, with_scheduler
+from .samplers import SAMPLERS, sampler_of, schedulers, with_scheduler

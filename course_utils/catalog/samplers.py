@@ -1,8 +1,7 @@
 """The samplers to choose from: each of them walks from noise to picture with the same UNet.
 
-Not every walk suits every technique. What changes latents between two steps (Attend-and-Excite, a masked edit) needs
-a scheduler that goes on from the latents that it is given. `benchmarks/samplers.py` measures each pair. What it shows
-not to work stands in `Sampler.refused`: panels do not offer it, and the call is refused.
+What changes latents between two steps (Attend-and-Excite, a masked edit) needs a scheduler that goes on from the
+latents that it is given: all of these do. `benchmarks/samplers.py` measures each with each technique of the lessons.
 """
 
 from __future__ import annotations
@@ -13,14 +12,12 @@ from dataclasses import dataclass, field
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from .checkpoints import KINDS
 from .files import NOISE
 
 if TYPE_CHECKING:
     import torch
     from diffusers import DiffusionPipeline, SchedulerMixin
 
-TECHNIQUES = ("text2img", "img2img", "depth2img", "controlnet", "guess mode", "excite", "capture", "masked edit")
 SPACING = {"timestep_spacing": "leading", "steps_offset": 1}  # as in Stable Diffusion 1.5's own file
 
 
@@ -31,7 +28,6 @@ class Sampler:
     scheduler: str  # its class
     options: Mapping[str, Any] = field(default_factory=dict)  # beside `NOISE` and `SPACING`; the rest is the class's
     adds_noise: bool = False  # draws on the way: a seed gives another composition than with ddim
-    refused: Mapping[str, str] = field(default_factory=dict)  # technique: what was measured
 
 
 SAMPLERS = {
@@ -60,17 +56,6 @@ def schedulers() -> dict[str, type[SchedulerMixin]]:
     return {name: getattr(diffusers, sampler.scheduler) for name, sampler in SAMPLERS.items()}
 
 
-def samplers_for(technique: str) -> tuple[str, ...]:
-    """Return the names of the samplers that work with a technique.
-
-    Raises:
-        ValueError: no key of `TECHNIQUES`.
-    """
-    if technique not in TECHNIQUES:
-        raise ValueError(f"technique={technique!r} is none; use one of {', '.join(map(repr, TECHNIQUES))}.")
-    return tuple(name for name, sampler in SAMPLERS.items() if technique not in sampler.refused)
-
-
 def sampler_of(pipe: DiffusionPipeline) -> str:
     """Return the name of a pipeline's sampler; one that is none of `SAMPLERS` goes by the name of its class."""
     kind = type(pipe.scheduler).__name__
@@ -79,26 +64,6 @@ def sampler_of(pipe: DiffusionPipeline) -> str:
         if all(pipe.scheduler.config.get(option) == config[option] for option in _parameters(name)):
             return name
     return kind
-
-
-def check_sampler(pipe: DiffusionPipeline, technique: str) -> None:
-    """Raise where a pipeline's scheduler is known not to work with a technique; one that is not known here passes.
-
-    Raises:
-        ValueError: names the scheduler, what was measured, and the samplers that work.
-    """
-    name = sampler_of(pipe)
-    if name in SAMPLERS:
-        _check(f"scheduler={name!r}", SAMPLERS[name], technique)
-
-
-def _check(shown: str, sampler: Sampler, technique: str) -> None:
-    if technique in sampler.refused:
-        works = ", ".join(map(repr, samplers_for(technique)))
-        raise ValueError(
-            f"{shown} does not work with {technique}: {sampler.refused[technique]}. Use catalog.with_scheduler(pipe, "
-            f"name) with one of {works}."
-        )
 
 
 def with_scheduler(pipe: DiffusionPipeline, name: str) -> DiffusionPipeline:
@@ -112,11 +77,9 @@ def with_scheduler(pipe: DiffusionPipeline, name: str) -> DiffusionPipeline:
         The same pipeline.
 
     Raises:
-        ValueError: no such scheduler, or one that does not work with this kind of pipeline.
+        ValueError: no such scheduler.
     """
     if name in SAMPLERS:
-        for kind in (kind for kind, (_, made) in KINDS.items() if made == type(pipe).__name__):
-            _check(f"name={name!r}", SAMPLERS[name], kind)
         pipe.scheduler = _set_up(pipe, _configured(name, pipe.scheduler))
     elif name == type(pipe.scheduler).__name__:
         afresh(pipe)

@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 import torch
 
-from .. import attention, catalog
+from .. import attention
 from . import equations
 from .equations import AttendExciteConfig
 
@@ -70,8 +70,7 @@ def exciting(
         The log of the last call: for each picture the loss and the peaks before each move.
 
     Raises:
-        ValueError: words that cannot be excited, a UNet without layers of that resolution, or a scheduler that
-            does not follow the push (`catalog.samplers_for("excite")`).
+        ValueError: words that cannot be excited, or a UNet without layers of that resolution.
         RuntimeError: the UNet is being pushed already.
 
     Example:
@@ -108,7 +107,6 @@ class _Exciter:
 
     def begin(self, call: attention.Call) -> None:
         """Find the words in the prompts of a new call."""
-        catalog.check_sampler(self.pipe, "excite")
         words, spans = call.find(self.words)
         self.names = [[str(word) for word in row] for row in words]
         self.mask = equations.token_mask(spans, call.tokens)

@@ -239,6 +239,6 @@ def exciter_panel(
         "alter_share": parts.slider("alter_share", "Pushed share", config.alter_share, 0.1, 1.0, 0.05),
         "smooth": parts.field(Checkbox, "Smooth the maps", value=config.sigma > 0),
         "refine": parts.field(Checkbox, "Refine: repeat weak steps", value=bool(config.thresholds)),
-        **parts.sampling(pipe, start, "excite"),
+        **parts.sampling(pipe, start),
     }
     return ExciterPanel(pipe, knobs, start, folder)

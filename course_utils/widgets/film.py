@@ -234,6 +234,6 @@ def film_panel(
         **parts.prompts(start),
         "control": field(Dropdown, "Control", options=list(catalog.CONTROLS), value=control),
         "rung": field(Dropdown, "Rung", options=list(video.RUNGS), value=rung),
-        **parts.sampling(pipe, start, "controlnet"),
+        **parts.sampling(pipe, start),
     }
     return FilmPanel(pipe, knobs, start, FilmSettings, folder, lambda *inputs: None, pipe_for, tall=True)

@@ -109,7 +109,7 @@ def img2img_panel(
 def _knobs(pipe: DiffusionPipeline, start: dict[str, Any], strength: float, **own: Widget) -> dict[str, Widget]:
     """Return the knobs of a call that starts from a picture, a panel's own among them."""
     slider = parts.slider("strength", "Strength", strength, 0.05, 1, 0.05)
-    return {**parts.prompts(start), **own, "strength": slider, **parts.sampling(pipe, start, "img2img")}
+    return {**parts.prompts(start), **own, "strength": slider, **parts.sampling(pipe, start)}
 
 
 def depth2img_panel(

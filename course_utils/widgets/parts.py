@@ -72,25 +72,15 @@ def prompts(start: dict[str, Any]) -> dict[str, Widget]:
     }  # fmt: skip
 
 
-def sampling(pipe: DiffusionPipeline, start: dict[str, Any], technique: str = "text2img") -> dict[str, Widget]:
-    """Return the knobs of the walk from noise to picture: seed, steps, guidance, scheduler.
-
-    Schedulers that do not work with the technique are not offered; one of the pipeline's own goes by its class.
-    """
+def sampling(pipe: DiffusionPipeline, start: dict[str, Any]) -> dict[str, Widget]:
+    """Return the knobs of the walk from noise to picture: seed, steps, guidance, scheduler."""
     steps, seed, own = start["num_inference_steps"], start["seed"], catalog.sampler_of(pipe)
-    works = [*catalog.samplers_for(technique), *({own} - set(catalog.SAMPLERS))]
     check_value("seed", seed, Seed)
-    scheduler = field(Dropdown, "Scheduler", options=works)
-    scheduler.value = own if own in works else scheduler.value
-    refused = [
-        f"{name}: {each.refused[technique]}" for name, each in catalog.SAMPLERS.items() if technique in each.refused
-    ]
-    scheduler.tooltip = f"Not here: {'; '.join(refused)}" if refused else None
     return {
         "seed": BoundedIntText(seed, 0, LARGEST_SEED, description="Seed", style=LABELS, layout=Layout(width="200px")),
         "num_inference_steps": slider("num_inference_steps", "Steps", steps, 1, max(60, steps), 1),
         "guidance_scale": slider("guidance_scale", "Guidance", start["guidance_scale"], 1, 15, 0.5),
-        "scheduler": scheduler,
+        "scheduler": field(Dropdown, "Scheduler", options=list(dict.fromkeys([*catalog.SAMPLERS, own])), value=own),
     }
 
 

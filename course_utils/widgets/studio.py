@@ -239,7 +239,7 @@ def studio_panel(
         "use_source": use,
         "source": PictureKnob(source_of(source), *place, mode="over"),
         "strength": parts.slider("strength", "Strength", 0.8, 0.05, 1, 0.05),
-        **parts.sampling(pipe, start, "controlnet"),
+        **parts.sampling(pipe, start),
     }
     return StudioPanel(
         pipe, knobs, start, StudioSettings, folder, lambda *inputs: None, tall=True, image=Compare(), shown=256

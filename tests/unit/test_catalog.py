@@ -432,17 +432,6 @@ def test_pndm_repeats_nothing_where_a_picture_is_given(clay, strength, way):
     assert catalog.sampler_of(pipe) == "pndm" and type(pipe.scheduler) is diffusers.PNDMScheduler
 
 
-def test_a_sampler_that_fails_with_a_kind_of_pipeline_is_refused_there_alone(clay, monkeypatch):
-    heun = dataclasses.replace(catalog.SAMPLERS["heun"], refused={"img2img": "noise stays"})
-    monkeypatch.setitem(catalog.SAMPLERS, "heun", heun)
-    pipe = catalog.load("img2img")
-    before = pipe.scheduler
-    with pytest.raises(ValueError, match="name='heun' does not work with img2img: noise stays. Use .*'ddim', 'pndm'"):
-        catalog.with_scheduler(pipe, "heun")
-    assert pipe.scheduler is before
-    assert catalog.sampler_of(catalog.with_scheduler(catalog.load("text2img"), "heun")) == "heun"
-
-
 def test_a_scheduler_of_ones_own_is_named_and_kept(clay):
     pipe = catalog.load()
     pipe.scheduler = diffusers.DEISMultistepScheduler.from_config(pipe.scheduler.config, solver_order=3)
@@ -451,25 +440,6 @@ def test_a_scheduler_of_ones_own_is_named_and_kept(clay):
     assert own.config.solver_order == 3
     pipe.scheduler = diffusers.EulerDiscreteScheduler.from_config(pipe.scheduler.config, use_karras_sigmas=True)
     assert catalog.sampler_of(pipe) == "EulerDiscreteScheduler", "not the course's own setting of it"
-    catalog.check_sampler(pipe, "excite")
-
-
-def test_what_does_not_work_is_refused_with_what_does(clay, monkeypatch):
-    pipe, euler = catalog.load(), catalog.SAMPLERS["euler"]
-    monkeypatch.setitem(catalog.SAMPLERS, "euler", dataclasses.replace(euler, refused={"capture": "for a test"}))
-    assert "euler" not in catalog.samplers_for("capture")
-    for technique in catalog.samplers.TECHNIQUES:
-        works = catalog.samplers_for(technique)
-        assert "ddim" in works
-        for name in catalog.SAMPLERS:
-            catalog.with_scheduler(pipe, name)
-            if name in works:
-                catalog.check_sampler(pipe, technique)
-            else:
-                with pytest.raises(ValueError, match=f"does not work with {technique}.*'ddim'"):
-                    catalog.check_sampler(pipe, technique)
-    with pytest.raises(ValueError, match="technique='video'.*'text2img'"):
-        catalog.samplers_for("video")
 
 
 # Words and calls

@@ -324,9 +324,7 @@ def test_one_step(pipe, guidance):
     assert not ours.allclose(paint(pipe, latents=noise(), **start), atol=1e-2)
 
 
-@pytest.mark.parametrize(
-    "sampler", [name for name in catalog.samplers_for("excite") if not catalog.SAMPLERS[name].adds_noise]
-)
+@pytest.mark.parametrize("sampler", [name for name, each in catalog.SAMPLERS.items() if not each.adds_noise])
 def test_with_every_kind_of_scheduler(pipe, sampler):
     catalog.with_scheduler(pipe, sampler)
     scheduler, start = pipe.scheduler, {"num_inference_steps": 4, "guidance_scale": 4.0}
@@ -338,14 +336,6 @@ def test_with_every_kind_of_scheduler(pipe, sampler):
     plain = paint(pipe, latents=moved / scale / sigma, **start)
     assert len(log.moves[0]) == 1 and ours.allclose(plain, atol=1e-4 * float(plain.abs().max()))
     assert not ours.allclose(paint(pipe, latents=noise(), **start), atol=1e-2 * float(plain.abs().max()))
-
-
-def test_a_scheduler_that_loses_the_push_is_refused(pipe, monkeypatch):
-    refused = replace(catalog.SAMPLERS["euler"], refused={"excite": "the push is lost"})
-    monkeypatch.setitem(catalog.SAMPLERS, "euler", refused)
-    with pytest.raises(ValueError, match="scheduler='euler' .* excite: the push is lost.*'ddim'"):
-        excited(catalog.with_scheduler(pipe, "euler"))
-    assert untouched(pipe, pipe.unet.attn_processors)
 
 
 @pytest.mark.parametrize("guess", [False, True])
