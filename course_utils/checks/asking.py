@@ -116,16 +116,11 @@ def expect(given: Any, wanted: Any, slips: Iterable[tuple[Any, str]], otherwise:
     raise NotYet(next((sentence for value, sentence in slips if close(given, value)), otherwise))
 
 
-def expect_pair(given: Any, values: str) -> None:
-    """Go on if an answer is a pair; else say what it should hold."""
-    if not isinstance(given, tuple | list) or len(given) != 2:
-        raise NotYet(f"Give a pair, {values}; this gives {given!r:.60}.")
-
-
-def expect_three(given: Any, values: str) -> None:
-    """Go on if an answer has three parts; else say which."""
-    if not isinstance(given, tuple | list) or len(given) != 3:
-        raise NotYet(f"Give 3 things, {values}; this gives {given!r:.60}.")
+def expect_parts(given: Any, values: str, count: int = 2) -> tuple | list:
+    """Return an answer that has so many parts; else say what it should hold."""
+    if not isinstance(given, tuple | list) or len(given) != count:
+        raise NotYet(f"Give {'a pair' if count == 2 else f'{count} things'}, {values}; this gives {given!r:.60}.")
+    return given
 
 
 def expect_verdicts(name: str, verdicts: Any) -> None:
@@ -135,6 +130,11 @@ def expect_verdicts(name: str, verdicts: Any) -> None:
         raise NotYet(f"Give a list of at least {LEAST} pictures' verdicts; for {name} there are {count}.")
     if any(verdict not in (True, False) for verdict in verdicts):
         raise NotYet(f"The list for {name} holds True or False, one for each picture.")
+
+
+def as_expected(found: Any, guess: Any) -> str:
+    """Say whether an experiment came out as its reader had expected."""
+    return "as you expected" if found == guess else f"and you expected {guess}"
 
 
 def expect_unnamed(prompt: Any, things: Iterable[str]) -> None:

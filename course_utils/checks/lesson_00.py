@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from .asking import NotYet, ask, exercise, expect, expect_pair, expect_shape, noise
+from .asking import NotYet, ask, exercise, expect, expect_parts, expect_shape, noise
 
 if TYPE_CHECKING:
     from ..clay import Render
@@ -80,8 +80,7 @@ def words_or_seed(experiment: Any) -> str:
     """`experiment()` gives a guess, "words" or "seed", and {prompt: [picture of each seed]} for two prompts."""
     import numpy as np
 
-    expect_pair(given := ask(experiment), "guess and pictures")
-    guess, pictures = given
+    guess, pictures = expect_parts(ask(experiment), "guess and pictures")
     if guess not in ("words", "seed"):
         raise NotYet(f'guess is "words" or "seed", whichever you expect to change more; this is {guess!r:.60}.')
     if not isinstance(pictures, dict) or len(pictures) != 2 or len({*map(len, pictures.values())}) != 1:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ..metrics import rate
-from .asking import NotYet, ask, exercise, expect, expect_pair, expect_verdicts, noise
+from .asking import NotYet, ask, exercise, expect, expect_parts, expect_verdicts, noise
 
 LATENTS = (1, 12, 4, 6)  # not square, so that a slip with axes shows
 
@@ -22,10 +22,7 @@ def several_prompts(combined: Any) -> str:
             (2 * uncond + sum(pulls), "uncond counts once, however many prompts there are."),
             (uncond + pulls[0], "Only the first prompt is followed."),
             (uncond - sum(pulls), "It walks away from the prompts: the direction is cond - uncond."),
-            (
-                uncond + sum(pulls) / 2,
-                "Their mean halves each pull; with the second scale 0 the first shall count whole.",
-            ),
+            (uncond + sum(pulls) / 2, "Their mean halves each pull; with a second scale of 0 the first counts whole."),
         )
         otherwise = f"With scales={scales} it should be uncond plus each scale times (its cond - uncond)."
         expect(ask(combined, uncond, conds, scales), uncond + sum(pulls), slips, otherwise)
@@ -45,10 +42,7 @@ def another_target(eps_from_v: Any) -> str:
         slips = (
             (clean, "That is the clean picture; the noise was asked for."),
             (signal * v - spread * x_t, "A sign is wrong: look at what cancels the clean picture."),
-            (
-                spread * v + signal * x_t,
-                "The two factors are in each other's place: the clean picture does not cancel.",
-            ),
+            (spread * v + signal * x_t, "The two factors are in each other's place: the clean picture is left over."),
             (alpha_bar * v + (1 - alpha_bar) * x_t, "alpha_bar is a share of the variance: take square roots."),
         )
         otherwise = f"At alpha_bar={level} the noise does not come back: cancel x_0 from the two equations."
@@ -122,8 +116,7 @@ def how_many_tickets(tickets: Any) -> str:
 @exercise("01.6")
 def more_things(experiment: Any) -> str:
     """`experiment()` gives what the reader expected and saw: {count: rate}, {count: [whether all were there]}."""
-    expect_pair(given := ask(experiment), "guess and seen")
-    guess, seen = given
+    guess, seen = expect_parts(ask(experiment), "guess and seen")
     if not isinstance(guess, dict) or not isinstance(seen, dict) or {*guess} != {*seen} or not {1, 2, 3, 4} <= {*seen}:
         raise NotYet("guess and seen are dicts, both with the numbers of things, 1 to 4, as keys.")
     if wrong := [count for count, rate in guess.items() if not 0 <= rate <= 1]:

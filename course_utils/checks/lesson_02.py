@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..metrics import rate
-from .asking import NotYet, ask, exercise, expect, expect_three, expect_unnamed, expect_verdicts, noise
+from .asking import NotYet, ask, exercise, expect, expect_parts, expect_unnamed, expect_verdicts, noise
 
 LATENTS = (2, 12, 4, 6)  # not square, so that a slip with axes shows
 
@@ -50,10 +50,7 @@ def blended(blend: Any) -> str:
             (own, "Outside there is nothing: the kept latents get what no mask takes."),
             (insides[0] * news[0] + (1 - insides[0]) * kept, "Only the first edit is made."),
             (one_by_one, "One after the other, the second edit takes from the first: share out all at once."),
-            (
-                own + (1 - insides[0]) * (1 - insides[1]) * kept,
-                "The shares do not add up to 1: take 1 less their sum.",
-            ),
+            (own + (1 - insides[0]) * (1 - insides[1]) * kept, "The shares do not add up to 1: take 1 - their sum."),
         )
         expect(ask(blend, insides, news, kept), own + (1 - sum(insides)) * kept, slips, otherwise)
     return "Two prompts, two places, one picture: that line, after each step, is all it takes."
@@ -79,19 +76,11 @@ def what_changed(changed_outside: Any) -> str:
         ((seen & ~mask).mean(), "Divide by the number of pixels outside, not by all."),
         (seen[~mask].sum(), "That is their number: divide by how many pixels lie outside."),
         ((signed > least).any(-1)[~mask].mean(), "What got darker has changed as well: take the absolute value."),
-        (
-            ((after - before) > least).any(-1)[~mask].mean(),
-            "uint8 wraps around: 3 - 5 is 254. Make numbers of it first.",
-        ),
+        (((after - before) > least).any(-1)[~mask].mean(), "uint8 wraps around: 3 - 5 is 254. Take numbers first."),
         ((np.abs(signed).mean(-1) > least)[~mask].mean(), "A mean over the channels hides red that became green."),
-        (
-            (np.abs(signed) > least)[~mask].mean(),
-            "That counts channels: a pixel is changed as soon as any channel is.",
-        ),
+        ((np.abs(signed) > least)[~mask].mean(), "That counts channels: a pixel has changed when any channel has."),
     )
-    expect(
-        given, wanted, slips, f"It gives {given:.3f}; of the pixels outside {wanted:.3f} changed by more than {least}."
-    )
+    expect(given, wanted, slips, f"It gives {given:.3f}; outside {wanted:.3f} of all changed by more than {least}.")
     return "A mean over the picture hides a small spot that has wholly changed; a share of pixels counts it."
 
 
@@ -120,12 +109,9 @@ def best_compromise(compromise: Any) -> str:
 @exercise("02.5")
 def what_survives(experiment: Any) -> str:
     """`experiment()` gives the prompt, {thing: strength that takes it} as expected, {strength: {thing: verdicts}}."""
-    expect_three(given := ask(experiment), "prompt, guess and seen")
-    prompt, guess, seen = given
+    prompt, guess, seen = expect_parts(ask(experiment), "prompt, guess and seen", 3)
     if not isinstance(guess, dict) or len(guess) != 2 or not all(0 < strength <= 1 for strength in guess.values()):
-        raise NotYet(
-            "guess is a dict of two things in your picture, each with the strength at which you expect it gone."
-        )
+        raise NotYet("guess is a dict of two things in your picture, each with the strength at which it will be gone.")
     expect_unnamed(prompt, guess)
     if not isinstance(seen, dict) or len(seen) < 4 or max(seen) != 1 or not 0 < min(seen) <= 0.4:
         raise NotYet(

@@ -11,8 +11,8 @@ from .asking import (
     close,
     exercise,
     expect,
+    expect_parts,
     expect_shape,
-    expect_three,
     expect_unnamed,
     expect_verdicts,
     noise,
@@ -57,10 +57,7 @@ def aligned(aligned: Any) -> str:
         (near + (true - near).mean(), "An offset alone is not enough: find the scale as well."),
         (span, "Its ends fit, but two pixels decide for all: let every pixel count, by least squares."),
         (spread, "Mean and spread fit, but the spread of a guess is partly its error: least squares gives less."),
-        (
-            (near - start) / turned,
-            "You fitted the truth to the guess and turned that round: fit the guess to the truth.",
-        ),
+        ((near - start) / turned, "You fitted the truth to the guess and turned that round: fit guess to truth."),
         (slope * true + offset, "The truth was scaled; the guess should be."),
     )
     error = float(((given - true) ** 2).mean() ** 0.5)
@@ -83,9 +80,7 @@ def one_more_channel(widened: Any) -> str:
             raise NotYet("That is one more channel *out*; the depth goes *in*, along dim 1.")
         expect_shape(given, (out, LATENTS[1] + 1, 3, 3), "out, in, height, width")
         if close(given[:, 1:], weight):
-            raise NotYet(
-                "The new channel is the first; depth2img lays the depth behind the latents, so it is the last."
-            )
+            raise NotYet("The new channel is the first; depth2img lays depth behind the latents, so it is the last.")
         shown = torch.cat([latents, planes], dim=1)
         if not close(given[:, :-1], weight):
             raise NotYet("The old channels have new weights: what the model has learned is lost.")
@@ -120,24 +115,18 @@ def order_of_depths(rank_correlation: Any) -> str:
 @exercise("03.5")
 def what_depth_keeps(experiment: Any) -> str:
     """`experiment()` gives the prompt, {property: expected to be kept} and {property: (own depth, other depth)}."""
-    expect_three(given := ask(experiment), "prompt, guess and seen")
-    prompt, guess, seen = given
+    prompt, guess, seen = expect_parts(ask(experiment), "prompt, guess and seen", 3)
     if not isinstance(guess, dict) or {*guess.values()} != {True, False}:
-        raise NotYet(
-            "guess is a dict: at least one property that you expect depth to keep, True, and one lost, False."
-        )
+        raise NotYet("guess is a dict: at least one property that you expect to be kept, True, and one lost, False.")
     expect_unnamed(prompt, guess)
     if not isinstance(seen, dict) or {*seen} != {*guess}:
         raise NotYet(f"seen is a dict with the properties of your guess as keys: {', '.join(guess)}.")
     for name, both in seen.items():
-        if not isinstance(both, tuple | list) or len(both) != 2:
-            raise NotYet(f"For {name} give two lists: with the depth of your picture, and with that of another scene.")
+        expect_parts(both, f"for {name} two lists: with the depth of your picture, and with that of another scene")
         for verdicts, which in zip(both, ("its own depth", "the other depth"), strict=True):
             expect_verdicts(f"{name} with {which}", verdicts)
         if len(both[0]) != len(both[1]):
-            raise NotYet(
-                f"For {name} paint both depths with the same seeds: {len(both[0])} and {len(both[1])} differ."
-            )
+            raise NotYet(f"For {name} both depths need the same seeds: {len(both[0])} and {len(both[1])} differ.")
     lines, kept = [], {}
     for name, (own, other) in seen.items():
         gain = difference(other, own)

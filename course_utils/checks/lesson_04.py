@@ -8,9 +8,10 @@ import numpy as np
 
 from .. import metrics
 from ..adherence import score
-from .asking import NotYet, ask, exercise, expect, expect_pair, expect_shape, expect_three, expect_verdicts, noise
+from .asking import NotYet, as_expected, ask, exercise, expect, expect_parts, expect_shape, expect_verdicts, noise
 
 SKIPS = ((1, 4, 6, 5), (1, 8, 3, 2))  # shapes, not square
+BOTH = ("agree", "contradict")  # what words may do with a map
 WINNERS = {
     "map": "The shapes hold, and the words get what fits into them.",
     "words": "The words rule: this map is too weak for them, or says too little.",
@@ -95,7 +96,7 @@ def how_zero_learns(after_one_step: Any) -> str:
     """`after_one_step(x, slope, rate)` gives (w, b) of y = w x + b after one step from w = b = 0."""
     for x, slope, rate in ((2.0, 3.0, 0.1), (-1.0, 0.5, 1.0), (0.0, 2.0, 0.5)):
         given, wanted = ask(after_one_step, x, slope, rate), (-rate * slope * x, -rate * slope)
-        expect_pair(given, "the new w and the new b")
+        expect_parts(given, "the new w and the new b")
         case = f"With x={x:g}, slope={slope:g}, rate={rate:g}"
         slips = (
             ((0, 0), f"{case} it stays zero. But dL/dw = slope * x, and x is not zero: only w is."),
@@ -112,18 +113,11 @@ def map_against_words(experiment: Any) -> str:
 
     Without and with are lists of pairs, one a seed: how far the map is obeyed, and whether the words came true.
     """
-    expect_three(given := ask(experiment), "guess, ceiling and seen")
-    guess, ceiling, seen = given
+    guess, ceiling, seen = expect_parts(ask(experiment), "guess, ceiling and seen", 3)
     if guess not in (*WINNERS,):
         raise NotYet(f"guess says who wins, one of {', '.join(WINNERS)}; this is {guess!r:.60}.")
-    if (
-        not isinstance(seen, dict)
-        or {*seen} != {"agree", "contradict"}
-        or any(len(both) != 2 for both in seen.values())
-    ):
-        raise NotYet(
-            'seen is {"agree": (without, with_map), "contradict": (without, with_map)}: each a list of pairs.'
-        )
+    if not isinstance(seen, dict) or {*seen} != {*BOTH} or any(len(both) != 2 for both in seen.values()):
+        raise NotYet('seen is {"agree": (without, with_map), "contradict": (without, with_map)}: lists of pairs.')
     obeyed, came = {}, {}
     for words, both in seen.items():
         for pairs, which in zip(both, ("without the map", "with it"), strict=True):
@@ -139,17 +133,13 @@ def _expect_a_way(obeyed: dict, came: dict, ceiling: float) -> None:
         raise NotYet("Paint all four with the same seeds: the lists differ in length.")
     if np.isnan([*obeyed.values()]).any():
         raise NotYet("Some adherence is nan: the map asks for nothing there. Take a scene that has what it shows.")
-    without = [obeyed[words, "without the map"] for words in ("agree", "contradict")]
+    without = [obeyed[words, "without the map"] for words in BOTH]
     if without[0] == without[1]:
-        raise NotYet(
-            "Both floors are the same numbers: each prompt has its own, painted at scale 0 with its own words."
-        )
+        raise NotYet("Both floors are the same numbers: each prompt has its own, painted at scale 0 with its words.")
     if not ceiling > max(map(np.mean, without)):
         raise NotYet(f"The ceiling of {ceiling:.2f} is not above your floors: there is no way that a map could go.")
     if score(obeyed["agree", "with it"], without[0], np.full(len(without[0]), ceiling)).low <= 0:
-        raise NotYet(
-            "Even where the words agree the map is not obeyed for sure: then nothing contradicts them. Which net?"
-        )
+        raise NotYet("Even where words agree the map is not obeyed for sure: nothing contradicts them. Which net?")
     alone = metrics.rate(came["contradict", "without the map"])
     if alone.value < 0.5:
         raise NotYet(
@@ -162,19 +152,16 @@ def _who_won(guess: str, ceiling: float, obeyed: dict, came: dict) -> str:
     """Tell whether map and words each keep at least half of what they have when nobody contradicts."""
     scores = {
         words: score(obeyed[words, "with it"], floor := obeyed[words, "without the map"], np.full(len(floor), ceiling))
-        for words in ("agree", "contradict")
+        for words in BOTH
     }
     alone, against = (metrics.rate(came["contradict", which]) for which in ("without the map", "with it"))
     map_holds = scores["contradict"].value >= scores["agree"].value / 2
     words_hold = against.value >= alone.value / 2
-    winner = {(True, True): "both", (True, False): "map", (False, True): "words"}.get(
-        (map_holds, words_hold), "neither"
-    )
+    winner = {(1, 1): "both", (1, 0): "map", (0, 1): "words"}.get((map_holds, words_hold), "neither")
     unsure = scores["contradict"].high >= scores["agree"].low
-    hit = "as you expected" if winner == guess else f"and you expected {guess}"
     doubt = " That the quarrel costs the map anything is not shown: the intervals overlap." if unsure else ""
     return (
         f"The map's score is {scores['agree']} where the words agree, {scores['contradict']} where they contradict. "
         f"These come true in {alone.value:.0%} without the map, in {against.value:.0%} with it.{doubt} Who keeps half "
-        f"or more: {winner}, {hit}. {WINNERS[winner]}"
+        f"or more: {winner}, {as_expected(winner, guess)}. {WINNERS[winner]}"
     )

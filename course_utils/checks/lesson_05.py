@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import metrics
-from .asking import NotYet, ask, exercise, expect, expect_pair, noise
+from .asking import NotYet, ask, exercise, expect, expect_parts, noise
 
 SHAPES = ((1, 4, 6, 5), (1, 8, 3, 2))  # of the skips, not square
 NAMES, ALONE = ("first", "second"), ((1, 0), (0, 1))  # of two maps; the weights at which one speaks alone
@@ -86,13 +86,13 @@ def mended_and_spoiled(changed: Any) -> str:
         ]
         right = np.array([[counted == asked for counted in pair] for (asked, _), pair in chosen.items()])
         seen = np.array([None not in pair for pair in chosen.values()])
-        expect_pair(given := ask(changed, rows), "how many were mended and how many spoiled")
+        given = expect_parts(ask(changed, rows), "how many were mended and how many spoiled")
         mended, spoiled = right[:, 1] & ~right[:, 0], right[:, 0] & ~right[:, 1]
         slips = (
             ((spoiled.sum(), mended.sum()), "The two are in each other's place: mended first."),
             (
                 ((mended & seen).sum(), (spoiled & seen).sum()),
-                "Where no hand can be counted is no right hand either: the pair stays in.",
+                "Where no hand is counted none is right: it stays in.",
             ),
             (right.sum(0), both),
             (right.sum(0)[::-1].copy(), both),
@@ -106,8 +106,7 @@ def mended_and_spoiled(changed: Any) -> str:
 @exercise("05.5")
 def friends_or_enemies(experiment: Any) -> str:
     """`experiment()` gives ({weights: (share kept, share kept)}, {weights: [(obeyed, obeyed) of each seed]})."""
-    expect_pair(given := ask(experiment), "guess and seen")
-    guess, seen = given
+    guess, seen = expect_parts(ask(experiment), "guess and seen")
     if not isinstance(guess, dict) or not isinstance(seen, dict):
         raise NotYet("guess and seen are dicts; their keys are pairs of weights, such as (0.5, 0.5).")
     if missing := [weights for weights in ALONE if weights not in seen]:
@@ -143,13 +142,8 @@ def _at_these_weights(weights: tuple, kept: list[metrics.Interval], guess: tuple
         for name, share, wish in zip(NAMES, kept, guess, strict=True)
     )
     broken = [name for name, share in zip(NAMES, kept, strict=True) if share.value < KEPT]
-    if any(share.low < KEPT <= share.high for share in kept):
-        doubt = " Nine tenths lies in an interval: more seeds might say otherwise."
-    else:
-        doubt = ""
-    meaning = (
-        "They agree.",
-        f"The {''.join(broken)} gives way to the other.",
-        "Both lose: a mixture that neither asked for.",
-    )[len(broken)]
+    unsure = any(share.low < KEPT <= share.high for share in kept)
+    doubt = " Nine tenths lies in an interval: more seeds might say otherwise." if unsure else ""
+    gives_way = f"The {''.join(broken)} gives way to the other."
+    meaning = ("They agree.", gives_way, "Both lose: a mixture that neither asked for.")[len(broken)]
     return f"At {weights} {shares}. {meaning}{doubt}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .asking import NotYet, ask, close, exercise, expect, expect_pair, expect_shape, noise
+from .asking import NotYet, as_expected, ask, close, exercise, expect, expect_parts, expect_shape, noise
 
 HEADS, ROWS, COLUMNS, TOKENS = 2, 3, 5, 7  # not square, so that a slip with axes shows
 CHANCE = 0.05  # what chance does more often than this is not shown
@@ -55,13 +55,9 @@ def whose_place(owner: Any) -> str:
             (sums.amax(0), "That is how much it pays; asked is to whom: the word's number on the list."),
             (sums.argmin(0), "That is the word that it pays least."),
         )
-        otherwise = (
-            f"For words={words} a place belongs to the number of the word to which its tokens' shares add up most."
-        )
+        otherwise = f"For words={words} a place belongs to the number of the word whose tokens' shares add up most."
         expect(given, sums.argmax(0), slips, otherwise)
-    return (
-        "A map of regions, and nobody drew one. But each place has an owner now, even the sky: see what a map hides."
-    )
+    return "A map of regions, and nobody drew one. But each place has an owner now, even the sky: so maps hide things."
 
 
 @exercise("06.3")
@@ -70,12 +66,10 @@ def honest_choice(pick: Any) -> str:
     many = {"down": [0.2, 0.3, 0.1], "up": [0.7, 0.6, 0.8], "mid": [0.9, 0.1, 0.5]}
     few = {"down": [0.9, 0.8], "up": [0.6, 0.4], "mid": [0.3, 0.2]}
     for choose, measure in ((many, few), ({"a": [0.3], "b": [0.4]}, {"a": [0.9, 0.1], "b": [0.2, 0.2]})):
-        means, others = (
-            {name: sum(values) / len(values) for name, values in trials.items()} for trials in (choose, measure)
-        )
+        means, others = ({name: sum(of) / len(of) for name, of in trials.items()} for trials in (choose, measure))
         best = max(means, key=means.get)
         given, wanted = ask(pick, choose, measure), (best, others[best])
-        expect_pair(given, f"two values: the choice and its mean, such as {wanted}")
+        expect_parts(given, f"two values: the choice and its mean, such as {wanted}")
         if given[0] == max(others, key=others.get) != best:
             raise NotYet(f"{given[0]!r} is best on the trials that measure: they must not help to choose.")
         if given[0] == max(choose, key=lambda name: max(choose[name])) != best:
@@ -100,7 +94,7 @@ def pointing_game(pointing: Any) -> str:
     heats[3] *= 0.5
     for chosen in (slice(None), slice(2, None)):
         heat, mask = heats[chosen], masks[chosen]
-        expect_pair(given := ask(pointing, [*heat], [*mask]), "the share of hits, and that of a blind finger")
+        given = expect_parts(ask(pointing, [*heat], [*mask]), "the share of hits, and that of a blind finger")
         inside = heat.flatten(1).gather(1, heat.flatten(1).argmax(1)[:, None])[:, 0]
         hits = torch.stack([each[own].max() for each, own in zip(heat, mask, strict=True)]) == inside
         slips = (
@@ -121,17 +115,14 @@ def pointing_game(pointing: Any) -> str:
 @exercise("06.5")
 def foretold(experiment: Any) -> str:
     """`experiment()` gives (step, {step: [(column of the map's peak, column of the thing)]}), columns 0-1."""
-    expect_pair(given := ask(experiment), "guess and seen")
-    guess, seen = given
+    guess, seen = expect_parts(ask(experiment), "guess and seen")
     if not isinstance(seen, dict) or len(seen) < 3 or 0 not in seen or guess not in seen:
         raise NotYet("seen is a dict with three steps or more as keys, 0 among them, and guess is one of them.")
     pairs = {step: np.array(each, float) for step, each in sorted(seen.items())}
     if any(each.ndim != 2 or each.shape[1] != 2 or len(each) < 8 for each in pairs.values()):
         raise NotYet("For each step give a list of at least eight pairs: column of the peak, column of the thing.")
     if any(not ((each >= 0) & (each <= 1)).all() for each in pairs.values()):
-        raise NotYet(
-            "Columns are shares of the width, 0 to 1; leave out the pictures in which the thing did not come."
-        )
+        raise NotYet("Columns are shares of the width, 0 to 1; leave out pictures in which the thing did not come.")
     things = [each[:, 1] for each in pairs.values()]
     if any(len(each) != len(things[0]) or (each != things[0]).any() for each in things):
         raise NotYet("The things stand elsewhere from step to step: each step has its maps, but the pictures are one.")
@@ -150,7 +141,7 @@ def foretold(experiment: Any) -> str:
     if not knows:
         meaning = "No map fits its own picture clearly better than another seed's: by so few, nothing is foretold."
     else:
-        hit = "as you expected" if knows[0] == guess else f"and you expected {guess}"
+        hit = as_expected(knows[0], guess)
         meaning = f"The first of your steps whose map foretells the place is {knows[0]}, {hit}."
         if knows[0] == 0:
             meaning += " It had seen nothing but noise: so the noise has a say in where things stand."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..metrics import rate
-from .asking import NotYet, ask, exercise, expect, expect_pair
+from .asking import NotYet, ask, exercise, expect, expect_parts, expect_verdicts
 
 SIZE = (3, 4)  # of a map; not square, so that a slip with axes shows
 TOO_OFTEN = 200  # looks after which a loop will never end
@@ -122,7 +122,7 @@ def paired_interval(interval: Any) -> str:
     after = before * rng.choice([0.0, 1.0], 60, p=[0.5, 0.5])
     draws = rng.integers(0, 60, (500, 60))
     given = ask(interval, before, after, draws)
-    expect_pair([*given], "two numbers, low and high")
+    expect_parts([*given], "two numbers, low and high")
     first, second = before[draws].mean(1), after[draws].mean(1)
     low, high = wanted = np.quantile(second / first, ends)
     slips = (
@@ -144,21 +144,16 @@ def paired_interval(interval: Any) -> str:
 @exercise("07.6")
 def own_pair(experiment: Any) -> str:
     """`experiment()` gives ({"without": rate, "with": rate}, {way: {seed: whether both are there}})."""
-    expect_pair(given := ask(experiment), "guess and seen")
-    guess, seen = given
-    if any(not isinstance(each, dict) or {*each} != {*WAYS} for each in given):
+    guess, seen = expect_parts(ask(experiment), "guess and seen")
+    if any(not isinstance(each, dict) or {*each} != {*WAYS} for each in (guess, seen)):
         raise NotYet('guess and seen are dicts with the keys "without" and "with".')
     if wrong := [way for way in WAYS if not 0 <= guess[way] <= 1]:
         raise NotYet(f"A guess is a share from 0 to 1; {wrong[0]!r} is {guess[wrong[0]]!r}.")
     if odd := {*seen["without"]} ^ {*seen["with"]}:
-        raise NotYet(
-            f"Paint the same seeds both ways: {sorted(odd)} stand on one side only, and nothing is beside them."
-        )
-    if len(seen["with"]) < 8:
-        raise NotYet(f"There are {len(seen['with'])} seeds; paint at least eight.")
+        raise NotYet(f"Paint the same seeds both ways: {sorted(odd)} stand on one side only, nothing beside them.")
+    for way in WAYS:
+        expect_verdicts(way, [*seen[way].values()])
     pairs = [tuple(seen[way][seed] for way in WAYS) for seed in seen["with"]]
-    if any(there not in (True, False) for pair in pairs for there in pair):
-        raise NotYet("seen holds True or False for each seed: are both things there, and are they two?")
     rates = {way: rate(column) for way, column in zip(WAYS, zip(*pairs, strict=True), strict=True)}
     inside = sum(rates[way].low <= guess[way] <= rates[way].high for way in WAYS)
     mended, spoiled = pairs.count((False, True)), pairs.count((True, False))
@@ -172,23 +167,16 @@ def own_pair(experiment: Any) -> str:
 def _what_pairs_tell(mended: int, spoiled: int, count: int, before: float) -> str:
     """Say what the pairs that changed show, by the sign test, and what so few cannot show."""
     if not mended + spoiled:
-        whole = {
-            1.0: " There was nothing to mend: take a harder pair.",
-            0.0: " Neither way brings both: an easier one?",
-        }
+        whole = {1.0: " There was nothing to mend: take a harder pair.", 0.0: " Neither way brings both: an easier?"}
         return f"No seed changed its verdict, so these pictures tell nothing of the pushes.{whole.get(before, '')}"
     chance, enough = _coin(mended, spoiled), next(n for n in range(1, 99) if _coin(n, 0) <= CHANCE)
     coin = f"A fair coin, thrown for each seed that changed, falls as unevenly in {chance:.0%} of such series."
     if chance <= CHANCE:
-        return (
-            f"{coin} So for this pair the pushes {'help' if mended > spoiled else 'harm'}; for others ask the audit."
-        )
+        return f"{coin} So here the pushes {'help' if mended > spoiled else 'harm'}; for other pairs ask the audit."
     if mended + spoiled < enough:
         return f"{coin} With fewer than {enough} seeds that change nothing can be shown, whichever way they point."
     often = next((n for n in range(2, 100) if _coin(n * mended, n * spoiled) <= CHANCE), None)
-    more = (
-        f"If it goes on like this, about {often * count} seeds would show it." if often else "More would hardly tell."
-    )
+    more = f"If it goes on like this, about {often * count} seeds show it." if often else "More would hardly tell."
     return f"{coin} That is too often to believe anything yet. {more}"
 
 

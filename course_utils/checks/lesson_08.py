@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..metrics import rate
-from .asking import NotYet, ask, exercise, expect, expect_pair, expect_shape, noise
+from .asking import NotYet, as_expected, ask, exercise, expect, expect_parts, expect_shape, expect_verdicts, noise
 
 BATCH, IN, OUT, RANK = 5, 7, 6, 3  # all different, so that a slip with axes shows
 SHAPES = ((320, 768), (640, 640), (96, 256))  # (out, in)
@@ -37,28 +37,20 @@ def squeezed_change(squeeze: Any) -> str:
 
     for seed, rank in ((0, 2), (1, 1), (2, 4)):
         change = noise(seed, OUT, IN)
-        expect_pair(given := ask(squeeze, change, rank), "a and b")
-        expect_shape(given[0], (rank, IN), "rank and in")
-        expect_shape(given[1], (OUT, rank), "out and rank")
+        a, b = expect_parts(ask(squeeze, change, rank), "a and b")
+        expect_shape(a, (rank, IN), "rank and in")
+        expect_shape(b, (OUT, rank), "out and rank")
         u, s, vh = torch.linalg.svd(change, full_matrices=False)
         strong, weak = slice(None, rank), slice(-rank, None)
         slips = (
             ((u[:, weak] * s[weak]) @ vh[weak], "It keeps the weakest directions; svd lists the strongest first."),
             (u[:, strong] @ vh[strong], "The singular values are left out: each direction has its strength."),
-            (
-                (u[:, strong] * s[strong].sqrt()) @ vh[strong],
-                "The strength is halved away: its root belongs into both.",
-            ),
-            (
-                (u[:, strong] * s[strong] ** 2) @ vh[strong],
-                "The strength went in twice: into A or into B, or its root.",
-            ),
+            ((u[:, strong] * s[strong].sqrt()) @ vh[strong], "The strength is halved away: its root goes into both."),
+            ((u[:, strong] * s[strong] ** 2) @ vh[strong], "The strength went in twice: into A or B, or its root."),
         )
         otherwise = f"b @ a is further from the change than it need be at rank {rank}: let torch.linalg.svd find it."
-        expect(given[1] @ given[0], (u[:, strong] * s[strong]) @ vh[strong], slips, otherwise)
-    return (
-        "No other matrix of that rank is nearer. So a tuned model can be turned into a LoRA, and a LoRA made thinner."
-    )
+        expect(b @ a, (u[:, strong] * s[strong]) @ vh[strong], slips, otherwise)
+    return "No other matrix of that rank is nearer. So a tuned model can become a LoRA, and a LoRA a thinner one."
 
 
 @exercise("08.3")
@@ -92,10 +84,7 @@ def not_forgetting(preserving: Any) -> str:
         wanted = own.mean() + weight * prior.mean()
         slips = (
             (errors.mean(), "The mean over all of them has no weight in it, and counts each picture alike."),
-            (
-                weight * own.mean() + prior.mean(),
-                "The weight is at the wrong part: it says how much to keep.",
-            ),
+            (weight * own.mean() + prior.mean(), "The weight is at the wrong part: it says how much to keep."),
             (own.mean() + prior.mean(), f"The weight is left out: here it is {weight:g}."),
             (own.sum() + weight * prior.sum(), "These are sums: the loss would grow with the batch. Take means."),
         )
@@ -107,16 +96,12 @@ def not_forgetting(preserving: Any) -> str:
 @exercise("08.5")
 def own_knob(experiment: Any) -> str:
     """`experiment()` gives the value that was expected to be best, and {value: (subject there, rest obeyed)}."""
-    expect_pair(given := ask(experiment), "guess and seen")
-    guess, seen = given
+    guess, seen = expect_parts(ask(experiment), "guess and seen")
     if not isinstance(seen, dict) or len(seen) < 3 or guess not in seen:
         raise NotYet("seen is a dict with at least three values of your knob as keys, and guess is one of them.")
-    if any(len(pair) != 2 or min(map(len, pair)) < 8 for pair in seen.values()):
-        raise NotYet(
-            "For each value give two lists, the subject there and the rest obeyed, of at least eight pictures."
-        )
-    if any(hit not in (True, False) for pair in seen.values() for hits in pair for hit in hits):
-        raise NotYet("The lists hold True or False, one for each picture.")
+    for value, pair in seen.items():
+        for hits in expect_parts(pair, f"for {value} two lists: is the subject there, and is the rest obeyed"):
+            expect_verdicts(str(value), hits)
     rates = {value: tuple(rate(hits) for hits in pair) for value, pair in seen.items()}
     worse = {value: min(pair, key=lambda each: each.value) for value, pair in rates.items()}  # a chain's weak link
     best = max(worse, key=lambda value: worse[value].value)
@@ -127,8 +112,6 @@ def own_knob(experiment: Any) -> str:
         if rivals
         else "No other value's interval reaches it."
     )
-    lines = "; ".join(
-        f"{value}: subject {pair[0].value:.0%}, rest {pair[1].value:.0%}" for value, pair in rates.items()
-    )
-    hit = "as you expected" if best == guess else f"and you expected {guess}"
+    lines = "; ".join(f"{at}: subject {own.value:.0%}, rest {rest.value:.0%}" for at, (own, rest) in rates.items())
+    hit = as_expected(best, guess)
     return f"{lines}. Where the worse of the two is best, the knob stands at {best}, {hit}. {meaning}"

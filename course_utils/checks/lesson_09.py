@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import adherence, metrics
-from .asking import NotYet, ask, exercise, expect, expect_pair, expect_shape, noise
+from .asking import NotYet, ask, exercise, expect, expect_parts, expect_shape, noise
 
 IN, OUT, PLACES = 5, 3, 7  # all different, so that a slip with axes shows
 STEPS = 1000  # noise steps of a Stable Diffusion
@@ -19,17 +19,14 @@ def zero_convolution(gradients: Any) -> str:
     """`gradients(weight, x, g)` differentiates y = weight @ x, for the weights and for what lies below."""
     for seed, loud in ((0, 0.0), (1, 1.0)):
         weight, x, g = loud * noise(seed, OUT, IN), noise(seed + 9, IN, PLACES), noise(seed + 99, OUT, PLACES)
-        given = ask(gradients, weight, x, g)
-        expect_pair(given, "the gradient of the weights and that of x")
+        given = expect_parts(ask(gradients, weight, x, g), "the gradient of the weights and that of x")
         for gradient, like, name in zip(given, (weight, x), ("weights", "x"), strict=True):
             if not hasattr(gradient, "shape"):
                 raise NotYet(f"The gradient of {name} should be a tensor; this is {gradient!r:.60}.")
             expect_shape(gradient, tuple(like.shape), f"as {name} themselves")
         slips = ((x @ g.T, "It lies on its side: the gradient has the shape of the weights, [out, in]."),
                  (g @ x.T / PLACES, "Sum over the places, do not take their mean."))  # fmt: skip
-        expect(
-            given[0], g @ x.T, slips, "The gradient of the weights is g @ x.T: what went in, times what comes back."
-        )
+        expect(given[0], g @ x.T, slips, "The gradient of the weights is g @ x.T: what went in times what comes back.")
         otherwise = "The gradient of x is weight.T @ g: with weights of zero nothing gets through."
         expect(given[1], weight.T @ g, ((g.new_ones(IN, OUT) @ g, "The weights are left out."),), otherwise)
     return "With zero weights the first is alive and the second is zero: the gate opens first, then what is behind it."
@@ -55,9 +52,7 @@ def mirrored_normals(mirrored: Any) -> str:
             (wanted[::-1, ::-1].copy(), "Upside down: a mirror beside a thing leaves the rows where they are."),
         )
         expect(given, wanted, slips, "Turn the columns round, and make red 255 - red; leave the rest as it is.")
-    return (
-        "A map of directions has directions in its colours. Whoever mirrors only the places teaches a contradiction."
-    )
+    return "A map of directions has directions in its colours. To mirror only the places teaches a contradiction."
 
 
 @exercise("09.3")
@@ -72,9 +67,7 @@ def large_first(draw: Any) -> str:
         if given.dtype.is_floating_point:
             raise NotYet("Noise steps are whole numbers: end with .long().")
         if given.min() < 0 or given.max() >= STEPS:
-            raise NotYet(
-                f"At share {share:g} there are steps from {given.min()} to {given.max()}; they go from 0 to 999."
-            )
+            raise NotYet(f"At share {share:g} there are {given.min()} to {given.max()}; they go from 0 to 999.")
         least, wanted = int(given.min()), 500 * (1 - share)
         if abs(least - wanted) > 12:
             raise NotYet(f"At share {share:g} the least step is {least}; it should be about {wanted:.0f}.")
@@ -89,18 +82,13 @@ def large_first(draw: Any) -> str:
 def bytes_of_training(training_gb: Any) -> str:
     """`training_gb(millions)` counts float32 weights, gradients, Adam's two means and a moving average, in GB."""
     for millions in MILLIONS:
-        wanted = millions * sum(BYTES.values()) / 1000
-        partly = (
-            (millions * (sum(BYTES.values()) - size) / 1000, f"You left out {part}.") for part, size in BYTES.items()
-        )
+        each = sum(BYTES.values())
+        wanted = millions * each / 1000
+        partly = ((millions * (each - size) / 1000, f"You left out {part}.") for part, size in BYTES.items())
         slips = (*partly, (millions * 4 / 1000, "These are the weights alone."),
                  (wanted * 1000, "That is in megabytes: a thousand make a gigabyte."))  # fmt: skip
-        expect(
-            ask(training_gb, millions),
-            wanted,
-            slips,
-            f"For {millions:g} million numbers it should be {wanted:.3f} GB.",
-        )
+        otherwise = f"For {millions:g} million numbers it should be {wanted:.3f} GB."
+        expect(ask(training_gb, millions), wanted, slips, otherwise)
     return "Five numbers for each one that learns. That is why small nets are loved, and 8-bit Adam."
 
 
@@ -109,8 +97,7 @@ def own_condition(experiment: Any) -> str:
     """`experiment()` gives (score, {"floor", "relative", "yours", "ceiling": [measure of each held-out scene]})."""
     import numpy as np
 
-    expect_pair(given := ask(experiment), "guess and seen")
-    guess, seen = given
+    guess, seen = expect_parts(ask(experiment), "guess and seen")
     if not isinstance(seen, dict) or {*seen} != {*ROWS}:
         raise NotYet(f"seen is a dict with the keys {', '.join(ROWS)}: without any of them a number means nothing.")
     if not -1 <= guess <= 2:
@@ -135,7 +122,5 @@ def own_condition(experiment: Any) -> str:
     elif gap.high < 0:
         meaning = "A net that never saw your map obeys it better: begin from that one, not from zero."
     else:
-        meaning = (
-            "It cannot be told from a net that never saw your map, so a control it is, but not one that was needed."
-        )
+        meaning = "It cannot be told from a net that never saw your map: a control it is, but not one that was needed."
     return f"Your condition scores {found}, which {hit} your {guess:g}; the relative {other}. {meaning}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .asking import NotYet, ask, exercise, expect, expect_pair, expect_shape, noise
+from .asking import NotYet, ask, exercise, expect, expect_parts, expect_shape, noise
 
 FALL = 0.825  # of the tab, from layer to layer
 LAYERS = 13  # residuals of an SD 1.5 ControlNet: one for each skip, and the middle
@@ -62,9 +62,7 @@ PLAIN = "a cat\nSteps: 5, Sampler: PNDM, CFG scale: 7.5, Seed: 42, Size: 64x64"
 def others_text(read: Any) -> str:
     """`read(text)` gives (prompt, seed) of the text that other programs write into their PNGs."""
     for text, prompt, seed in ((PLAIN, "a cat", 42), (TEXT, "a lion, with a crown\nin the garden", 7)):
-        given = ask(read, text)
-        expect_pair(given, "the prompt and the seed")
-        found, number = given
+        found, number = expect_parts(ask(read, text), "the prompt and the seed")
         if not isinstance(found, str) or "Negative prompt" in found or "Steps:" in found:
             raise NotYet(f"The prompt ends before 'Negative prompt:' or 'Steps:'; yours is {found!r:.70}.")
         if found.strip() != prompt:
