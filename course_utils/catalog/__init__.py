@@ -8,5 +8,6 @@ from .checkpoints import CHECKPOINTS, CONTROLS, KINDS, Checkpoint, checkpoint, c
 from .compat import dtype_keyword, quiet
 from .files import AUTOENCODER, PAINTED_BY, TRAINED_ON, check_model, hashes, weights_hash
 from .hub import announcement, fetch, fetch_pickles
-from .loading import check_nets, folder_of, lane_of, load, release, source
+from .loading import base_of, check_nets, folder_of, lane_of, load, release, source
+from .own import fetch_checker
 from .samplers import SAMPLERS, sampler_of, schedulers, with_scheduler

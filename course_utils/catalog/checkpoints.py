@@ -35,6 +35,7 @@ class Checkpoint:
     note: str = ""
     hashes: tuple[tuple[str, str], ...] = ()  # file and SHA-256 of the weights, once known: any other is refused
     pickles: tuple[Pickle, ...] = ()  # where there is no safetensors; `fetch_pickles` brings them one by one
+    part: str = ""  # of a pipeline: of this part alone the weights are wanted, and the settings of all
 
     @property
     def local(self) -> bool:

@@ -30,13 +30,16 @@ NOISE = (  # of a scheduler: what the UNet was trained on, and all that one take
 )  # fmt: skip
 
 
-def check_model(folder: Path, variant: str | None = None, restore: str = "Save the model again.") -> None:
+def check_model(
+    folder: Path, variant: str | None = None, restore: str = "Save the model again.", part: str = ""
+) -> None:
     """Raise unless every file that a pipeline or model needs is there and whole.
 
     Args:
         folder: holds a model_index.json (a pipeline) or a config.json (one model).
         variant: "fp16" for NAME.fp16.safetensors.
         restore: ends each message: how to get the right files.
+        part: of a pipeline whose weights alone are needed; empty needs all.
 
     Raises:
         FileNotFoundError: the folder or a file is missing.
@@ -46,7 +49,7 @@ def check_model(folder: Path, variant: str | None = None, restore: str = "Save t
     if not folder.is_dir():
         raise FileNotFoundError(f"The folder {shown(folder)} is missing. {restore}")
     shipped = _shipped()
-    for path in required(folder, variant, restore):
+    for path in required(folder, variant, restore, part):
         _check_there(path, restore)
         wrong = unlike(path, shipped[path]) if path in shipped else _broken(path)
         if wrong:
@@ -151,16 +154,16 @@ def _hash_of_scheduler(model: Path, noise_only: bool) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-def missing(folder: Path, variant: str | None = None) -> list[Path]:
+def missing(folder: Path, variant: str | None = None, part: str = "") -> list[Path]:
     """Return the files that a download has still to bring."""
     try:
-        return [path for path in required(folder, variant) if not path.is_file()]
+        return [path for path in required(folder, variant, part=part) if not path.is_file()]
     except FileNotFoundError:
         return [folder]
 
 
-def required(folder: Path, variant: str | None = None, restore: str = "") -> list[Path]:
-    """List the files that loading `folder` reads.
+def required(folder: Path, variant: str | None = None, restore: str = "", part: str = "") -> list[Path]:
+    """List the files that loading `folder` reads; with a `part`, the weights of that one only.
 
     Raises:
         FileNotFoundError: neither a pipeline nor a model.
@@ -176,7 +179,8 @@ def required(folder: Path, variant: str | None = None, restore: str = "") -> lis
     except ValueError as error:
         raise OSError(f"{shown(index)} is broken: {error}. {restore}") from error
     parts = [(folder / name, *entry) for name, entry in entries if isinstance(entry, list) and entry[0]]
-    return [index, *(path for part in parts for path in _files(*part, variant))]
+    paths = [index, *(path for each in parts for path in _files(*each, variant))]
+    return [path for path in paths if not part or path.suffix != ".safetensors" or path.parent.name == part]
 
 
 def _single(config: Path, variant: str | None) -> list[str]:
@@ -233,7 +237,10 @@ def _shipped() -> dict[Path, dict]:
 def _broken(path: Path) -> str:
     """Say what is wrong with a file that has no known hash: JSON and safetensors know their own shape."""
     if path.suffix == ".safetensors":
-        return _cut_short(path)
+        try:
+            shapes(path)
+        except OSError as problem:
+            return str(problem)
     if path.suffix == ".json":
         try:
             json.loads(path.read_text(encoding="utf-8"))
@@ -242,15 +249,22 @@ def _broken(path: Path) -> str:
     return ""
 
 
-def _cut_short(path: Path) -> str:
-    """Say what is wrong with a safetensors file; its header, JSON behind 8 bytes of length, tells the size."""
+def shapes(path: Path) -> dict[str, list[int]]:
+    """Return the shapes of the tensors in a safetensors file by their names; only its header is read.
+
+    Raises:
+        OSError: it is no whole safetensors file; says what is wrong.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = file.read(length) if 8 + length <= size else b""
     try:
-        tensors = [entry for name, entry in json.loads(header).items() if name != "__metadata__"]
-        wanted = 8 + length + max(entry["data_offsets"][1] for entry in tensors)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return f"{size:,} bytes, and its first bytes are no safetensors header"
-    return "" if size == wanted else f"{size:,} bytes instead of the {wanted:,} that its header tells"
+        tensors = {name: entry for name, entry in json.loads(header).items() if name != "__metadata__"}
+        wanted = 8 + length + max(entry["data_offsets"][1] for entry in tensors.values())
+        found = {name: list(entry["shape"]) for name, entry in tensors.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise OSError(f"{size:,} bytes, and its first bytes are no safetensors header") from None
+    if size != wanted:
+        raise OSError(f"{size:,} bytes instead of the {wanted:,} that its header tells")
+    return found

@@ -18,14 +18,16 @@ def fetch(entry: Checkpoint) -> Path:
         OSError: it cannot be had, or a file of it is broken; says what to do.
     """
     folder = cached(entry)
-    if folder is None or missing(folder, entry.variant):
+    if folder is None or missing(folder, entry.variant, entry.part):
         env.say(announcement(entry))
         folder = _download(entry, patterns(entry))
-    if missing(folder, entry.variant):  # offline, the Hub's library hands out what an earlier download left
+    if missing(
+        folder, entry.variant, entry.part
+    ):  # offline, the Hub's library hands out what an earlier download left
         restore = "Go online and run this again: what is here already is kept. Or work without it: COURSE_LANE=clay."
     else:
         restore = f"Delete {folder.parents[1]} and run this again: it is then downloaded anew."
-    check_model(folder, entry.variant, restore)
+    check_model(folder, entry.variant, restore, entry.part)
     for name, digest in entry.hashes:
         _check_hash(folder / name, digest, folder, "and it is not the model that the course was written for")
     return folder
@@ -86,7 +88,8 @@ def announcement(entry: Checkpoint, size_gb: float | None = None) -> str:
 
 def patterns(entry: Checkpoint) -> list[str]:
     """Return which files of the repository are wanted: settings, words, and one set of safetensors."""
-    return ["*.json", "*.txt", "*." + ".".join(filter(None, (entry.variant, "safetensors")))]
+    weights = "*." + ".".join(filter(None, (entry.variant, "safetensors")))
+    return ["*.json", "*.txt", f"{entry.part}/{weights}" if entry.part else weights]
 
 
 def _download(entry: Checkpoint, wanted: list[str]) -> Path:

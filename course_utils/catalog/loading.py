@@ -16,6 +16,7 @@ from .compat import dtype_keyword, old_names, quiet, without_warning
 from .files import check_model, shown
 from .finite import refuse_black
 from .hub import cached, fetch
+from .own import checker_folder, lacking, own_base, own_folder, variant_of, version_of
 from .samplers import afresh
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _kept: dict[str, DiffusionPipeline] = {}  # by the id of its checkpoint; at most
 _nets: WeakValueDictionary[Path, ControlNetModel] = WeakValueDictionary()  # by folder, while a pipeline has them
 _controls: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # by ControlNet, those of the table
 _lanes: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # by autoencoder, which every pipeline on a base shares
+_bases: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # by autoencoder, the learner's own
 
 
 def load(
@@ -40,6 +42,7 @@ def load(
     lane: str | None = None,
     control: str | Sequence[str] | None = None,
     folder: str | Path | None = None,
+    base: str | Path | None = None,
 ) -> DiffusionPipeline:
     """Return a diffusers pipeline, ready to call.
 
@@ -53,12 +56,15 @@ def load(
         control: for the kinds of `CONTROLLED`: one of `CONTROLS`, or a list of them for several at once.
         folder: a folder of your own in place of the one in the table: the ControlNet for
             "controlnet" and "controlnet_img2img", else the whole pipeline. It is read anew each time.
+        base: on the sd15 lane, a Stable Diffusion 1.5 of your own that the kind shall stand on, in place of the one in
+            the table: the folder of a pipeline, or one .safetensors file. What it lacks is taken from the table's
+            (`fetch_checker`); for it alone the Hub is not asked.
 
     Returns:
         The pipeline on the right device, in the right dtype, without a progress bar.
 
     Raises:
-        ValueError: an unknown name, or weights that are a pickle.
+        ValueError: an unknown name, weights that are a pickle, or a base of another family.
         OSError: files are missing or broken; FileNotFoundError also where the clay lane does not ship it yet.
         MemoryError: the card has no room for it, even part by part; nothing was downloaded or read.
     """
@@ -66,16 +72,22 @@ def load(
     use, name = class_of(kind)
     controls = [control] if isinstance(control, str) else list(control or ())
     check_controls(kind, controls, given=folder is not None)
+    if base is not None and folder is not None and kind not in CONTROLLED:
+        raise ValueError(
+            f"base={str(base)!r} and folder={str(folder)!r} both name a whole pipeline; give one of them."
+        )
+    stand = None if base is None else own_base(base, kind, lane)
     _check_room(kind, lane, len(set(controls)) or int(kind in CONTROLLED))
-    own = None if folder is None else _own(Path(folder), "config.json" if kind in CONTROLLED else "model_index.json")
+    index = "config.json" if kind in CONTROLLED else "model_index.json"
+    own = None if folder is None else own_folder(Path(folder), index)
     if kind not in CONTROLLED:
-        base = _read(_base_class(use), own, lane, **_lent(own, lane)) if own else _base(use, lane)
-        return _place(_pipeline(name, base, {}), lane)
+        below = _read(_base_class(use), own, lane, **_lent(own, lane)) if own else _base(use, lane, stand)
+        return _place(_pipeline(name, below, {}), lane)
     folders = [source(f"control {name}", lane) for name in controls]
-    base = _base(use, lane)
+    below = _base(use, lane, stand)
     nets = [_net(own, lane)] if own else [_shared_net(folder, lane) for folder in folders]
     _controls.update(zip(nets, [] if own else controls, strict=False))
-    return _place(_pipeline(name, base, {"controlnet": nets if len(nets) > 1 else nets[0]}), lane)
+    return _place(_pipeline(name, below, {"controlnet": nets if len(nets) > 1 else nets[0]}), lane)
 
 
 def lane_of(pipe: DiffusionPipeline) -> str:
@@ -85,6 +97,11 @@ def lane_of(pipe: DiffusionPipeline) -> str:
     the environment, as in `env.choose_lane`.
     """
     return _lanes.get(pipe.vae) or env.choose_lane()
+
+
+def base_of(pipe: DiffusionPipeline) -> str:
+    """Return the `base` that `load` was given for a pipeline; empty for the one in the table."""
+    return _bases.get(pipe.vae, "")
 
 
 def check_nets(pipe: DiffusionPipeline, controls: Sequence[str]) -> None:
@@ -111,15 +128,6 @@ def check_nets(pipe: DiffusionPipeline, controls: Sequence[str]) -> None:
 def release() -> None:
     """Forget the base that is kept; `env.release` calls this too."""
     _kept.clear()
-
-
-def _own(folder: Path, index: str) -> Path:
-    """Check a folder of the learner's own, which must hold `index`."""
-    if folder.is_dir() and not (folder / index).is_file():
-        wanted = "a ControlNet" if index == "config.json" else "a whole pipeline"
-        raise FileNotFoundError(f"folder={shown(folder)} has no {index}: that is not {wanted}.")
-    check_model(folder, _variant(folder))
-    return folder
 
 
 def source(use: str, lane: str) -> Path:
@@ -156,22 +164,25 @@ def _source(entry: Checkpoint) -> Path:
     return folder
 
 
-def _base(use: str, lane: str) -> DiffusionPipeline:
-    """Return the pipeline that holds a base: the kept one, or a new one in its place."""
+def _base(use: str, lane: str, own: Path | None = None) -> DiffusionPipeline:
+    """Return the pipeline that holds a base, the table's or one of the learner's own: the kept one, or a new one."""
     entry = checkpoint(use, lane)
-    kept = _kept.get(entry.id)
+    name = version_of(own) if own else entry.id
+    kept = _kept.get(name)
     if changes := [carried(kept.components[part]) for part in PARTS] if kept else []:
         if any(changes):
             env.say(f"The base in memory carries {next(filter(None, changes))}. A fresh one is read.")
-            del _kept[entry.id]
-    if entry.id not in _kept:
-        source = _source(entry)
-        if lent := _lent(source, lane):  # the rest is small and read anew, as a ControlNet is
+            del _kept[name]
+    if name not in _kept:
+        source = own or _source(entry)
+        if not own and (lent := _lent(source, lane)):  # the rest is small and read anew, as a ControlNet is
             return _read(_base_class(use), source, lane, **lent)
         release()
         gc.collect()
-        _kept[entry.id] = _read(_base_class(use), source, lane)
-    return _kept[entry.id]
+        _kept[name] = _read(_base_class(use), source, lane, **(lacking(own, env.choose_dtype(lane)) if own else {}))
+        if own:
+            _bases[_kept[name].vae] = own.as_posix()
+    return _kept[name]
 
 
 def _lent(folder: Path, lane: str) -> dict:
@@ -199,21 +210,20 @@ def _net(folder: Path, lane: str) -> ControlNetModel:
 
 
 def _read(name: str, folder: Path, lane: str, **lent) -> DiffusionPipeline | ControlNetModel:
-    """Read a pipeline or a model of the class `name` from a folder; what is lent comes from elsewhere."""
+    """Read a pipeline or a model of the class `name` from a folder, or from one file; what is lent is elsewhere's."""
     import diffusers
 
-    how = {dtype_keyword(): env.choose_dtype(lane), "variant": _variant(folder), "use_safetensors": True}
-    with quiet(), old_names(folder):
-        model = getattr(diffusers, name).from_pretrained(str(folder), **how, **lent)
+    kind, how = getattr(diffusers, name), {dtype_keyword(): env.choose_dtype(lane), **lent}
+    settings = checker_folder() if folder.is_file() else folder
+    with quiet(), old_names(settings):
+        if folder.is_file():
+            model = kind.from_single_file(str(folder), config=str(settings), local_files_only=True, **how)
+        else:
+            model = kind.from_pretrained(str(folder), variant=variant_of(folder), use_safetensors=True, **how)
     if hasattr(model, "vae") and model.vae not in _lanes:
         _lanes[model.vae] = lane
         refuse_black(model.vae)
     return model
-
-
-def _variant(folder: Path) -> str | None:
-    """Return "fp16" where the weights are named NAME.fp16.safetensors."""
-    return "fp16" if any(folder.rglob("*.fp16.safetensors")) else None
 
 
 def _pipeline(name: str, base: DiffusionPipeline, extra: dict) -> DiffusionPipeline:

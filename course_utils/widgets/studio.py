@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipywidgets import BoundedIntText, Checkbox, Dropdown, HBox, Layout, VBox, Widget
+from ipywidgets import BoundedIntText, Checkbox, Dropdown, HBox, Layout, Text, VBox, Widget
 from ipywidgets import Image as ImageWidget
 from PIL import Image
 
@@ -36,6 +36,8 @@ from .units import NOTHING
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
+SAMPLING = ("seed", "num_inference_steps", "guidance_scale", "scheduler", "base")  # knobs below the picture
+BASE_HINT = "yours: a folder, or one .safetensors file"
 Scores = tuple[tuple[float, float, float], ...]  # of each unit that steers: floor, reached, ceiling
 
 
@@ -55,7 +57,7 @@ class StudioPanel(Files, Grids, Panel):
             Fold("Start from a picture", self.knobs["use_source"], self.knobs["source"], self.knobs["strength"]),
         ]
         left = classed(VBox([*(self.knobs[name] for name in ("prompt", "negative_prompt", "units")), *folds]), "knobs")
-        rest = {name: self.knobs[name] for name in ("seed", "num_inference_steps", "guidance_scale", "scheduler")}
+        rest = {name: self.knobs[name] for name in SAMPLING if name in self.knobs}
         actions = classed(HBox([self.generate, self.preview, self.stop, self.error]), "actions")
         side = [self.stage, self.against, *parts.rows(rest), self.batch, self.measure, actions, self.notes]
         below = [
@@ -177,7 +179,10 @@ class StudioPanel(Files, Grids, Panel):
         if unit.preprocessor == NOTHING:  # there is no picture but the map
             return low, reached, math.nan
         picture = unit.picture.picture(settings.height, settings.width)
-        trip = editing.decode(self.pipe, editing.encode(self.pipe, picture))
+        pipe = self.pipe
+        if settings.base != self.first.base:  # another autoencoder
+            pipe = catalog.load("text2img", settings.lane, base=settings.base or None)
+        trip = editing.decode(pipe, editing.encode(pipe, picture))
         return low, reached, obeyed(settings, unit, trip)[0]
 
     def _show(self, shot: Shot, text: str) -> None:
@@ -231,6 +236,7 @@ def studio_panel(
     units = [StudioUnit(source_of(picture), control, control) for control in controls]
     prompts = parts.prompts(start)
     use = Checkbox(False, description="Start from this picture", indent=True, **WIDE)
+    base = parts.field(Text, "Base", value=catalog.base_of(pipe), placeholder=BASE_HINT, continuous_update=False)
     knobs = {
         **prompts,
         "units": StudioUnits(units, *place, start["lane"], many=True),
@@ -240,6 +246,7 @@ def studio_panel(
         "source": PictureKnob(source_of(source), *place, mode="over"),
         "strength": parts.slider("strength", "Strength", 0.8, 0.05, 1, 0.05),
         **parts.sampling(pipe, start),
+        **({"base": base} if start["lane"] == "sd15" else {}),
     }
     return StudioPanel(
         pipe, knobs, start, StudioSettings, folder, lambda *inputs: None, tall=True, image=Compare(), shown=256

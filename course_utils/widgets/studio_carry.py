@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -57,13 +57,14 @@ def portable(settings: StudioSettings) -> tuple[StudioSettings, dict[str, str]]:
 
     units, source = tuple(map(of, settings.units)), at(settings.source, settings.source.base)
     loras = tuple((Path(path).name, weight) for path, weight in settings.loras)
-    return replace(settings, units=units, source=source, loras=loras), pictures
+    base = Path(settings.base).name
+    return replace(settings, units=units, source=source, loras=loras, base=base), pictures
 
 
 def unpacked(
     settings: StudioSettings, pictures: Mapping[str, str], folder: Path, now: StudioSettings
 ) -> tuple[StudioSettings, list[str]]:
-    """Write the pictures of portable settings into the folder's "inputs", find the LoRAs, and say what is missing.
+    """Write the pictures of portable settings into the folder's "inputs", find LoRAs and base, say what is missing.
 
     Raises:
         ValueError: a picture that is none, or of another size.
@@ -86,23 +87,28 @@ def unpacked(
     )
     loras = []
     for name, weight in settings.loras:
-        path = lora_file(name, folder, now)
+        path = place_of(name, folder, [path for path, _ in now.loras])
         if path is None:
             notes.append(f"{name} is not here: write into its row where it lies.")
         loras.append((path or name, weight))
-    return replace(settings, units=units, source=at(settings.source), loras=tuple(loras)), notes
+    base = settings.base and place_of(settings.base, folder, [now.base])
+    if base is None:
+        notes.append(f"The base {settings.base} is not here: write into its field where it lies.")
+    source, base = at(settings.source), base or settings.base
+    return replace(settings, units=units, source=source, loras=tuple(loras), base=base), notes
 
 
-def lora_file(name: str, folder: Path, now: StudioSettings) -> str | None:
-    """Return where a LoRA lies: in a row, here, in the panel's folder, among the course's; None if nowhere."""
-    rows = [path for path, _ in now.loras if Path(path).name == Path(name).name]
+def place_of(name: str, folder: Path, known: Sequence[str]) -> str | None:
+    """Return where weights lie: known by a knob, here, in the panel's folder, among the course's; None if nowhere."""
+    rows = [path for path in known if Path(path).name == Path(name).name]
     places = [*rows, name, folder / name, env.ASSETS / "models" / "clay-loras" / name]
-    return next((Path(place).as_posix() for place in places if Path(place).is_file()), None)
+    return next((Path(place).as_posix() for place in places if Path(place).exists()), None)
 
 
 def weights_of(pipe: DiffusionPipeline, settings: StudioSettings) -> dict[str, str]:
     """Return the SHA-256 of the files of weights that are at hand, by part: base, ControlNets, LoRAs."""
-    folders = {part: _folder(getattr(pipe, part)) for part in BASE}
+    file = base if (base := Path(settings.base).expanduser()).is_file() else None
+    folders = {} if file else {part: _part(pipe, part, settings) for part in BASE}
     names = [unit.control for unit in settings.active]
     try:
         catalog.check_nets(pipe, names)
@@ -112,8 +118,16 @@ def weights_of(pipe: DiffusionPipeline, settings: StudioSettings) -> dict[str, s
     folders |= {f"control {name}": folder for name, folder in zip(names, nets, strict=True)}
     found = {name: sorted(folder.glob("*.safetensors")) for name, folder in folders.items() if folder}
     files = {name: of_part[0] for name, of_part in found.items() if of_part}
-    files |= {Path(path).name: Path(path) for path, _ in settings.used}
+    files |= {Path(path).name: Path(path) for path, _ in settings.used} | ({"base": file} if file else {})
     return {name: _hash(file, file.stat().st_mtime_ns) for name, file in files.items() if file.is_file()}
+
+
+def _part(pipe: DiffusionPipeline, part: str, settings: StudioSettings) -> Path | None:
+    """Return where a part of the base lies that settings ask for; None if it is not known."""
+    if settings.base == catalog.base_of(pipe):
+        return _folder(getattr(pipe, part))
+    base = Path(settings.base).expanduser() if settings.base else catalog.folder_of("base", settings.lane)
+    return base and base / part
 
 
 def _folder(model: Any) -> Path | None:

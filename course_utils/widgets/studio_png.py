@@ -6,8 +6,8 @@ import base64
 import io
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,12 +32,15 @@ FIELDS = {"Steps": ("num_inference_steps", int), "CFG scale": ("guidance_scale",
 LINE = re.compile(r'\s*([\w][\w /.-]*):\s*("(?:\\.|[^"\\])*"|[^,]*)(?:,|$)')
 
 
-def parameters(settings: StudioSettings) -> str:
+def parameters(settings: StudioSettings, weights: Mapping[str, str]) -> str:
     """Return the settings as other programs write them: prompt, negative prompt, one line of fields."""
-    line = {
+    line: dict[str, Any] = {
         "Steps": settings.num_inference_steps, "Sampler": settings.scheduler, "CFG scale": settings.guidance_scale,
-        "Seed": settings.seed, "Size": f"{settings.width}x{settings.height}", "Model": settings.lane,
+        "Seed": settings.seed, "Size": f"{settings.width}x{settings.height}",
+        "Model": Path(settings.base).stem or settings.lane,
     }  # fmt: skip
+    if "base" in weights:
+        line["Model hash"] = weights["base"][:10]  # as they shorten a SHA-256
     for place, unit in enumerate(settings.active):
         line[f"ControlNet {place}"] = json.dumps(
             f"Module: {unit.preprocessor}, Model: {unit.control}, Weight: {unit.scale}, "
@@ -59,7 +62,7 @@ def studio_png(image: Image.Image, settings: StudioSettings, weights: dict[str, 
     record = {"version": VERSION, **named.facts(), "weights": weights or {}, "pictures": pictures}
     texts = PngInfo()
     texts.add_text(KEY, json.dumps(record, indent=1))
-    texts.add_itxt(OTHERS, parameters(settings))
+    texts.add_itxt(OTHERS, parameters(settings, weights or {}))
     texts.add_itxt("Source", named.code())
     for place, drawn in enumerate(settings.maps()):  # plain text: what is compressed is read up to 1 MB only
         texts.add_text(f"{MAPS} {place}", packed(drawn))
@@ -155,6 +158,7 @@ def preset(text: bytes | str) -> tuple[StudioSettings, dict[str, str], dict[str,
             f"The settings are of version {version!r:.20}, and this course reads up to {VERSION}: update the course."
         )
     weights, pictures = (_texts(found, name) for name in ("weights", "pictures"))
+    found = {each.name: each.default for each in fields(StudioSettings) if each.default is not MISSING} | found
     if unknown := set(found) ^ {each.name for each in fields(StudioSettings)}:
         raise ValueError(f"The preset is from another version: it differs in {', '.join(sorted(unknown))[:80]}.")
     try:

@@ -75,6 +75,12 @@ class StudioSettings(Settings):
     use_source: bool  # start from `source` instead of noise alone
     source: PictureSource  # with what is drawn on it, and marks where alone it may change
     strength: Share  # how far from the source a run may go
+    base: str = ""  # of the sd15 lane: a folder or file of the learner's own; empty is the table's
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.base and self.lane != "sd15":
+            raise ValueError(f"base={self.base!r} goes with the sd15 lane; on the {self.lane} lane leave it empty.")
 
     @property
     def active(self) -> tuple[StudioUnit, ...]:
@@ -95,7 +101,8 @@ class StudioSettings(Settings):
     def loading(self) -> dict[str, Any]:
         """Return the arguments of `catalog.load` after the pipeline's kind."""
         names = [unit.control for unit in self.active]
-        return super().loading() | ({"control": alone(names)} if names else {})
+        own = {"base": self.base} if self.base else {}
+        return super().loading() | own | ({"control": alone(names)} if names else {})
 
     def maps(self) -> list[Image.Image]:
         """Return the control maps of the active units."""

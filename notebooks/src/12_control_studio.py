@@ -62,6 +62,7 @@ plots.diagram("map", here="12")
 # | Resize Mode | Resize, for uploads: the same three | |
 # | Effective Region Mask | Region, painted or uploaded | 12 |
 # | prompt, sampler, steps, CFG scale, seed | prompt, scheduler, steps, guidance, seed | 01 |
+# | checkpoint, the list above the tab | Base, on sd15: your own folder or .safetensors file | |
 # | | how far each unit was obeyed | 04 |
 # | | the Python that does the same | 00 |
 #

@@ -5,10 +5,12 @@ lesson asks of the lane's *structure* is as on a GPU; only the pictures mean not
 """
 
 import gzip
+import re
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import save_file
 from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from course_utils import catalog
@@ -102,3 +104,54 @@ def _lay_control(cache: Path, entry, base: Path) -> None:
     snapshot = models._snapshot(cache, entry.id, entry.revision or annotators.MAIN)
     net.half().save_pretrained(snapshot, variant="fp16")
     models._store(snapshot)
+
+
+def single_file(pipe: StableDiffusionPipeline, path: Path) -> Path:
+    """Write a pipeline as one file, its tensors named as Stable Diffusion's first programs did (CompVis, 2022)."""
+    tensors = {f"model.diffusion_model.{_ldm_unet(name)}": tensor for name, tensor in pipe.unet.state_dict().items()}
+    for name, tensor in pipe.vae.state_dict().items():
+        square = "attentions" in name and tensor.ndim == 2  # a matrix was a convolution of one pixel then
+        tensors[f"first_stage_model.{_ldm_vae(name)}"] = tensor[..., None, None] if square else tensor
+    for name, tensor in pipe.text_encoder.state_dict().items():
+        tensors[f"cond_stage_model.transformer.text_model.{name.removeprefix('text_model.')}"] = tensor
+    save_file({name: tensor.clone().contiguous() for name, tensor in tensors.items()}, path)
+    return path
+
+
+def _ldm_unet(name: str) -> str:
+    def layer(found: re.Match) -> str:
+        side, level, kind, number = found[1], int(found[2]), found[3], int(found[4])
+        if kind == "downsamplers":
+            return f"input_blocks.{3 * (level + 1)}.0."
+        if kind == "upsamplers":
+            return f"output_blocks.{3 * level + 2}.{2 if level else 1}."
+        place = 3 * level + number
+        return f"{'input' if side == 'down' else 'output'}_blocks.{place + (side == 'down')}.{int(kind != 'resnets')}."
+
+    name = re.sub(r"^(down|up)_blocks\.(\d)\.(\w+)\.(\d)\.", layer, name)
+    name = re.sub(r"^mid_block\.resnets\.(\d)\.", lambda found: f"middle_block.{2 * int(found[1])}.", name)
+    if "transformer_blocks" not in name:
+        for here, there in {
+            "mid_block.attentions.0.": "middle_block.1.", "time_embedding.linear_1": "time_embed.0",
+            "time_embedding.linear_2": "time_embed.2", "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0",
+            "conv_out": "out.2", "norm1": "in_layers.0", "conv1": "in_layers.2", "norm2": "out_layers.0",
+            "conv2": "out_layers.3", "time_emb_proj": "emb_layers.1", "conv_shortcut": "skip_connection",
+        }.items():  # fmt: skip
+            name = name.replace(here, there)
+        return re.sub(r"^(input_blocks\.\d+\.0)\.conv\.", r"\1.op.", name)
+    return name.replace("mid_block.attentions.0.", "middle_block.1.")
+
+
+def _ldm_vae(name: str) -> str:
+    def upper(found: re.Match) -> str:
+        return f"decoder.up.{3 - int(found[1])}."
+
+    name = re.sub(r"^decoder\.up_blocks\.(\d)\.", upper, name).replace("down_blocks", "down")
+    name = re.sub(r"mid_block\.resnets\.(\d)", lambda found: f"mid.block_{int(found[1]) + 1}", name)
+    for here, there in {
+        "mid_block.attentions.0": "mid.attn_1", "resnets": "block", "downsamplers.0": "downsample",
+        "upsamplers.0": "upsample", "conv_shortcut": "nin_shortcut", "conv_norm_out": "norm_out",
+        "group_norm": "norm", "to_out.0": "proj_out", "to_q": "q", "to_k": "k", "to_v": "v",
+    }.items():  # fmt: skip
+        name = name.replace(here, there)
+    return name

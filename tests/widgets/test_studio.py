@@ -229,6 +229,7 @@ BAD = {
     "folded a thousand times": (lambda panel: b"[" * 100_000, "neither a PNG nor JSON"),
     "plain PNG": (lambda panel: plain(), "no settings"),
     "units that are none": (lambda panel: preset(panel, units=[3]), "cannot be read"),
+    "a base on the clay lane": (lambda panel: preset(panel, base="mine.safetensors"), "goes with the sd15 lane"),
     "too many LoRAs": (lambda panel: preset(panel, loras=[["a", 1.0]] * 9), "rows"),
 }
 
@@ -384,6 +385,13 @@ def test_numbers_of_other_programs_are_named(panel, line):
     with pytest.raises(ValueError, match=r"'parameters' has (Steps|Seed|CFG scale): .* is not a"):
         studio_png.foreign(f"a cat\n{line}", panel.settings)
     assert studio_png.foreign("a cat\nSteps: 20.0", panel.settings)[0].num_inference_steps == 20
+
+
+def test_a_preset_from_before_the_field_of_the_base_is_read(panel):
+    found = panel.settings.facts()
+    assert "base" not in panel.knobs and found.pop("base") == ""
+    drop(panel, json.dumps(found | {"seed": 9}).encode(), "old.json")
+    assert panel.settings.seed == 9 and not panel.error.value
 
 
 def test_two_units_of_one_kind_are_two(panel):

@@ -1,17 +1,22 @@
 """The studio on the sd15 lane: Stable Diffusion 1.5's own shapes, random weights, each kind of unit pressed once."""
 
+import hashlib
+import io
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 from PIL import Image
 
 from course_utils import catalog, controls, env, pose, widgets
+from course_utils.catalog import own
+from course_utils.widgets import studio_carry
 from course_utils.widgets.pictures import PictureSource
 from tests.tiny import sd15
-from tests.widgets.press import make
+from tests.widgets.press import LONG, make
 
 SMALL = {"num_inference_steps": 1, "height": 64, "width": 96}
 STATE = pose.state_of([{"word": "man"}], 96 / 64)
@@ -62,6 +67,60 @@ def test_each_kind_of_unit_is_pressed_once(panel, tmp_path, name):
     panel.file.name, panel.file.data = "mine.png", shot.png
     assert not panel.error.value and "other weights" not in panel.told.value
     assert np.array_equal(np.asarray(make(panel).image), np.asarray(shot.image))
+
+
+@pytest.fixture
+def mine(panel, tmp_path, monkeypatch):
+    """The base once more, its words and UNet twice as loud, as one file and as a folder, where jane keeps it."""
+    monkeypatch.setattr(own, "TOKEN", sd15.WIDTH)
+    pipe = catalog.load(lane="sd15")
+    home = tmp_path / "jane"
+    pipe.save_pretrained(home / "folder")
+    mine = StableDiffusionPipeline.from_pretrained(home / "folder")
+    mine.unet.conv_out.weight.data *= 2
+    mine.save_pretrained(home / "folder")
+    return sd15.single_file(mine, home / "mine.safetensors")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["file", "folder"])
+def test_a_base_of_ones_own_paints_and_its_png_tells_no_path(panel, mine, monkeypatch, form):
+    base = mine if form == "file" else mine.with_name("folder")
+    plain = make(panel, use_source=False, words=())
+    shot = make(panel, base=base.as_posix())
+    assert shot, panel.error.value
+    assert shot.settings.base == base.as_posix() and shot.more, "it is measured too"
+    assert not np.array_equal(np.asarray(shot.image), np.asarray(plain.image))
+    names = {}
+    exec(shot.settings.code(), names)
+    assert np.abs(np.asarray(names["image"], int) - np.asarray(shot.image)).max() <= 1
+    texts = Image.open(io.BytesIO(shot.png)).text
+    assert not any("jane" in text for text in texts.values()) and f"Model: {base.stem}" in texts["parameters"]
+    weights = json.loads(texts["course_utils"])["weights"]
+    found = base if form == "file" else base / "unet/diffusion_pytorch_model.safetensors"
+    digest = hashlib.sha256(found.read_bytes()).hexdigest()
+    assert weights["base" if form == "file" else "unet"] == digest
+    assert form == "folder" or f"Model hash: {digest[:10]}" in texts["parameters"]
+    panel.file.name, panel.file.data = "mine.png", shot.png
+    assert panel.settings == shot.settings and "other weights" not in panel.told.value, "its field knew where"
+    panel.knobs["base"].value = ""
+    panel.file.name, panel.file.data = "again.png", shot.png
+    assert panel.settings.base == base.name and f"The base {base.name} is not here" in panel.told.value
+    panel.generate.click()
+    assert panel.wait(LONG) and "neither a folder nor a file on this computer" in panel.error.value
+    panel.knobs["base"].value = ""
+    assert np.array_equal(np.asarray(make(panel).image), np.asarray(plain.image)), "nothing is lost"
+
+
+@pytest.mark.slow
+def test_a_panel_on_a_base_of_ones_own_knows_it(mine, tmp_path):
+    pipe = catalog.load("controlnet", lane="sd15", control="canny", base=mine)
+    panel = widgets.studio_panel(pipe, controls=["canny"], picture="a man", folder=tmp_path, **SMALL)
+    assert panel.knobs["base"].value == mine.as_posix()
+    shot = make(panel)
+    assert panel._pipe(shot.settings).unet is pipe.unet
+    weights = studio_carry.weights_of(pipe, replace(shot.settings, base=""))
+    assert weights["unet"] != studio_carry.weights_of(pipe, shot.settings)["base"], "which is the table's"
 
 
 @pytest.mark.slow
