@@ -23,7 +23,6 @@ from course_utils import controlnet, env, personalize
 from course_utils.controls.reader import Reader
 from course_utils.judge.network import Judge
 from course_utils.personalize.batches import PreservationLoss, base_answers, encode_examples, prior_captions
-from course_utils.personalize.memory import latent_pixels
 from course_utils.personalize.runs import adamw, step_generator
 from course_utils.recipe import autoencoder, base, control, data, judge, judge_truth, latents, maps, reader
 from course_utils.recipe.reader_batches import ReaderBatches
@@ -74,7 +73,7 @@ def personal(name: str, pipe, unet, modules: dict, config) -> None:
     loss = PreservationLoss(pipe, subject, prior, config)
     size = config.train_batch_size * (2 if prior else 1)
     z, words = subject.latents[:size], loss.words(["a sks robot"] * size)
-    with eased([unet], latent_pixels(config, pipe.vae_scale_factor), config.gradient_checkpointing):
+    with eased([unet], config.latent_pixels(pipe.vae_scale_factor), config.gradient_checkpointing):
         step = lambda number: loss(unet, step_generator(0, number), config.train_batch_size)  # noqa: E731
         compare(name, modules, step, lambda _: predicted(unet, z, words), config.ema_steps, adamw)
 

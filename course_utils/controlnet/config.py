@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import torch
 
 from .. import env, training
-from ..validation import Choice, Range, Seed, Share
+from ..training import BaseTrainingConfig
+from ..validation import Choice, Range, Share
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, DiffusionPipeline
@@ -19,31 +20,22 @@ OPTIMIZERS = {"muon": 4, "adamw": 8, "adamw8bit": 2}
 
 
 @dataclass(frozen=True)
-class ControlNetTrainingConfig:
-    """How a ControlNet is trained; fields are named as in diffusers' training script."""
+class ControlNetTrainingConfig(BaseTrainingConfig):
+    """How a ControlNet is trained."""
 
     max_train_steps: Annotated[int, Range(1)] = 400
-    # Pairs a step, of all processes together, and in how many parts they come: one part is in memory at a time.
-    train_batch_size: Annotated[int, Range(1)] = 8
-    gradient_accumulation_steps: Annotated[int, Range(1)] = 1
-    # Peak of the rate; it rises over `lr_warmup_steps` and falls over the last share of steps.
     learning_rate: Annotated[float, Range(above=0)] = 5e-4
     lr_warmup_steps: Annotated[int, Range(0)] = 20
-    lr_decay_share: Share = 0.4
+    train_batch_size: Annotated[int, Range(1)] = 8
+    ema_steps: Annotated[int, Range(0)] = 1000
+    save_every_s: Annotated[float, Range(0)] = 300.0
+    # In how many parts the pairs of a step come: one part is in memory at a time.
+    gradient_accumulation_steps: Annotated[int, Range(1)] = 1
     # Share of prompts emptied, so that the map must be read (the paper: half of them).
     proportion_empty_prompts: Share = 0.5
-    # Noise steps weigh min(SNR, snr_gamma) / SNR (min-SNR, Hang et al., 2023).
-    snr_gamma: Annotated[float, Range(above=0)] | None = 5.0
-    # Steps that the moving average of the weights looks back, at most; 0 keeps none and takes the last weights.
-    ema_steps: Annotated[int, Range(0)] = 1000
     optimizer: Annotated[str, Choice(tuple(OPTIMIZERS))] = "muon"
-    # Forget activations and compute them again on the way back: a third slower, several times less memory.
-    gradient_checkpointing: bool = False
-    # Of all that is drawn: pairs, noise, noise steps, emptied prompts. The draws are a function of seed and step.
-    seed: Seed = 0
-    # Steps between two lines of the log, seconds between two checkpoints.
+    # Steps between two lines of the log.
     log_every: Annotated[int, Range(1)] = 50
-    save_every_s: Annotated[float, Range(0)] = 300.0
 
     @classmethod
     def for_lane(cls, lane: str | None = None, **changes) -> ControlNetTrainingConfig:

@@ -18,7 +18,7 @@ from accelerate import Accelerator
 
 from .. import catalog, env, training
 from ..objectives import noise_loss
-from ..training import Loop, Plan, Progress, autocast, eased, own_folder, step_generator
+from ..training import Loop, Progress, autocast, eased, own_folder, step_generator
 from ..validation import check_config
 from .config import ControlNetTrainingConfig, advice, memory_gb, optimizers, part_size
 from .network import locked, with_control
@@ -137,7 +137,7 @@ def train(
         height, width = pairs.draw(1, step_generator(0, 0)).hint.shape[2:]
         needed = memory_gb(pipe, net, config, height, width, Accelerator().num_processes)
         training.check_memory(needed, device.type, advice(config))
-        loop = Loop(where, {"net": net}, _plan(config), lane, optimizers(config))
+        loop = Loop(where, {"net": net}, config.plan(log_every=config.log_every), lane, optimizers(config))
         pixels = math.prod(side // pipe.vae_scale_factor for side in (height, width))
         stack.enter_context(locked(pipe))
         stack.enter_context(eased([pipe.unet, net], pixels, config.gradient_checkpointing, advice(config)))
@@ -187,11 +187,3 @@ def _folder(
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     mark = digest.hexdigest()[:12]
     return own_folder(Path(folder) if folder else env.cache_folder() / "controlnet" / mark, mark)
-
-
-def _plan(config: ControlNetTrainingConfig) -> Plan:
-    return Plan(
-        steps=config.max_train_steps, learning_rate=config.learning_rate, warmup_steps=config.lr_warmup_steps,
-        decay=config.lr_decay_share, ema_steps=config.ema_steps, save_every_s=config.save_every_s,
-        log_every=config.log_every,
-    )  # fmt: skip

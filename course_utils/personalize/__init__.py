@@ -22,9 +22,8 @@ from .algebra import Merged, add, changes, merge, norm, unmerge
 from .datasets import Example, gather, notes
 from .dreambooth import dreambooth, swapped
 from .lora import few_step, lora
-from .memory import memory_gb
 from .presets import ATTENTION, DreamBoothConfig, FewStepConfig, LoraTrainingConfig, preset
 from .reading import licence, read
-from .runs import Progress
+from .runs import Progress, memory_gb
 from .subjects import Subject, scene, shapes, style_examples, subject
 from .weights import About, Base, Lora, Tuned, base_of, check_base, drive, send

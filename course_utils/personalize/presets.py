@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from .. import env
-from ..validation import Choice, Range, Seed, Share, check_config
+from ..training import BaseTrainingConfig
+from ..validation import Choice, Range, Share, check_config
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")  # of self- and cross-attention, as in the LoRA of SD 1.5
 # Cross-attention and feed-forward layers: on our small base a subject that is seen alone and in company comes to a
@@ -26,37 +27,24 @@ PRIORS = ("pictures", "answers")
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """What every method shares."""
+class TrainingConfig(BaseTrainingConfig):
+    """What every method shares. What is kept comes on top of `train_batch_size`, as many pictures again."""
 
-    max_train_steps: Annotated[int, Range(1)]
-    # Peak of the rate (AdamW): it rises over `lr_warmup_steps`, and falls along a cosine over the last share of steps.
-    learning_rate: Annotated[float, Range(above=0)]
-    lr_warmup_steps: Annotated[int, Range(0)] = 10
-    lr_decay_share: Share = 0.4
-    # Pictures of the subject a step, of all processes together. What is kept comes on top, as many again.
-    train_batch_size: Annotated[int, Range(1)] = 4
     # Pixels of the pictures.
     height: Annotated[int, Range(1)] = 256
     width: Annotated[int, Range(1)] = 256
     # Half of the pictures are seen in a mirror.
     random_flip: bool = True
-    # Noise steps weigh min(SNR, snr_gamma) / SNR (min-SNR, Hang et al., 2023); None weighs all alike.
-    snr_gamma: Annotated[float, Range(above=0)] | None = 5.0
     # Weight of the loss on what shall be kept (Ruiz et al., 2023, eq. 2: lambda); 0 keeps nothing.
     prior_loss_weight: Annotated[float, Range(0)] = 0.0
     # How it is kept; how many pictures or answers the base makes before training; of what: () is the trigger's class.
     prior_kind: Annotated[str, Choice(PRIORS)] = "pictures"
     num_class_images: Annotated[int, Range(1)] = 24
     class_prompts: tuple[str, ...] = ()
-    # Steps that the moving average of the weights looks back, at most; 0 keeps none and takes the last weights.
-    ema_steps: Annotated[int, Range(0)] = 50
-    # Forget activations and compute them again on the way back: a third slower, several times less memory.
-    gradient_checkpointing: bool = False
-    # Of all that is drawn: pictures, noise, noise steps, first weights. The draws are a function of seed and step.
-    seed: Seed = 0
-    # Seconds between two checkpoints.
-    save_every_s: Annotated[float, Range(0)] = 15.0
+
+    def latent_pixels(self, covers: int) -> int:
+        """Count the latent pixels of one picture, whose latents cover `covers` pixels a side."""
+        return (self.height // covers) * (self.width // covers)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One training from its checks to its last step: folder of checkpoints, what is kept, the loop, live samples."""
+"""One training from its checks to its last step: memory, checkpoints, what is kept, the loop, live samples."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from accelerate import Accelerator
 
-from .. import catalog, env
-from ..training import Loop, Plan, Progress, device_for, eased, own_folder, step_generator
+from .. import catalog, env, training
+from ..training import Loop, Progress, device_for, eased, own_folder, step_generator
 from . import adapters, batches
 from .datasets import Example, check_captions
-from .memory import advice, check_memory, file_bytes, latent_pixels
-from .presets import LoraTrainingConfig, TrainingConfig, check_training
+from .presets import DreamBoothConfig, LoraTrainingConfig, TrainingConfig, check_training
 from .weights import About, Lora, Tuned, base_of, check_out
 
 if TYPE_CHECKING:
@@ -55,7 +54,8 @@ class TrainingRun:
         self.accelerator, self.lane = Accelerator(), catalog.lane_of(pipe)
         if pipe.unet.device.type != (device := device_for(self.lane)).type:
             pipe.to(device)
-        check_memory(pipe, config, processes=self.accelerator.num_processes)
+        needed_gb = memory_gb(pipe, config, self.accelerator.num_processes)
+        training.check_memory(needed_gb, pipe.unet.device.type, advice(config))
         if out:
             check_out(out, file_bytes(pipe, config), "out")
         self.method, self.pipe, self.trigger, self.config, self.watch, self.out = (
@@ -119,7 +119,13 @@ class TrainingRun:
             loss_of: from the number of a step to its loss.
             choose: from modules and rate to optimizers; None is AdamW, clipped.
         """
-        loop = Loop(self.folder, modules, self._plan(math.inf if choose else 1.0), self.lane, choose or adamw)
+        loop = Loop(
+            self.folder,
+            modules,
+            self.config.plan(max_grad_norm=math.inf if choose else 1.0),
+            self.lane,
+            choose or adamw,
+        )
         self.progress.step = loop.step
 
         def watch(loss: float) -> bool:
@@ -128,17 +134,10 @@ class TrainingRun:
             return self.progress.stopped
 
         if not self.progress.stopped:
-            pixels = latent_pixels(self.config, self.pipe.vae_scale_factor)
+            pixels = self.config.latent_pixels(self.pipe.vae_scale_factor)
             with eased([self.unet], pixels, self.config.gradient_checkpointing, advice(self.config)):
                 loop.run(loss_of, watch=watch)
         return loop
-
-    def _plan(self, clip: float) -> Plan:
-        c = self.config
-        return Plan(
-            c.max_train_steps, c.learning_rate, c.lr_warmup_steps, c.lr_decay_share, max_grad_norm=clip,
-            ema_steps=c.ema_steps, save_every_s=c.save_every_s,
-        )  # fmt: skip
 
     def _tell(self) -> None:
         if self.watch and self.accelerator.is_main_process:
@@ -177,3 +176,42 @@ def adamw(modules: list[torch.nn.Module], learning_rate: float) -> list[torch.op
     """Give AdamW over all parameters: what the methods' papers use."""
     params = [p for module in modules for p in module.parameters()]
     return [torch.optim.AdamW(params, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)]
+
+
+def memory_gb(pipe: DiffusionPipeline, config: TrainingConfig, processes: int = 1) -> float:
+    """Say how many GiB training takes beyond the loaded pipeline.
+
+    Weights with their gradients, Adam's two means and the moving average are exact; activations are scaled from a
+    table. The whole UNet's copy in half precision goes, on the way back, as the gradients come: it adds nothing. What
+    a text encoder keeps for a step is small and not counted. Processes share a step's pictures, each on its own card.
+    """
+    count = trained_parameters(pipe, config)
+    trained = 4 * count * (4 + (config.ema_steps > 0))
+    batch = math.ceil(config.train_batch_size / processes) * (2 if config.prior_loss_weight else 1)
+    pixels, channels = batch * config.latent_pixels(pipe.vae_scale_factor), pipe.unet.config.block_out_channels[0]
+    return training.memory_gb(trained, pixels, channels, config.gradient_checkpointing)
+
+
+def trained_parameters(pipe: DiffusionPipeline, config: TrainingConfig) -> int:
+    """Count the numbers that are trained: those of the LoRA, or of the whole UNet."""
+    if isinstance(config, LoraTrainingConfig):
+        return sum(
+            config.rank * adapters.parameters_per_rank(*each) for each in adapters.adapted(pipe, config).values()
+        )
+    return sum(p.numel() for p in pipe.unet.parameters())
+
+
+def file_bytes(pipe: DiffusionPipeline, config: TrainingConfig) -> int:
+    """Count the bytes of what is learned as `save` writes it."""
+    return (4 if isinstance(config, LoraTrainingConfig) else 2) * trained_parameters(pipe, config)
+
+
+def advice(config: TrainingConfig) -> str:
+    """Say which fields to change so that training takes less memory."""
+    whole = isinstance(config, DreamBoothConfig)
+    ways = [] if config.gradient_checkpointing else ["gradient_checkpointing=True"]
+    ways += [f"train_batch_size={config.train_batch_size // 2}"] if config.train_batch_size > 1 else []
+    ways += ["prior_loss_weight=0"] if config.prior_loss_weight else []
+    ways += ["ema_steps=0"] if config.ema_steps and whole else []
+    ways += ["a LoRA in place of DreamBooth"] if whole else []
+    return f"Try {', '.join([*ways, f'smaller pictures than height={config.height}, width={config.width}'])}."

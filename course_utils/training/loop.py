@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from accelerate import Accelerator
 
 from .. import env
+from ..validation import Range, Seed, Share
 from .optimizers import device_for, low_precision, optimizers
 
 
@@ -51,6 +53,34 @@ class Plan:
             return rise
         low = self.min_lr_ratio
         return rise * (low + (1 - low) * 0.5 * (1 - math.cos(math.pi * max(left, 0.0))))
+
+
+@dataclass(frozen=True)
+class BaseTrainingConfig:
+    """What every method of training is told; fields are named as in diffusers' training scripts."""
+
+    max_train_steps: Annotated[int, Range(1)]
+    # Peak of the rate: it rises over `lr_warmup_steps`, and falls along a cosine over the last share of steps.
+    learning_rate: Annotated[float, Range(above=0)]
+    lr_warmup_steps: Annotated[int, Range(0)] = 10
+    lr_decay_share: Share = 0.4
+    # Pictures or pairs a step, of all processes together.
+    train_batch_size: Annotated[int, Range(1)] = 4
+    # Noise steps weigh min(SNR, snr_gamma) / SNR (min-SNR, Hang et al., 2023); None weighs all alike.
+    snr_gamma: Annotated[float, Range(above=0)] | None = 5.0
+    # Steps that the moving average of the weights looks back, at most; 0 keeps none and takes the last weights.
+    ema_steps: Annotated[int, Range(0)] = 50
+    # Forget activations and compute them again on the way back: a third slower, several times less memory.
+    gradient_checkpointing: bool = False
+    # Of all that is drawn: pictures, noise, noise steps, first weights. The draws are a function of seed and step.
+    seed: Seed = 0
+    # Seconds between two checkpoints.
+    save_every_s: Annotated[float, Range(0)] = 15.0
+
+    def plan(self, **more) -> Plan:
+        """Return what `Loop` runs; `more` are fields of `Plan` that are not here."""
+        how = {"ema_steps": self.ema_steps, "save_every_s": self.save_every_s} | more
+        return Plan(self.max_train_steps, self.learning_rate, self.lr_warmup_steps, self.lr_decay_share, **how)
 
 
 def _still(module: torch.nn.Module) -> torch.nn.Module:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from course_utils.personalize import DreamBoothConfig, LoraTrainingConfig
+from course_utils import personalize, training
+from course_utils.personalize import DreamBoothConfig, LoraTrainingConfig, runs
 
 SMALL = {
     "max_train_steps": 4,
@@ -36,6 +37,11 @@ def pictures(count=3, height=64, width=96, turn=0.0):
         colour = np.array(colorsys.hsv_to_rgb((turn + number / count) % 1, 0.8, 0.9)) * 255
         made.append(Image.fromarray(np.where(inside[..., None], colour, 40).astype(np.uint8)))
     return made
+
+
+def check_memory(pipe, config, free_gb):
+    """Ask whether a training fits beside a pipeline where so many GiB are free."""
+    training.check_memory(personalize.memory_gb(pipe, config), "cpu", runs.advice(config), free_gb)
 
 
 def state(model):

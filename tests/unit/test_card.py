@@ -10,6 +10,7 @@ from course_utils import catalog, env, personalize
 from course_utils.catalog import finite, loading
 from course_utils.widgets import parts
 from tests.tiny import models
+from tests.tiny.learning import check_memory
 
 CARDS = {16: 14.6, 8: 7.4, 4: 3.6, 2: 1.8}  # GiB: what is printed on a card, what is free on it
 
@@ -101,7 +102,7 @@ def sd15_pipe():
 @pytest.mark.parametrize("size", [16, 8])
 def test_a_lora_fits_beside_the_pipeline(size):
     beside = CARDS[size] - 2.55  # the pipeline's weights
-    personalize.memory.check_memory(sd15_pipe(), personalize.preset("lora", "sd15"), free_gb=beside)
+    check_memory(sd15_pipe(), personalize.preset("lora", "sd15"), beside)
 
 
 def test_dreambooth_of_stable_diffusion_is_refused_on_a_t4():
@@ -109,7 +110,7 @@ def test_dreambooth_of_stable_diffusion_is_refused_on_a_t4():
         400, 2e-6, ema_steps=0, height=512, width=512, train_batch_size=1, gradient_checkpointing=True
     )
     with pytest.raises(MemoryError, match="a LoRA in place of DreamBooth"):
-        personalize.memory.check_memory(sd15_pipe(), thrifty, free_gb=CARDS[16] - 2.55)
+        check_memory(sd15_pipe(), thrifty, CARDS[16] - 2.55)
 
 
 def test_dreambooth_has_no_preset_on_sd15_and_says_why():

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from course_utils import __version__, catalog, personalize
-from course_utils.personalize.memory import check_memory, memory_gb
+from course_utils.personalize import memory_gb
 from tests.tiny import models, sd15
-from tests.tiny.learning import DREAMBOOTH, LORA, TRIGGER, guess, heard, pictures, same, state
+from tests.tiny.learning import DREAMBOOTH, LORA, TRIGGER, check_memory, guess, heard, pictures, same, state
 
 SD15_NUMBERS = 199_296  # a rank, in the attention of SD 1.5's UNet
 
@@ -235,13 +235,13 @@ def test_memory_is_told_and_refused(pipe):
     whole, numbers = memory_gb(pipe, DREAMBOOTH), sum(p.numel() for p in pipe.unet.parameters())
     assert whole * 2**30 > 4 * 5 * numbers and whole > small
     assert memory_gb(pipe, replace(DREAMBOOTH, ema_steps=0)) < whole
-    check_memory(pipe, LORA, free_gb=small + 1e-6)
+    check_memory(pipe, LORA, small + 1e-6)
     with pytest.raises(
         MemoryError, match="0.0 GB are free. Try gradient_checkpointing=True, train_batch_size=1, smal"
     ):
-        check_memory(pipe, LORA, free_gb=0.0)
+        check_memory(pipe, LORA, 0.0)
     with pytest.raises(MemoryError, match="prior_loss_weight=0, ema_steps=0, a LoRA in place of DreamBooth"):
-        check_memory(pipe, DREAMBOOTH, free_gb=0.0)
+        check_memory(pipe, DREAMBOOTH, 0.0)
 
 
 def test_memory_of_stable_diffusion_is_what_was_counted():

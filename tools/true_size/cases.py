@@ -144,7 +144,6 @@ def dreambooth_step(kit: Kit, unet: torch.nn.Module) -> None:
 def _step(pipe: DiffusionPipeline, unet: torch.nn.Module, weights: list, config: TrainingConfig) -> None:
     from course_utils import personalize
     from course_utils.personalize.batches import PreservationLoss, encode_examples
-    from course_utils.personalize.memory import latent_pixels
     from course_utils.personalize.runs import adamw, step_generator
     from course_utils.training import eased
 
@@ -152,7 +151,7 @@ def _step(pipe: DiffusionPipeline, unet: torch.nn.Module, weights: list, config:
     subject = encode_examples(pipe, [example] * 3, config.random_flip)
     loss = PreservationLoss(pipe, subject, subject if config.prior_loss_weight else None, config)
     (optimizer,) = adamw([torch.nn.ParameterList(weights)], config.learning_rate)
-    with eased([unet], latent_pixels(config, pipe.vae_scale_factor), config.gradient_checkpointing):
+    with eased([unet], config.latent_pixels(pipe.vae_scale_factor), config.gradient_checkpointing):
         for step in range(2):  # Adam has its means from the first one on
             loss(unet, step_generator(0, step), config.train_batch_size).backward()
             optimizer.step()
