@@ -11,7 +11,7 @@ from ipywidgets import HTML, BoundedIntText, Dropdown, HBox, Layout, Text, VBox,
 from ipywidgets import Image as ImageWidget
 from PIL import Image
 
-from .. import controls, editing
+from .. import controls
 from ..pictures import RESIZES
 from ..validation import LARGEST_SEED
 from .browser import Pad, Upload, jpeg
@@ -103,7 +103,6 @@ class PictureKnob(VBox):
         self.upload, self.error = Upload(), Message("error")
         self.doll: Doll | None = None  # it is large: made when it is asked for
         self.resize = field(Dropdown, "Resize", options=[(RESIZED[way], way) for way in RESIZES])
-        self.resize.layout.display = None if mode == "scribble" else "none"
         self.pad = Pad(height, width, mode) if mode else None
         self.looks = Thumbnails((*(("picture",) if mode != "over" else ()), *also), height, width)
         files = VBox([indented(self.upload), self.resize])
@@ -167,9 +166,9 @@ class PictureKnob(VBox):
             self._show()
 
     def _came(self, change: Any) -> None:
-        def prepare(data: bytes, name: str) -> Image.Image | bytes:
-            image = controls.as_picture(data, name)
-            return data if self.mode == "scribble" else editing.fit(image, *self.size)  # a map stays as it came
+        def prepare(data: bytes, name: str) -> bytes:
+            controls.as_picture(data, name)  # must be one, and stays as it came: `resize` and maps want all of it
+            return data
 
         if file := received(change, self.error, self._folder, prepare):
             self._file = file

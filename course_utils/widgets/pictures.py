@@ -1,7 +1,7 @@
 """Pictures that a panel starts from, as plain data: what makes the same picture again, and the Python that does.
 
 A clay scene is kept as its words and seed, a drawing as its strokes, a doll as its state. An uploaded picture is
-written into the panel's folder, as small as the panel needs it, and kept as the name of that file.
+written into the panel's folder as it came, and kept as the name of that file.
 """
 
 from __future__ import annotations

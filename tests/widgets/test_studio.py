@@ -490,6 +490,28 @@ def test_uploads_of_another_shape_are_cut_filled_or_pulled(panel, tmp_path, resi
     assert (len(np.unique(side.reshape(-1, 3), axis=0)) == 1) is (resize == "fill")
 
 
+@pytest.mark.parametrize("resize", ["fit", "fill", "stretch"])
+def test_the_picture_that_a_run_starts_from_is_cut_filled_or_pulled(panel, resize):
+    knob = panel.knobs["source"]
+    tall = np.random.default_rng(0).integers(0, 255, (120, 40, 3), np.uint8)
+    upload(knob.upload, Image.fromarray(tall), "tall.png")
+    knob.resize.value = resize
+    knob.pad.strokes = [list(MARK)]
+    assert knob.value.kind == "file" and knob.resize.layout.display is None and not knob.error.value
+    wanted = studio_settings.editing.fit(Image.fromarray(tall), 64, 96, resize)
+    assert np.array_equal(np.asarray(knob.value.picture(64, 96)), np.asarray(wanted))
+    off = replace(panel.settings.units[0], enabled=False)
+    shot = make(panel, use_source=True, strength=0.5, units=(off,))
+    assert shot, panel.error.value
+    names = {}
+    exec(shot.settings.code(), names)
+    assert np.array_equal(np.asarray(names["image"]), np.asarray(shot.image))
+    knob.resize.value = "fit" if resize == "stretch" else "stretch"
+    drop(panel, shot.png)
+    assert panel.settings.source.resize == resize and not panel.error.value
+    assert np.array_equal(np.asarray(make(panel).image), np.asarray(shot.image))
+
+
 def test_the_preprocessors_knobs_are_turned_kept_and_shown_in_the_call(panel):
     knob = panel.knobs["units"].knobs[0]
     assert [each.description for each in knob.tuning.children] == ["low", "high"] and not knob.value.knobs
