@@ -9,6 +9,7 @@ import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -108,6 +109,13 @@ def resized(
     paper = Image.new("RGB", (width, height), tuple(middle.tolist()))
     paper.paste(inner, ((width - inner.width) // 2, (height - inner.height) // 2))
     return paper
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **how: Any) -> bytes:
+    """Return a picture as the bytes of a file of a kind that PIL knows; `how` are arguments of `Image.save`."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **how)
+    return buffer.getvalue()
 
 
 def notes(picture: Image.Image) -> tuple[str, ...]:

@@ -83,6 +83,5 @@ def described(picture: Picture | Figure, alt: str) -> Described:
     """
     if not alt.strip():
         raise ValueError(f"alt={alt!r} says nothing; write what a reader who cannot see the picture should know.")
-    buffer = io.BytesIO()
-    as_picture(picture).save(buffer, "JPEG", quality=QUALITY, optimize=True)
-    return Described(buffer.getvalue(), " ".join(alt.split()))
+    jpeg = pictures.encoded(as_picture(picture), "JPEG", quality=QUALITY, optimize=True)
+    return Described(jpeg, " ".join(alt.split()))

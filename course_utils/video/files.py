@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageSequence
 
+from ..pictures import encoded
+
 CRF = "18"  # of H.264: 0 is without loss, 51 the worst; at 18 eyes see none
 
 
@@ -119,10 +121,8 @@ def to_gif(frames: Sequence[Image.Image], path: str | Path | None = None, fps: f
         sheet.paste(frame, (0, number * height))
     palette = sheet.quantize(256, Image.Quantize.MEDIANCUT)
     first, *others = (frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
-    buffer = io.BytesIO()
-    first.save(buffer, "GIF", save_all=True, append_images=others, duration=round(1000 / fps), loop=0,
-               optimize=False, comment=comment.encode())  # fmt: skip
-    return _written(buffer.getvalue(), path)
+    how = {"append_images": others, "duration": round(1000 / fps), "loop": 0, "optimize": False}
+    return _written(encoded(first, "GIF", save_all=True, comment=comment.encode(), **how), path)
 
 
 def to_mp4(frames: Sequence[Image.Image], path: str | Path | None = None, fps: float = 8) -> bytes:

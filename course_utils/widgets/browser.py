@@ -17,6 +17,7 @@ from ipywidgets.embed import dependency_state
 from PIL import Image
 
 from .. import editing
+from ..pictures import encoded
 from ..plots import style
 
 HERE = Path(__file__).parent
@@ -33,9 +34,7 @@ def jpeg(image: Image.Image, longest: int | None = None) -> bytes:
     image = image.convert("RGB")
     if longest:
         image.thumbnail((longest, longest))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=style.QUALITY)
-    return buffer.getvalue()
+    return encoded(image, "JPEG", quality=style.QUALITY)
 
 
 class Pad(anywidget.AnyWidget):

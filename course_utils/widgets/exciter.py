@@ -19,10 +19,10 @@ from ..excite import AttendExciteConfig
 from ..validation import Range, Share
 from . import parts
 from .browser import jpeg
-from .curve import WIDTH, Line, draw_curves
 from .panel import Panel
 from .record import Settings, Shot
 from .running import Preview, call, own_model, own_pipeline
+from .training_view import WIDTH, Line, draw_curves
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline

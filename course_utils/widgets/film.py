@@ -22,7 +22,7 @@ from .panel import Panel
 from .parts import Message, classed, field, indented, show_only, toggles
 from .picture_knob import Thumbnails, received
 from .record import KEY, Settings, Shot
-from .running import own_model, own_pipeline
+from .running import Stopped, own_model, own_pipeline
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -131,10 +131,6 @@ class ClipKnob(VBox):
         self.file.value = received(change, self.error, self._folder) or self.file.value
 
 
-class _Enough(Exception):
-    """Leaves a film between two steps."""
-
-
 class FilmPanel(Panel):
     """The base panel, whose picture is a film."""
 
@@ -173,14 +169,14 @@ class FilmPanel(Panel):
             nonlocal steps
             steps += 1
             if stop.is_set():
-                raise _Enough
+                raise Stopped
             self.stage.say(f"Frame {len(frames) + 1} of {len(clip)}, {steps} steps")
 
         try:
             for frame in video.paint(pipe, clip, maps, settings.prompt, settings.rung, settings.config, on_step):
                 frames.append(frame)
                 self.stage.step(len(frames), len(clip), frame)
-        except _Enough:
+        except Stopped:
             pipe.maybe_free_model_hooks()
         self._keep(settings, frames, len(clip), time.monotonic() - began)
 

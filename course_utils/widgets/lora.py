@@ -111,10 +111,7 @@ class LoraPanel(Panel):
         super()._listen()
         teacher = self.teacher
         acts = {teacher.train: self._teach, teacher.stop: self._enough, teacher.save: self._write}
-        acts |= {
-            teacher.download: lambda: self._hand_over("download"),
-            teacher.drive: lambda: self._hand_over("drive"),
-        }
+        acts |= {getattr(teacher, to): lambda to=to: self._hand_over(to) for to in ("download", "drive")}
         for button, act in acts.items():
             button.on_click(self._answer(act))
 
@@ -132,7 +129,8 @@ class LoraPanel(Panel):
         if self.runner.running:
             return
         teacher, settings = self.teacher, self.settings
-        trigger, knobs, stops = teacher.trigger.value, teacher.knobs, teacher.stops
+        trigger, knobs = teacher.trigger.value, teacher.knobs
+        how = {"num_inference_steps": settings.num_inference_steps, "guidance_scale": settings.guidance_scale}
         self.problem, self._learning = None, True
         teacher.begin(teacher.steps.value, "Looking at the pictures ...")
 
@@ -140,7 +138,7 @@ class LoraPanel(Panel):
             pictures = teacher.pictures.examples()
             personalize.gather(pictures, trigger, knobs.height, knobs.width)
             teacher.note(pictures)
-            watch = self._watch(settings, stops, stop)
+            watch = teacher.watch(stop, knobs.max_train_steps, seed=settings.seed, **how)
             self._learned(personalize.lora(self._own(settings), pictures, trigger, knobs, watch))
 
         def fail(problem: Exception) -> None:
@@ -148,18 +146,6 @@ class LoraPanel(Panel):
             teacher.failed(reason(problem))
 
         self._run(learn, fail)
-
-    def _watch(self, settings: LoraSettings, stops: list[int], stop: threading.Event) -> Callable[..., None]:
-        """Return what is told of each step: it paints the samples with the panel's seed, steps and guidance."""
-        how = {"num_inference_steps": settings.num_inference_steps, "guidance_scale": settings.guidance_scale}
-
-        def watch(progress: personalize.Progress) -> None:
-            sample = progress.sample(seed=settings.seed, **how) if progress.step in stops else None
-            self.teacher.step(progress, sample)
-            if stop.is_set():
-                progress.stop()
-
-        return watch
 
     def _own(self, settings: LoraSettings) -> DiffusionPipeline:
         """Return a pipeline with the same weights into which layers can be put: other calls go on undisturbed."""

@@ -16,7 +16,7 @@ from .browser import Upload
 from .parts import Message, button, classed, colab_button, field, indented, show_only, slider, toggles
 from .picture_knob import Thumbnails, received
 from .running import Outbox
-from .training_view import SLOTS, TrainingView, stops_of
+from .training_view import SLOTS, TrainingView
 
 HIGHEST = 64  # rank
 CLAY, OWN = "clay", "mine"
@@ -137,11 +137,6 @@ class Teacher(TrainingView):
         """Return how it shall be learned."""
         return personalize.preset("lora", self._lane, rank=self.rank.value, max_train_steps=self.steps.value,
                                   height=self._config.height, width=self._config.width)  # fmt: skip
-
-    @property
-    def stops(self) -> list[int]:
-        """Return the steps after which a sample is painted; the last one is the end."""
-        return stops_of(self.steps.value)
 
     def note(self, pictures: list) -> None:
         """Say what is to be known about the pictures and the trigger."""

@@ -142,9 +142,8 @@ class Panel(Runs, VBox):
 
     def _halt(self) -> None:
         if self.runner.running:
-            self.outbox(self.stop, disabled=True)
             self.stage.say("Stopping after this step ...")
-            self.runner.stop()
+            self._end()
 
     def _make(self, settings: Settings, stop: threading.Event) -> None:
         began = time.monotonic()

@@ -7,7 +7,6 @@ written into the panel's folder as it came, and kept as the name of that file.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import pprint
 import re
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from PIL import Image
 
 from .. import clay, controls, editing, pose
-from ..pictures import RESIZES
+from ..pictures import RESIZES, encoded
 from ..validation import Choice, Seed, check_config
 from .record import slug, write
 
@@ -150,13 +149,9 @@ def keep(image: Image.Image | bytes, name: str, folder: Path) -> str:
     Raises:
         OSError: it could not be written; the message is for the learner.
     """
-    buffer, data = io.BytesIO(), image
     path = folder / kept_name(image, name)
     if not path.exists():
-        if not isinstance(image, bytes):
-            image.save(buffer, "PNG")
-            data = buffer.getvalue()
-        write(data, folder, path.name)
+        write(image if isinstance(image, bytes) else encoded(image), folder, path.name)
     return path.as_posix()
 
 

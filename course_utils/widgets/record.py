@@ -19,19 +19,12 @@ from PIL.PngImagePlugin import PngInfo
 
 from .. import env
 from ..catalog.calls import Guidance, Steps
+from ..pictures import encoded
 from ..validation import Choice, Range, Seed, check_config
 
 KEY = "course_utils"  # of the settings among a PNG's texts, and in a GIF's comment
-ROOMS = (
-    "catalog",
-    "clay",
-    "controlnet",
-    "controls",
-    "editing",
-    "excite",
-    "personalize",
-    "pose",
-)  # that a shown call may use
+# What a shown call may use.
+ROOMS = ("catalog", "clay", "controlnet", "controls", "editing", "excite", "personalize", "pose")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -162,9 +155,7 @@ def to_png(image: Image.Image, settings: Settings) -> bytes:
     texts.add_text(KEY, json.dumps(settings.facts()))
     texts.add_itxt("Description", settings.prompt)
     texts.add_itxt("Source", settings.code())
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=texts)
-    return buffer.getvalue()
+    return encoded(image, pnginfo=texts)
 
 
 def from_png(source: str | Path | io.BufferedIOBase, settings: type[Settings] = Settings) -> Settings:

@@ -167,6 +167,12 @@ class Runs:
         if self._heart and running:
             self.outbox(self._heart, beating=True)
 
+    def _end(self) -> None:
+        """Ask the run to end; it goes on to its next step."""
+        if self.runner.running:
+            self.outbox(self._stops, disabled=True)
+            self.runner.stop()
+
     def _beat(self) -> None:
         """Send what the run wrote; after its last words let the heart rest."""
         ended = not self.runner.running
@@ -193,8 +199,8 @@ def own_model(model: UNet2DConditionModel) -> UNet2DConditionModel:
     return copy.deepcopy(model, shared)
 
 
-class _Stopped(Exception):
-    """Leaves a pipeline between two steps."""
+class Stopped(Exception):
+    """Leaves a pipeline, or a film, between two steps."""
 
 
 def call(
@@ -212,7 +218,7 @@ def call(
 
     def after_step(pipe: DiffusionPipeline, step: int, timestep: torch.Tensor, kept: dict) -> dict:
         if stop.is_set() and step + 1 < pipe.num_timesteps:
-            raise _Stopped
+            raise Stopped
         on_step(step + 1, pipe.num_timesteps)
         return own(pipe, step, timestep, kept)
 
@@ -221,7 +227,7 @@ def call(
     try:
         with _hushed():
             return pipe(**arguments | {"generator": generator, "callback_on_step_end": after_step})
-    except _Stopped:
+    except Stopped:
         pipe.maybe_free_model_hooks()
         return None
 

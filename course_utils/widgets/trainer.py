@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 import threading
 import zipfile
@@ -17,7 +18,7 @@ from . import parts
 from .parts import classed, reason
 from .record import free
 from .running import Outbox, Runs, own_model, own_pipeline
-from .training_view import TrainingView, stops_of
+from .training_view import TrainingView
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -49,7 +50,7 @@ class TrainerPanel(Runs, TrainingView):
         classed(self, "panel")
         self.outbox.flush()  # on Colab too the empty axes are there before a run
         self.train.on_click(self._answer(self._start))
-        self.stop.on_click(self._answer(self._enough))
+        self.stop.on_click(self._answer(self._end))
 
     @property
     def shot(self) -> Image.Image | None:
@@ -62,16 +63,11 @@ class TrainerPanel(Runs, TrainingView):
         config = replace(self._config, max_train_steps=self.steps.value, seed=self.seed.value)
         size = {"height": self._image.height, "width": self._image.width}
         self._folder.mkdir(parents=True, exist_ok=True)  # where it cannot be, that is said before anything is learned
-        stops, self.problem = stops_of(config.max_train_steps), None
+        self.problem = None
         self.begin(config.max_train_steps, "Copying the encoder ...")
 
         def learn(stop: threading.Event) -> None:
-            def watch(progress: controlnet.ControlNetProgress) -> None:
-                wanted = progress.step in stops
-                self.step(progress, progress.sample(self._prompt, image=self._image, **size) if wanted else None)
-                if stop.is_set():
-                    progress.stop()
-
+            watch = self.watch(stop, config.max_train_steps, prompt=self._prompt, image=self._image, **size)
             own = own_pipeline(self._pipe, catalog.sampler_of(self._pipe))
             own.unet = own_model(own.unet)  # it may be locked: other cells go on undisturbed
             self.run = controlnet.train(own, controlnet.copy_of(own), self._pairs, config, watch)
@@ -84,21 +80,16 @@ class TrainerPanel(Runs, TrainingView):
         self.failed(reason(problem))
 
     def _keep(self) -> None:
-        """Write what was learned as plain diffusers reads it, in one file to be taken home."""
+        """Write what was learned as plain diffusers reads it, in the lane's dtype, in one file to be taken home."""
         self.path = free(self._folder / "controlnet.zip")
         with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(self.path, "w") as file:
-            self.run.net.save_pretrained(folder)
+            copy.deepcopy(self.run.net).type(self._pipe.unet.dtype).save_pretrained(folder)
             for part in sorted(Path(folder).iterdir()):
                 file.write(part, f"controlnet/{part.name}")
         size = self.path.stat().st_size
         self.say(f"{len(self.losses)} steps here; {size / 1e6:,.0f} MB in {self.path.parent.name}/{self.path.name}.")
         if env.place() != "colab":  # there large messages may cost the connection: personalize.send takes it home
             self.outbox(self.link, data=self.path.read_bytes(), name=self.path.name)
-
-    def _enough(self) -> None:
-        if self.runner.running:
-            self.outbox(self.stop, disabled=True)
-            self.runner.stop()
 
 
 def trainer_panel(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import html
 import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ipywidgets import HTML, HBox, Layout, VBox
 from ipywidgets import Image as ImageWidget
-from PIL import Image
+from PIL import Image, ImageDraw
 
+from ..pictures import encoded
+from ..plots import style
 from ..training import Progress
 from .browser import Download
-from .curve import WIDTH, draw_curves
 from .parts import Message, button, classed, slider
 from .picture_knob import Thumbnails
 from .running import Outbox
@@ -19,6 +23,13 @@ from .running import Outbox
 LONGEST = 1000  # steps
 SLOTS = 5  # samples that are painted on the way
 POINTS = 60  # of the curve, about
+# A curve, drawn while the run goes on: with Pillow, which is fast.
+HEIGHT, WIDTH = 150, 508  # pixels on the page
+LEFT, RIGHT, TOP, BOTTOM = 44, 14, 30, 30  # of the frame's sides from the paper's
+SCALE = 2  # drawn pixels for each of the page's: letters stay sharp on fine screens
+DOTS = 60  # points at most that have a dot each
+INKS = (style.GREY, style.HUES[0])  # of the first and the second line
+Line = Sequence[tuple[float, float]]  # step, loss
 
 
 class TrainingView(VBox):
@@ -66,6 +77,20 @@ class TrainingView(VBox):
             self._draw(progress.steps)
             self.say(f"Step {progress.step} of {progress.steps}, {progress.seconds:.0f} s")
 
+    def watch(self, stop: threading.Event, steps: int, **sample: Any) -> Callable[[Progress], None]:
+        """Return what is told of each step: it shows it, paints samples on the way, and ends where `stop` is set.
+
+        `sample` are arguments of `Progress.sample`.
+        """
+        stops = stops_of(steps)
+
+        def tell(progress: Progress) -> None:
+            self.step(progress, progress.sample(**sample) if progress.step in stops else None)
+            if stop.is_set():
+                progress.stop()
+
+        return tell
+
     def complain(self, text: str) -> None:
         """Write the error beside the button; an empty one takes it away."""
         self.error.say(self.outbox, text)
@@ -96,3 +121,42 @@ def running_mean(losses: list[tuple[int, float]]) -> list[tuple[int, float]]:
         mean = loss if mean is None else 0.95 * mean + 0.05 * loss
         smooth.append((step, mean))
     return smooth
+
+
+def draw_curves(lines: Mapping[str, Line], last: float, title: str, under: str) -> bytes:
+    """Draw losses over the steps.
+
+    Args:
+        lines: name to its line, at most two; what is not known yet may be empty.
+        last: step at the right edge.
+        title, under: what stands above and below.
+
+    Returns:
+        A PNG.
+    """
+    image = Image.new("RGB", (WIDTH * SCALE, HEIGHT * SCALE), style.PAPER)
+    pen, right, bottom = ImageDraw.Draw(image), WIDTH - RIGHT, HEIGHT - BOTTOM
+    high = max((loss for line in lines.values() for _, loss in line), default=1.0) * 1.05 or 1.0
+
+    def at(step: float, loss: float) -> tuple[float, float]:
+        x = LEFT + (right - LEFT) * step / max(last, 1)
+        return x * SCALE, (bottom - (bottom - TOP) * loss / high) * SCALE
+
+    def write(x: float, y: float, text: str, ink: str, anchor: str, bold: bool = False) -> None:
+        pen.text((x * SCALE, y * SCALE), text, ink, style.font(13 * SCALE, bold), anchor)
+
+    for share in (0.0, 0.5, 1.0):
+        pen.line([at(0, share * high), at(last, share * high)], style.HAIRLINE, SCALE)
+        write(LEFT - 8, bottom - (bottom - TOP) * share, f"{share * high:.2f}", style.GREY, "rm")
+    write(LEFT, TOP - 17, title, style.INK, "lm")
+    write((LEFT + right) / 2, bottom + 16, under, style.GREY, "mm")
+    x = right
+    for name, ink in reversed(list(zip(lines, INKS, strict=False))):
+        write(x, TOP - 17, name, ink, "rm", bold=True)
+        x -= 14 + 8 * len(name)
+    for line, ink in zip(lines.values(), INKS, strict=False):
+        points = [at(*point) for point in line]
+        pen.line(points, ink, 2 * SCALE, "curve")
+        for across, down in points if len(points) <= DOTS else ():
+            pen.ellipse([across - 5, down - 5, across + 5, down + 5], ink)
+    return encoded(image)

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from course_utils import catalog, env, excite, widgets
-from course_utils.widgets import curve, exciter, running
+from course_utils.widgets import exciter, running
+from course_utils.widgets import training_view as curve
 from tests.widgets.press import LONG, make
 
 SMALL = {"num_inference_steps": 4, "height": 64, "width": 96}

@@ -1,11 +1,14 @@
 """The panel that trains a ControlNet: it learns, shows how far it is, stops and keeps, and hands a whole net over."""
 
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from diffusers import ControlNetModel
 from PIL import Image
+from safetensors.torch import load_file
 
 from course_utils import controlnet, widgets
 
@@ -28,6 +31,19 @@ def test_it_trains_and_the_file_holds_a_plain_controlnet(panel, tmp_path):
     net = ControlNetModel.from_pretrained(tmp_path / "out/controlnet")
     assert any(layer.weight.any() for layer in controlnet.zero_layers(net).values())
     assert not panel.train.disabled and panel.stop.disabled
+
+
+def test_the_file_is_as_precise_as_the_lanes_models_and_the_net_stays(panel, tmp_path):
+    panel.run = controlnet.Run(controlnet.copy_of(panel._pipe), [], True)
+    panel._pipe = SimpleNamespace(unet=SimpleNamespace(dtype=torch.float16))
+    panel._folder.mkdir()
+    panel._keep()
+    with zipfile.ZipFile(panel.path) as file:
+        file.extractall(tmp_path / "out")
+    assert {p.dtype for p in load_file(next(tmp_path.glob("out/controlnet/*.safetensors"))).values()} == {
+        torch.float16
+    }
+    assert panel.run.net.dtype is torch.float32
 
 
 def test_the_empty_axes_are_there_on_colab_too(panel, pipe, monkeypatch):
