@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from .record import Settings
 
+OnStep = Callable[[int, int], None]  # told how many steps are done, and how many there are
+
 
 class Runner:
     """Runs one job at a time in a thread of its own."""
@@ -204,16 +206,9 @@ class Stopped(Exception):
 
 
 def call(
-    pipe: DiffusionPipeline,
-    settings: Settings,
-    arguments: dict[str, Any],
-    stop: threading.Event,
-    on_step: Callable[[int, int], None],
+    pipe: DiffusionPipeline, settings: Settings, arguments: dict[str, Any], stop: threading.Event, on_step: OnStep
 ) -> BaseOutput | None:
-    """Call a pipeline with the settings' arguments; return None if `stop` was set before its last step.
-
-    After each step `on_step` is told how many are done, and how many there are.
-    """
+    """Call a pipeline with the settings' arguments; return None if `stop` was set before its last step."""
     own = arguments.get("callback_on_step_end", lambda pipe, step, timestep, kept: kept)
 
     def after_step(pipe: DiffusionPipeline, step: int, timestep: torch.Tensor, kept: dict) -> dict:
