@@ -4,18 +4,22 @@ import hashlib
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
+from skimage import data
 
 from course_utils import catalog, controls, env, pose, widgets
 from course_utils.catalog import own
-from course_utils.widgets import studio_carry
+from course_utils.catalog.files import sha256
+from course_utils.widgets import studio_carry, studio_settings
 from course_utils.widgets.pictures import PictureSource
-from tests.tiny import sd15
+from course_utils.widgets.units import MAP
+from tests.tiny import annotators, sd15
 from tests.widgets.press import LONG, make
 
 SMALL = {"num_inference_steps": 1, "height": 64, "width": 96}
@@ -67,6 +71,40 @@ def test_each_kind_of_unit_is_pressed_once(panel, tmp_path, name):
     panel.file.name, panel.file.data = "mine.png", shot.png
     assert not panel.error.value and "other weights" not in panel.told.value
     assert np.array_equal(np.asarray(make(panel).image), np.asarray(shot.image))
+
+
+@pytest.fixture(scope="module")
+def detectors(panel):
+    """controlnet_aux's four networks, of true size with random weights, in the panel's Hub cache."""
+    from huggingface_hub import constants
+
+    entry = catalog.checkpoint("annotators", "sd15")
+    folder = annotators.build_annotators_hub(Path(constants.HF_HUB_CACHE), entry.id, entry.revision)
+    pinned = tuple(replace(pickle, sha256=sha256(folder / pickle.name)) for pickle in entry.pickles)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(catalog.CHECKPOINTS["sd15"], "annotators", replace(entry, pickles=pinned))
+        controls.release()
+        yield
+        controls.release()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("control", ["mlsd", "scribble", "openpose", "normal"])
+def test_each_detector_of_controlnet_aux_is_pressed_once(panel, detectors, tmp_path, control):
+    Image.fromarray(data.astronaut()).save(tmp_path / "photo.png")
+    photo = PictureSource("file", file=(tmp_path / "photo.png").as_posix())
+    unit = replace(panel.settings.units[0], picture=photo, preprocessor=control, control=control, knobs=())
+    shot = make(panel, units=(unit,), use_source=False, words=())
+    assert shot and shot.settings.units == (unit,), panel.error.value
+    (drawn,) = shot.settings.maps()
+    assert drawn.mode == "RGB" and drawn.size == (96, 64)
+    knob = panel.knobs["units"].knobs[0]
+    assert np.array_equal(np.asarray(knob.source.looks.images[MAP]), np.asarray(drawn)), "it is on show"
+    assert drawn.getbbox() or "the map is empty and steers nothing" in knob.notes.value
+    assert not panel.error.value and (control in studio_settings.LINES) == bool(shot.more), "edges are measured"
+    panel.file.name, panel.file.data = "mine.png", shot.png
+    assert not panel.error.value and np.array_equal(np.asarray(make(panel).image), np.asarray(shot.image))
 
 
 @pytest.fixture
