@@ -21,7 +21,7 @@ from .controlnet import loaded
 from .panel import Panel
 from .parts import Message, classed, field, indented, show_only, toggles
 from .picture_knob import Thumbnails, received
-from .record import KEY, Settings, Shot
+from .record import KEY, Settings, Shot, without_paths
 from .running import Stopped, own_model, own_pipeline
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class FilmPanel(Panel):
         if len(frames) < 2:
             self.stage.say(f"Stopped after {len(frames)} finished frames: too few for a film.")
             return
-        comment = json.dumps({KEY: settings.facts()})
+        comment = json.dumps({KEY: without_paths(settings).facts()})
         shot = Shot(settings, video.to_gif(frames, comment=comment), seconds, "gif")
         self.history.add(shot)
         kept = f"Stopped: {len(frames)} of {wanted} frames are kept" if len(frames) < wanted else f"{wanted} frames"

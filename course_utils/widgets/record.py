@@ -10,8 +10,8 @@ import re
 import tempfile
 import textwrap
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
@@ -25,6 +25,7 @@ from ..validation import Choice, Range, Seed, check_config
 KEY = "course_utils"  # of the settings among a PNG's texts, and in a GIF's comment
 # What a shown call may use.
 ROOMS = ("catalog", "clay", "controlnet", "controls", "editing", "excite", "personalize", "pose")
+PATHS = ("file", "region_file", "loras", "base")  # fields that hold paths, wherever in settings they stand
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -149,17 +150,34 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower())[:40].strip("-")
 
 
+def without_paths(value: Any, name: str = "") -> Any:
+    """Return settings with the names of files in place of their paths: so they leave this computer.
+
+    Args:
+        value: settings, or what stands in a field of them.
+        name: of that field.
+    """
+    if is_dataclass(value):
+        parts = {each.name: getattr(value, each.name) for each in fields(value)}
+        return replace(value, **{part: without_paths(each, part) for part, each in parts.items()})
+    if isinstance(value, tuple):
+        return tuple(without_paths(each, name) for each in value)
+    return PureWindowsPath(value).name if name in PATHS and isinstance(value, str) else value
+
+
 def to_png(image: Image.Image, settings: Settings) -> bytes:
-    """Return the picture as PNG, its texts holding the settings (JSON), the prompt and the call."""
-    texts = PngInfo()
-    texts.add_text(KEY, json.dumps(settings.facts()))
+    """Return the picture as PNG, its texts holding the settings (JSON), the prompt and the call, and no path."""
+    texts, named = PngInfo(), without_paths(settings)
+    texts.add_text(KEY, json.dumps(named.facts()))
     texts.add_itxt("Description", settings.prompt)
-    texts.add_itxt("Source", settings.code())
+    texts.add_itxt("Source", named.code())
     return encoded(image, pnginfo=texts)
 
 
 def from_png(source: str | Path | io.BufferedIOBase, settings: type[Settings] = Settings) -> Settings:
     """Read the settings out of a picture that a panel made, whatever version of the course it had.
+
+    Files stand there by their names: where they lie is not written into a picture.
 
     Args:
         source: the file: a PNG, or the GIF of a film. The MP4 of the same film holds none.

@@ -16,6 +16,7 @@ from .. import catalog, env
 from ..catalog.files import sha256
 from ..pictures import as_picture
 from .pictures import INPUTS, PictureSource, keep, kept_name
+from .record import without_paths
 from .studio_settings import StudioSettings, StudioUnit
 from .units import NOTHING
 
@@ -40,7 +41,7 @@ def portable(settings: StudioSettings) -> tuple[StudioSettings, dict[str, str]]:
         try:
             drawn = draw(settings.height, settings.width)
         except (OSError, ValueError):  # it is no longer there; a unit that is not used need not have it
-            return Path(file).name
+            return file
         name = kept_name(drawn, file)
         pictures[name] = packed(drawn)
         return name
@@ -56,9 +57,7 @@ def portable(settings: StudioSettings) -> tuple[StudioSettings, dict[str, str]]:
         return replace(unit, picture=at(unit.picture, draw), region_file=mask)
 
     units, source = tuple(map(of, settings.units)), at(settings.source, settings.source.base)
-    loras = tuple((Path(path).name, weight) for path, weight in settings.loras)
-    base = Path(settings.base).name
-    return replace(settings, units=units, source=source, loras=loras, base=base), pictures
+    return without_paths(replace(settings, units=units, source=source)), pictures
 
 
 def unpacked(

@@ -3,6 +3,7 @@
 import io
 import re
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,6 +63,8 @@ def test_a_clip_of_ones_own(panel, tmp_path):
     video.to_mp4([Image.fromarray(np.roll(ground, 4 * k, 1)) for k in range(12)], tmp_path / "mine.mp4")
     own = widgets.ClipSource(file="mine.mp4", frames=4, own=True)
     shot = make(panel, clip=own, rung="warped, anchored")
+    there = make(panel, clip=replace(own, file=(tmp_path / "mine.mp4").as_posix()))
+    assert there.png == shot.png and widgets.from_png(io.BytesIO(there.png), widgets.FilmSettings) == shot.settings
     assert frames_of(shot) == 4 and "first 4 frames" in panel.notes.value
     panel.preview.click()
     assert panel.wait(LONG) and "4 frames" in panel.stage.status.value

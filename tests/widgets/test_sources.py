@@ -2,7 +2,7 @@
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +10,9 @@ import pytest
 
 from course_utils import widgets
 from course_utils.widgets import panel, parts, record
+from course_utils.widgets.film import ClipSource
+from course_utils.widgets.pictures import PictureSource
+from course_utils.widgets.studio_settings import StudioUnit
 from tests.widgets.press import make
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +31,27 @@ def test_no_widget_that_colab_breaks(path):
 def test_what_travels_to_the_browser_is_small():
     sizes = {path.name: path.stat().st_size for path in FOLDER.iterdir() if path.suffix in (".js", ".css")}
     assert sum(sizes.values()) < 60_000, sizes
+
+
+# Fields of settings that are text and no path; another one must be named here, or in `record.PATHS`.
+TEXTS = {
+    "prompt", "negative_prompt", "scheduler", "lane", "kind", "words", "doll", "resize", "strokes", "preprocessor",
+    "control", "knobs", "mode", "region", "depth", "motion", "rung", "weights", "units",
+}  # fmt: skip
+
+
+def test_every_field_that_holds_a_path_is_known():
+    """What leaves this computer inside a picture names files, and not where they lie (`record.without_paths`)."""
+    nested = {PictureSource, ClipSource, StudioUnit}
+    kinds = {*subclasses(record.Settings), record.Settings, *nested}
+    texts = {
+        each.name for kind in kinds for each in fields(kind) if re.search(r"str|tuple|Weighted|Chosen", str(each.type))
+    }
+    assert texts - set(record.PATHS) <= TEXTS, texts - set(record.PATHS) - TEXTS
+
+
+def subclasses(kind):
+    return {each for child in kind.__subclasses__() for each in (child, *subclasses(child))}
 
 
 def test_class_names_stand_once():
