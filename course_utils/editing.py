@@ -186,10 +186,9 @@ def _draw(paper: Image.Image, strokes: Sequence[Stroke]) -> Image.Image:
 def _brushed(width: float, points: list[tuple[float, float]], size: tuple[int, int]) -> tuple[Image.Image, int, int]:
     """Draw one stroke with a round brush; return how much of each pixel it covers (L), and where that lies."""
     reach = width / 2 + 1
-    left, top = (max(0, math.floor(min(axis) - reach)) for axis in zip(*points, strict=True))
-    right, bottom = (
-        min(limit, math.ceil(max(axis) + reach)) for axis, limit in zip(zip(*points, strict=True), size, strict=True)
-    )
+    axes = list(zip(*points, strict=True))
+    left, top = (max(0, math.floor(min(axis) - reach)) for axis in axes)
+    right, bottom = (min(limit, math.ceil(max(axis) + reach)) for axis, limit in zip(axes, size, strict=True))
     fine = Image.new("L", (max(1, right - left) * FINE, max(1, bottom - top) * FINE))
     pen, radius = ImageDraw.Draw(fine), width / 2 * FINE
     path = [((x - left) * FINE, (y - top) * FINE) for x, y in points]

@@ -56,9 +56,7 @@ def add_noise(
     """
     kind = scheduler.config.get("prediction_type", "epsilon")
     if kind != "epsilon":
-        raise ValueError(
-            f"scheduler.config.prediction_type={kind!r}: the course trains models that predict 'epsilon'."
-        )
+        raise ValueError(f"scheduler.config.prediction_type={kind!r}: the course's trainers predict 'epsilon'.")
     noise = torch.randn(latents.shape, generator=generator).to(latents.device, latents.dtype)
     if timesteps is None:
         timesteps = torch.randint(0, len(scheduler.alphas_cumprod), (len(latents),), generator=generator)

@@ -20,10 +20,11 @@ BAND = 512  # rows of a large picture that are worked on at a time
 NOTES = "course notes"  # key in `Image.info`: PIL carries it along, PNG and JPEG do not write it
 RESIZES = ("fit", "fill", "stretch")  # what hangs over is cut; what is missing is filled; neither, it is pulled
 ORIENTATION = 0x0112  # EXIF: how the camera was held
+Source = str | Path | bytes | np.ndarray | Image.Image  # whatever holds a picture
 
 
 def as_picture(
-    source: str | Path | bytes | np.ndarray | Image.Image,
+    source: Source,
     name: str = "image",
     ground: str = "white",
     smallest: int = SMALLEST,
@@ -59,9 +60,7 @@ def as_picture(
     elif isinstance(source, Image.Image):
         picture = source
     else:
-        raise TypeError(
-            f"{name} is of type {type(source).__name__}; give a PIL picture, an array, a path or a file's bytes."
-        )
+        raise TypeError(f"{name} is of type {type(source).__name__}; give a PIL picture, an array, a path or bytes.")
     _check_size(picture, shown, smallest)
     width, height = picture.size
     largest = largest or max(width, height)
@@ -77,9 +76,7 @@ def as_picture(
     return out
 
 
-def as_mask(
-    source: str | Path | bytes | np.ndarray | Image.Image, name: str = "mask", largest: int | None = LARGEST
-) -> Image.Image:
+def as_mask(source: Source, name: str = "mask", largest: int | None = LARGEST) -> Image.Image:
     """Return a mask, PIL, L, of whatever `as_picture` takes; what is transparent in it is not marked: black."""
     return as_picture(source, name, "black", smallest=1, largest=largest).convert("L")
 
@@ -169,9 +166,7 @@ def _from_array(pixels: np.ndarray, shown: str) -> Image.Image:
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))) or not pixels.size:
-        raise ValueError(
-            f"{shown} has shape {list(pixels.shape)}; give [height, width], or [height, width, 3] in RGB order."
-        )
+        raise ValueError(f"{shown} has shape {list(pixels.shape)}; give [height, width] or [height, width, 3], RGB.")
     if pixels.dtype == bool:
         pixels = pixels * np.uint8(255)
     elif pixels.dtype == np.uint16:

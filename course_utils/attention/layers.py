@@ -31,9 +31,7 @@ def cross_layers(unet: UNet2DConditionModel) -> dict[str, int]:
     names = [name.removesuffix(".processor") for name in unet.attn_processors]
     found = {name: PLACE.match(name) for name in names if unet.get_submodule(name).is_cross_attention}
     if not found or not all(found.values()):
-        raise ValueError(
-            f"{type(unet).__name__} has no cross-attention in down, middle and up blocks; pass an SD UNet."
-        )
+        raise ValueError(f"{type(unet).__name__} has no cross-attention in down, mid and up blocks; pass an SD UNet.")
     layers = {name: factors[place[1]][int(place[2] or 0)] for name, place in found.items()}
     return {name: layers[name] for part in factors for name in layers if name.startswith(part)}
 

@@ -51,11 +51,8 @@ def of_picture(
     """
     images = list(image) if isinstance(image, list | tuple) else [image]
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    alphas, wanted, latent = (
-        pipe.scheduler.alphas_cumprod,
-        pipe.unet.config.in_channels,
-        pipe.vae.config.latent_channels,
-    )
+    alphas = pipe.scheduler.alphas_cumprod
+    wanted, latent = pipe.unet.config.in_channels, pipe.vae.config.latent_channels
     if not images or len(images) != len(prompts):
         raise ValueError(f"image has {len(images)} pictures and prompt {len(prompts)} texts; give one text for each.")
     if not timesteps or not all(timestep in range(len(alphas)) for timestep in timesteps):

@@ -48,10 +48,8 @@ class Prompt:
         """The words in order, each with all its tokens; the last one is the end token with all padding after it."""
         begins = [place for place in range(len(self._ids) - 1) if self._begins(self._ids, place)]
         ends = [*begins[1:], len(self._ids) - 1]
-        words = [
-            Word(self._text(self._ids[begin:end]), tuple(range(begin, end)))
-            for begin, end in zip(begins, ends, strict=True)
-        ]
+        spans = zip(begins, ends, strict=True)
+        words = [Word(self._text(self._ids[begin:end]), tuple(range(begin, end))) for begin, end in spans]
         return (*words, Word(self.tokens[-1], tuple(range(len(self._ids) - 1, self.limit))))
 
     def find(self, word: str) -> list[tuple[int, ...]]:
@@ -151,9 +149,7 @@ class Call:
         if not words or each and not all(words):
             raise ValueError(f"words={words!r} has an empty list; name at least one word of the prompt.")
         if each and len(words) != prompts:
-            raise ValueError(
-                f"words={words!r} has {len(words)} lists for {prompts} prompts; give one for each or one."
-            )
+            raise ValueError(f"words={words!r} has {len(words)} lists for {prompts} prompts; give one each, or one.")
         lists = words if each else [words] * prompts
         rows = [lists[picture * prompts // self.pictures] for picture in range(self.pictures)]
         spans = [[self._place(word, picture) for word in row] for picture, row in enumerate(rows)]

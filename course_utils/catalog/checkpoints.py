@@ -53,49 +53,36 @@ def _control(name: str, revision: str | None, note: str = "", hashes: tuple = ()
     return Checkpoint(identity, revision, "openrail", 0.72, "fp16", fallback, note, hashes)
 
 
+# What the detectors of controlnet_aux read.
+ANNOTATORS = (
+    Pickle("mlsd_large_512_fp32.pth", "5696f168eb2c30d4374bbfd45436f7415bb4d88da29bea97eea0101520fba082", 0.006),
+    Pickle("ControlNetHED.pth", "5ca93762ffd68a29fee1af9d495bf6aab80ae86f08905fb35472a083a4c7a8fa", 0.03),
+    Pickle("body_pose_model.pth", "25a948c16078b0f08e236bda51a385d855ef4c153598947c28c0d47ed94bb746", 0.21),
+    Pickle("hand_pose_model.pth", "b76b00d1750901abd07b9f9d8c98cc3385b8fe834a26d4b4f0aad439e75fc600", 0.15),
+    Pickle("scannet.pt", "03dbf1600c51ee3d45c29f77b77bf1a3b7a24c3452dba62a4ae658f37330c209", 0.29),
+)
+UPERNET = Pickle("pytorch_model.bin", "76c163aa531ab7edfb3a77bbcc039e340645aa0ffe2b0ffcfc68755f550c76ea", 0.33)
 # The word after "control " is the argument `control` of `load`.
 CHECKPOINTS: dict[str, dict[str, Checkpoint]] = {
     "clay": {
-        "base": _clay(
-            "clay-base", 0.04, "a Stable Diffusion of the clay world: f = 16, 12 latent channels, 32 tokens"
-        ),
-        "depth2img": _clay(
-            "clay-depth", 0.03, "a UNet with a depth channel, and a depth network; the base has the rest"
-        ),
-        "control canny": _clay("clay-control-canny", 0.012),
-        "control mlsd": _clay("clay-control-mlsd", 0.012),
-        "control scribble": _clay("clay-control-scribble", 0.012),
-        "control openpose": _clay("clay-control-openpose", 0.012),
-        "control seg": _clay("clay-control-seg", 0.012),
-        "control depth": _clay("clay-control-depth", 0.012),
-        "control normal": _clay("clay-control-normal", 0.012),
+        "base": _clay("clay-base", 0.04, "a Stable Diffusion of clay: f = 16, 12 latent channels, 32 tokens"),
+        "depth2img": _clay("clay-depth", 0.03, "a UNet with a depth channel, a depth network; the base has the rest"),
+        **{f"control {name}": _clay(f"clay-control-{name}", 0.012)
+           for name in ("canny", "mlsd", "scribble", "openpose", "seg", "depth", "normal")},
     },
     "sd15": {
         "base": Checkpoint(
-            "stable-diffusion-v1-5/stable-diffusion-v1-5",
-            "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
-            OPENRAIL,
-            2.7,
-            "fp16",
-            "CompVis/stable-diffusion-v1-4",
+            "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", OPENRAIL, 2.7,
+            "fp16", "CompVis/stable-diffusion-v1-4",
             "UNet 1.72 GB, safety checker 0.6, text encoder 0.25, autoencoder 0.17; the runwayml repository is gone",
         ),
         "inpaint": Checkpoint(
-            "stable-diffusion-v1-5/stable-diffusion-inpainting",
-            "8a4288a76071f7280aedbdb3253bdb9e9d5d84bb",
-            OPENRAIL,
-            2.7,
-            "fp16",
-            "img2img that puts the kept latents back after each step",
+            "stable-diffusion-v1-5/stable-diffusion-inpainting", "8a4288a76071f7280aedbdb3253bdb9e9d5d84bb", OPENRAIL,
+            2.7, "fp16", "img2img that puts the kept latents back after each step",
         ),
         "depth2img": Checkpoint(
-            "sd2-community/stable-diffusion-2-depth",
-            "6cb92dd9430a7f6da8d9e99d7b60acdebcc348b7",
-            "openrail++",
-            2.8,
-            "fp16",
-            "img2img with the depth ControlNet",
-            "stabilityai's own copies vanished in November 2025",
+            "sd2-community/stable-diffusion-2-depth", "6cb92dd9430a7f6da8d9e99d7b60acdebcc348b7", "openrail++", 2.8,
+            "fp16", "img2img with the depth ControlNet", "stabilityai's own copies vanished in November 2025",
         ),
         "control canny": _control("canny", "115a470d547982438f70198e353a921996e2e819"),
         "control mlsd": _control("mlsd", None),
@@ -104,47 +91,20 @@ CHECKPOINTS: dict[str, dict[str, Checkpoint]] = {
         "control seg": _control("seg", None),
         "control depth": _control("depth", "539f99181d33db39cf1af2e517cd8056785f0a87", "v11p depth is superseded"),
         "control normal": _control("normalbae", "cb7296e6587a219068e9d65864e38729cd862aa8"),
-        "segmenter": Checkpoint(
-            "openmmlab/upernet-convnext-small",
-            None,  # pinned by the SHA-256 of its weights
-            "MIT",
-            0.33,
-            note="ADE20K classes, for seg",
-            pickles=(
-                Pickle("pytorch_model.bin", "76c163aa531ab7edfb3a77bbcc039e340645aa0ffe2b0ffcfc68755f550c76ea", 0.33),
-            ),
+        "segmenter": Checkpoint(  # pinned by the SHA-256 of its weights
+            "openmmlab/upernet-convnext-small", None, "MIT", 0.33, note="ADE20K classes, for seg", pickles=(UPERNET,),
         ),
         "annotators": Checkpoint(
-            "lllyasviel/Annotators",
-            "982e7edaec38759d914a963c48c4726685de7d96",
-            "mixed; the OpenPose weights are for non-commercial use only",
-            0.68,
-            note="M-LSD, HED, OpenPose's bodies and hands, NormalBae",
-            pickles=(
-                Pickle(
-                    "mlsd_large_512_fp32.pth",
-                    "5696f168eb2c30d4374bbfd45436f7415bb4d88da29bea97eea0101520fba082",
-                    0.006,
-                ),
-                Pickle("ControlNetHED.pth", "5ca93762ffd68a29fee1af9d495bf6aab80ae86f08905fb35472a083a4c7a8fa", 0.03),
-                Pickle(
-                    "body_pose_model.pth", "25a948c16078b0f08e236bda51a385d855ef4c153598947c28c0d47ed94bb746", 0.21
-                ),
-                Pickle(
-                    "hand_pose_model.pth", "b76b00d1750901abd07b9f9d8c98cc3385b8fe834a26d4b4f0aad439e75fc600", 0.15
-                ),
-                Pickle("scannet.pt", "03dbf1600c51ee3d45c29f77b77bf1a3b7a24c3452dba62a4ae658f37330c209", 0.29),
-            ),
+            "lllyasviel/Annotators", "982e7edaec38759d914a963c48c4726685de7d96",
+            "mixed; the OpenPose weights are for non-commercial use only", 0.68,
+            note="M-LSD, HED, OpenPose's bodies and hands, NormalBae", pickles=ANNOTATORS,
         ),
         "depth estimator": Checkpoint(
-            "depth-anything/Depth-Anything-V2-Small-hf",
-            "5426e4f",
-            "Apache-2.0",
-            0.1,
+            "depth-anything/Depth-Anything-V2-Small-hf", "5426e4f", "Apache-2.0", 0.1,
             note="Base and Large are CC-BY-NC",
         ),
     },
-}
+}  # fmt: skip
 # kind: (the checkpoint that it stands on, the class in diffusers)
 KINDS = {
     "text2img": ("base", "StableDiffusionPipeline"),

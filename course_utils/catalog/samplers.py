@@ -100,11 +100,8 @@ def _set_up(pipe: DiffusionPipeline, scheduler: SchedulerMixin) -> SchedulerMixi
     much noise, and took its second step for that repetition: it fell behind, and noise stayed in the picture. Here it
     repeats nothing, as all others.
     """
-    if (
-        type(scheduler).__name__ == "PNDMScheduler"
-        and scheduler.config.skip_prk_steps
-        and hasattr(pipe, "get_timesteps")
-    ):
+    pndm = type(scheduler).__name__ == "PNDMScheduler" and scheduler.config.skip_prk_steps
+    if pndm and hasattr(pipe, "get_timesteps"):
         scheduler.set_timesteps = MethodType(_set_timesteps, scheduler)
         scheduler.step_plms = MethodType(_step_plms, scheduler)
     return scheduler

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import nn
 
+    Region = Image.Image | None  # a mask, white where a control counts; None for all of the picture
+    Turn = tuple[str, torch.Tensor | None]  # a mode, and the region's pixels
+
 BALANCED, PROMPT, CONTROL = MODES = ("balanced", "prompt", "control")
 FALL = 0.825  # from one residual to the one before it, where the prompt is more important
 
 
 @contextmanager
-def steered(
-    pipe: DiffusionPipeline, modes: Sequence[str], regions: Sequence[Image.Image | None] = ()
-) -> Iterator[None]:
+def steered(pipe: DiffusionPipeline, modes: Sequence[str], regions: Sequence[Region] = ()) -> Iterator[None]:
     """Weigh what each ControlNet of a pipeline says, in every call inside the block.
 
     The three modes are those of Mikubill's ControlNet tab. With residuals r_0 ... r_n, r_n the middle's:
@@ -44,9 +45,7 @@ def steered(
     regions = list(regions) or [None] * len(nets)
     for name, values in (("modes", modes), ("regions", regions)):
         if len(values) != len(nets):
-            raise ValueError(
-                f"{name} holds {len(values)} and the pipeline {len(nets)} ControlNets; give one for each."
-            )
+            raise ValueError(f"{name} holds {len(values)}, the pipeline {len(nets)} ControlNets; give one for each.")
     if unknown := [mode for mode in modes if mode not in MODES]:
         raise ValueError(f"modes holds {unknown[0]!r}; use any of {', '.join(map(repr, MODES))}.")
     masks = [None if region is None else _pixels(region) for region in regions]
@@ -75,9 +74,7 @@ def _pixels(region: Image.Image) -> torch.Tensor:
 
 
 @contextmanager
-def _weighed(
-    pipe: DiffusionPipeline, net: nn.Module, turn: Iterator[tuple[str, Any]], whole: list[int]
-) -> Iterator[None]:
+def _weighed(pipe: DiffusionPipeline, net: nn.Module, turn: Iterator[Turn], whole: list[int]) -> Iterator[None]:
     """Replace a net's `forward`, not only a hook of its call: Attend-and-Excite asks for `forward` itself."""
     own, before = net.__dict__.get("forward"), net.forward
 

@@ -103,8 +103,8 @@ def as_map(
 ) -> Image.Image:
     """Return a finished map, whatever holds it, at the size of the picture to be made.
 
-    Lines stay white, classes keep their colours, and what is
-    transparent becomes black where black means nothing; a note says so.
+    Lines stay white, classes keep their colours, and what is transparent becomes black where black means nothing; a
+    note says so.
 
     Args:
         image: whatever `as_picture` takes.
@@ -119,12 +119,11 @@ def as_map(
     if drawn.size == size:
         return drawn
     smooth = Image.Resampling.LANCZOS if wanted.resize == "smooth" else Image.Resampling.NEAREST
+    lines = wanted.resize == "lines"
     if resize != "fit":
-        lines = wanted.resize == "lines"
-        return resized(
-            drawn, *size[::-1], resize, edges.resize_lines if lines else lambda each, size: each.resize(size, smooth)
-        )
-    if wanted.resize == "lines":
+        scale = edges.resize_lines if lines else lambda each, size: each.resize(size, smooth)
+        return resized(drawn, *size[::-1], resize, scale)
+    if lines:
         scale = max(size[0] / drawn.width, size[1] / drawn.height)
         covering = [max(least, round(side * scale)) for least, side in zip(size, drawn.size, strict=True)]
         return ImageOps.fit(edges.resize_lines(drawn, covering), size, Image.Resampling.NEAREST)

@@ -75,9 +75,8 @@ def palms(heat: np.ndarray, size: np.ndarray) -> list[tuple[np.ndarray, float]]:
 def highest(heat: np.ndarray) -> np.ndarray:
     """Give the top of each map [point, height, width]: float32 [point, 3], place and height; 0 if it is too low."""
     found = [np.unravel_index(channel.argmax(), channel.shape) for channel in heat]
-    points = np.array(
-        [(*_centre(channel, *at), channel[at]) for channel, at in zip(heat, found, strict=True)], np.float32
-    )
+    pairs = zip(heat, found, strict=True)
+    points = np.array([(*_centre(channel, *at), channel[at]) for channel, at in pairs], np.float32)
     points[points[:, 2] < FINGER_BAR, 2] = 0
     return points
 

@@ -35,15 +35,11 @@ def targets(model: nn.Module, target_modules: Sequence[str] = ATTENTION) -> dict
     for ending in target_modules:
         matching = {name: layer for name, layer in named.items() if name == ending or name.endswith(f".{ending}")}
         if not matching:
-            raise ValueError(
-                f"target_modules={ending!r} names no layer of {type(model).__name__}; try {', '.join(ATTENTION)}."
-            )
+            raise ValueError(f"target_modules={ending!r} ends no layer's name; try {', '.join(ATTENTION)}.")
         wrong = next((name for name, layer in matching.items() if not isinstance(layer, nn.Linear)), None)
         if wrong:
             kind = type(named[wrong]).__name__
-            raise ValueError(
-                f"target_modules={ending!r}: {wrong} is a {kind}; the course's LoRAs adapt linear layers."
-            )
+            raise ValueError(f"target_modules={ending!r}: {wrong} is a {kind}; LoRAs here adapt linear layers.")
         found |= matching
     return found
 

@@ -54,9 +54,7 @@ def merge(pipe: DiffusionPipeline, lora: Lora, weight: float = 1.0) -> Merged:
     check_untouched(pipe.unet, pipe.text_encoder, merged=True)
     for model in models:
         if any(other.lora is lora or _same(other.lora, lora) for other in state_of(model).merged):
-            raise ValueError(
-                f"lora {lora.about.trigger!r} is merged already, and would count twice: unmerge it first."
-            )
+            raise ValueError(f"lora {lora.about.trigger!r} is merged already and would count twice: unmerge it.")
     kept = {}
     for name, change in changes(lora):
         w = _weight(pipe, name)

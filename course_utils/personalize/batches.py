@@ -191,7 +191,6 @@ def base_answers(
     with autocast(device):
         for k in range(0, count, CHUNK):
             part = slice(k, k + CHUNK)
-            predictions.append(
-                unet(noisy[part].to(unet.dtype), steps[part], words[part], return_dict=False)[0].float()
-            )
+            answer = unet(noisy[part].to(unet.dtype), steps[part], words[part], return_dict=False)[0]
+            predictions.append(answer.float())
     return BaseAnswers(noisy, steps, torch.cat(predictions), captions)

@@ -110,9 +110,7 @@ def few_step(
     check_base(start.about, pipe)
     about = start.about
     if about.method != "start":
-        raise ValueError(
-            f"start was made by {about.method!r}; use a start, such as pretrained.load('start-robot', pipe)."
-        )
+        raise ValueError(f"start was made by {about.method!r}; use one such as pretrained.load('start-robot', pipe).")
     met = sorted(set(about.seen) & set(trigger.split()))
     if met:
         raise ValueError(f"start has seen {met[0]!r}: make one without it, or nothing is shown by few steps.")

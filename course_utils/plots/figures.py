@@ -144,6 +144,5 @@ def _name_ends(axes: Axes, x: float, ends: Mapping[str, float]) -> None:
 
 
 def _write(axes: Axes, text: str, place: tuple[float, float], ink: str = INK) -> None:
-    axes.annotate(
-        text, place, (6, 0), textcoords="offset points", va="center", fontsize=9, color=ink, fontfamily=FAMILY
-    )
+    how = {"va": "center", "fontsize": 9, "color": ink, "fontfamily": FAMILY}
+    axes.annotate(text, place, (6, 0), textcoords="offset points", **how)

@@ -125,9 +125,7 @@ def _alike(images: Sequence[Picture], size: tuple[int, int] | None) -> list[Imag
     if not pictures:
         raise ValueError("images is empty; give at least one picture.")
     wanted = (size[1], size[0]) if size else pictures[0].size
-    return [
-        picture if picture.size == wanted else picture.resize(wanted, Image.Resampling.LANCZOS) for picture in pictures
-    ]
+    return [each if each.size == wanted else each.resize(wanted, Image.Resampling.LANCZOS) for each in pictures]
 
 
 def _sheet(width: int, height: int, caption: str = "") -> tuple[Image.Image, ImageDraw.ImageDraw]:

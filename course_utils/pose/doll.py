@@ -153,9 +153,8 @@ def _hips(person: Skeleton, scale: float) -> tuple[float, float]:
 
 def _figure(person: Skeleton, scale: float) -> dict[str, Any]:
     at = _ends(person)
-    behind = all(f"{side}_shoulder" in at for side in ("left", "right")) and (
-        at["left_shoulder"][0] < at["right_shoulder"][0]
-    )
+    shoulders = [at[name] for name in ("left_shoulder", "right_shoulder") if name in at]
+    behind = len(shoulders) == 2 and shoulders[0][0] < shoulders[1][0]
     flip = -1.0 if behind else 1.0  # seen from behind, x and z of the person's own frame are turned round
     bones = {}
     for bone, (start, end, length) in BONES.items():

@@ -21,10 +21,7 @@ LARGEST = 20_000_000  # bytes of a file
 SEEN = 0.05  # confidence from which a point counts; OpenPose itself draws from here on
 CANVAS = (16, 8192)  # pixels a side
 FAR = 4  # canvases that a point may lie away
-BODY_25 = [
-    *range(8),
-    *range(9, 19),
-]  # of 25 points those that the 18 have, in their order: all but the hip and the feet
+BODY_25 = [*range(8), *range(9, 19)]  # of 25 points those that the 18 have, in order: all but the hip and the feet
 PARTS = {"body": "pose_keypoints_2d", "left": "hand_left_keypoints_2d", "right": "hand_right_keypoints_2d"}
 
 
@@ -121,9 +118,8 @@ def _frame(data, notes: list[str]) -> Mapping:
             notes.append(f"The file has {len(data)} frames; this is the first.")
         data = data[0]
     if not isinstance(data, Mapping) or not ("people" in data or "keypoints" in data):
-        holds = (
-            f"it has {', '.join(map(str, data))[:80] or 'nothing'}" if isinstance(data, Mapping) else repr(data)[:80]
-        )
+        keys = ", ".join(map(str, data))[:80] if isinstance(data, Mapping) else ""
+        holds = f"it has {keys or 'nothing'}" if isinstance(data, Mapping) else repr(data)[:80]
         raise ValueError(f"No `people` (OpenPose) and no `keypoints` (the old editor) in it; {holds}.")
     return data
 
@@ -189,9 +185,7 @@ def _points(numbers, part: str, where: str, notes: list[str]) -> np.ndarray:
     missing = (points[:, :2] == 0).all(1) | (points[:, :2] == -1).all(1)
     seen = (points[:, 2] >= SEEN) & ~missing
     if (seen & (points[:, 2] < 1)).any():
-        notes.append(
-            "Some points are seen with a confidence below 1. They count as seen here; ControlNet's tab drops them."
-        )
+        notes.append("Some points have a confidence below 1. They count as seen here; ControlNet's tab drops them.")
     return np.where(seen[:, None], np.column_stack([points[:, :2], seen]), 0.0)
 
 
@@ -204,18 +198,13 @@ def _canvas(frame: Mapping, persons: list[dict], given, notes: list[str]) -> tup
     relative = len(places) > 0 and np.abs(places).max() <= 1
     signed = relative and places.min() < 0
     if None in sides:
-        least = (
-            [512, 512] if relative or not len(places) else [math.ceil(most / 64) * 64 for most in places.max(0)[::-1]]
-        )
+        known = not relative and len(places)
+        least = [math.ceil(most / 64) * 64 for most in places.max(0)[::-1]] if known else [512, 512]
         sides = [max(64, guess) if side is None else side for side, guess in zip(sides, least, strict=True)]
-        notes.append(
-            f"The file does not say how large its canvas is; {sides[0]} x {sides[1]} (height x width) is a guess."
-        )
+        notes.append(f"The file does not say its canvas's size; {sides[0]} x {sides[1]} (height x width) is a guess.")
     height, width = (_side(name, side) for name, side in zip(("height", "width"), sides, strict=True))
     if relative:
-        notes.append(
-            f"All places lie within {'-1 to 1' if signed else '0 to 1'}: they were read as shares of the canvas."
-        )
+        notes.append(f"All places lie within {'-1 to 1' if signed else '0 to 1'}: they count as shares of the canvas.")
         for points in (points for person in persons for points in person.values()):
             places = (points[:, :2] + 1) / 2 if signed else points[:, :2]
             points[:, :2] = places * [width, height] * points[:, 2:]

@@ -71,10 +71,8 @@ class Skeleton:
 
     def mirrored(self, width: int) -> Skeleton:
         """Give the mirror image in a picture of ``width`` pixels: places change sides, and so do the names."""
-        flip = np.array([-1, 1, 1]), np.array([width, 0, 0])
-        body, left, right = (
-            None if part is None else part * flip[0] + flip[1] for part in (self.body, self.left, self.right)
-        )
+        parts = (self.body, self.left, self.right)
+        body, left, right = (None if part is None else part * [-1, 1, 1] + [width, 0, 0] for part in parts)
         return Skeleton(body[SWAPPED], right, left)
 
     def from_behind(self) -> Skeleton:

@@ -102,9 +102,8 @@ def compare(before: Sequence[dict], after: Sequence[dict], name: str, bars: Bars
         return None
     rates = np.array([np.mean(values, 0) for values in pairs.values()])
     columns, count = tuple(rates.T), sum(map(len, pairs.values()))
-    return PairedComparison(
-        *map(float, rates.mean(0)), metrics.ratio(*columns), metrics.difference(*columns), count, len(pairs)
-    )
+    ratio, gap = metrics.ratio(*columns), metrics.difference(*columns)
+    return PairedComparison(*map(float, rates.mean(0)), ratio, gap, count, len(pairs))
 
 
 def cost(before: Sequence[dict], after: Sequence[dict]) -> Interval:

@@ -76,12 +76,8 @@ def _orthogonal(g: torch.Tensor, dtype: torch.dtype, steps: int = 5) -> torch.Te
 def optimizers(modules: list[torch.nn.Module], learning_rate: float) -> list[torch.optim.Optimizer]:
     """Give Muon for inner matrices and kernels, AdamW for the rest (biases, norms, embeddings, thin layers)."""
     parts = [part for m in modules for part in m.modules() if not isinstance(part, torch.nn.Embedding)]
-    wide = {
-        id(p)
-        for part in parts
-        for p in part.parameters(recurse=False)
-        if p.ndim >= 2 and min(len(p), p[0].numel()) >= 24
-    }
+    own = [p for part in parts for p in part.parameters(recurse=False)]
+    wide = {id(p) for p in own if p.ndim >= 2 and min(len(p), p[0].numel()) >= 24}
     params = [p for m in modules for p in m.parameters() if p.requires_grad]
     inner, thin = [p for p in params if id(p) in wide], [p for p in params if id(p) not in wide]
     made = [torch.optim.AdamW(thin, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)]

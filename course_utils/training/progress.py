@@ -63,9 +63,7 @@ def own_folder(path: Path, mark: str) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     kept = path / "run"
     if kept.exists() and kept.read_text() != mark:
-        raise ValueError(
-            f"folder={str(path)!r} holds a run with other pictures, settings or base; give another folder."
-        )
+        raise ValueError(f"folder={str(path)!r} holds a run with other pictures, settings or base; give another one.")
     spare = path / f"run.{os.getpid()}"  # other processes may read meanwhile
     spare.write_text(mark)
     spare.replace(kept)

@@ -142,10 +142,8 @@ class Doll(anywidget.AnyWidget):
         names = ("height", "width", "state", "anatomy", "gestures", "library")
         traits = {name: getattr(self, name) for name in names} | {"seen": {}, "file": {}, "problem": ""}
         traits = json.dumps(traits).replace("<", "\\u003c")
-        script = str(self._esm).replace("</", "<\\/")
-        return (
-            PAGE.replace("{css}", str(self._css)).replace("{traits}", traits).replace("{script}", json.dumps(script))
-        )
+        script = json.dumps(str(self._esm).replace("</", "<\\/"))
+        return PAGE.replace("{css}", str(self._css)).replace("{traits}", traits).replace("{script}", script)
 
     def _take(self, state: Mapping[str, Any]) -> None:
         """Pose the doll; what cannot be raises, and nothing changes."""
@@ -171,10 +169,8 @@ class Doll(anywidget.AnyWidget):
             self._try(lambda: self._look(change["new"]))
 
     def _opened(self, change: Any) -> None:
-        def open_it() -> None:
-            self.problem = " ".join(
-                self.load(change["new"]["text"].encode())
-            )  # what was guessed; bytes are never a path
+        def open_it() -> None:  # and tell what was guessed; bytes are never a path
+            self.problem = " ".join(self.load(change["new"]["text"].encode()))
 
         if change["new"]:
             self._try(open_it)

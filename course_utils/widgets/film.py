@@ -114,9 +114,8 @@ class ClipKnob(VBox):
     @property
     def value(self) -> ClipSource:
         """Return where the clip comes from now."""
-        return ClipSource(
-            self.words.value, self.motion.value, self.file.value.strip(), self.frames.value, self.own.value
-        )
+        words, motion, file = self.words.value, self.motion.value, self.file.value.strip()
+        return ClipSource(words, motion, file, self.frames.value, self.own.value)
 
     @value.setter
     def value(self, source: ClipSource) -> None:
@@ -144,10 +143,9 @@ class FilmPanel(Panel):
         """Make the clip and its maps, and show both."""
         clip = settings.clip.open(settings.height, settings.width)
         maps = clip.maps(settings.control, settings.lane)
-        for name, image in zip(
-            self.knobs["clip"].looks.slots, (clip.frames[0], maps[0], clip.frames[-1]), strict=True
-        ):
-            self.knobs["clip"].looks.show(name, image, self.outbox)
+        looks = self.knobs["clip"].looks
+        for name, image in zip(looks.slots, (clip.frames[0], maps[0], clip.frames[-1]), strict=True):
+            looks.show(name, image, self.outbox)
         if clip.notes:
             self.notes.say(self.outbox, *clip.notes)
         return clip, maps

@@ -32,9 +32,8 @@ class Thumbnails(HBox):
     def __init__(self, names: tuple[str, ...], height: int, width: int) -> None:
         self.images: dict[str, Image.Image] = {}  # what is on show
         self._nothing = jpeg(Image.new("RGB", (width, height), "#eceff1"), SMALL)
-        self.slots = {
-            name: VBox([ImageWidget(value=self._nothing, format="jpeg"), HTML(html.escape(name))]) for name in names
-        }
+        images = {name: ImageWidget(value=self._nothing, format="jpeg") for name in names}
+        self.slots = {name: VBox([image, HTML(html.escape(name))]) for name, image in images.items()}
         super().__init__(list(self.slots.values()))
         classed(self, "looks")
 

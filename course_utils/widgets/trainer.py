@@ -115,9 +115,7 @@ def trainer_panel(
     """
     size = tuple(pairs.hints.shape[2:])
     if (image.height, image.width) != size:
-        raise ValueError(
-            f"image has {image.height} x {image.width} pixels, the pairs' maps have {size[0]} x {size[1]}."
-        )
+        raise ValueError(f"image has {image.height} x {image.width} pixels, the pairs' maps {size[0]} x {size[1]}.")
     changes = {} if steps is None else {"max_train_steps": steps}
     config = controlnet.ControlNetTrainingConfig.for_lane(catalog.lane_of(pipe), **changes)
     return TrainerPanel(pipe, pairs, image, prompt, config, Path(folder))
