@@ -156,7 +156,7 @@ def _painted(pixels: np.ndarray, *paints: tuple[tuple[float, float], ...]) -> fl
     return float(np.any([((hsv >= low) & (hsv <= high)).all(-1) for low, high in bounds], axis=0).mean())
 
 
-def score(reached, floor, ceiling, level: float = 0.95, seed: int = 0) -> metrics.Interval:
+def score(reached, floor, ceiling) -> metrics.Interval:
     """Give the share of the way from no control to the best possible: (x - floor) / (ceiling - floor) of the means.
 
     Args:
@@ -164,12 +164,10 @@ def score(reached, floor, ceiling, level: float = 0.95, seed: int = 0) -> metric
         floor: the same scenes and seeds without it.
         ceiling: the same measure of the true render after one trip through the autoencoder: about the best that can
             be expected of a picture that comes out of it.
-        level: confidence of the bootstrap interval over scenes.
-        seed: of the resampling.
 
     Returns:
-        1 at the ceiling (above it more), 0 at the floor (below it less). Scenes in which nothing was asked for (nan)
-        are left out.
+        1 at the ceiling (above it more), 0 at the floor (below it less), with a bootstrap interval over scenes. Scenes
+        in which nothing was asked for (nan) are left out.
 
     Raises:
         ValueError: not the same scenes, none left, or a ceiling that is not above the floor.
@@ -187,4 +185,4 @@ def score(reached, floor, ceiling, level: float = 0.95, seed: int = 0) -> metric
         way = high[draw].mean(-1) - low[draw].mean(-1)
         return (x[draw].mean(-1) - low[draw].mean(-1)) / np.where(way > 0, way, np.nan)
 
-    return metrics.bootstrap(statistic, len(x), level, seed)
+    return metrics.bootstrap(statistic, len(x))

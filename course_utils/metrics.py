@@ -10,11 +10,12 @@ from statistics import NormalDist
 import numpy as np
 
 DRAWS = 2000  # resamples of a bootstrap
+LEVEL = 0.95  # confidence of all intervals
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A measured value and the interval that holds the true one, usually with 95 % confidence."""
+    """A measured value and the interval that holds the true one with 95 % confidence."""
 
     value: float
     low: float
@@ -24,50 +25,47 @@ class Interval:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
-def rate(outcomes, level: float = 0.95) -> Interval:
+def rate(outcomes) -> Interval:
     """Give the share of successes with Wilson's interval, which is honest near 0 and 1 and for few trials.
 
     Args:
         outcomes: bools, one a trial; at least one.
-        level: confidence, between 0 and 1.
     """
     hit = _flat("outcomes", outcomes).astype(bool)
     n, share = len(hit), float(hit.mean())
-    z = NormalDist().inv_cdf(0.5 + level / 2)
+    z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return Interval(share, max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share)))
 
 
-def mean(values, level: float = 0.95, seed: int = 0) -> Interval:
+def mean(values) -> Interval:
     """Give the mean of numbers with its bootstrap interval."""
     values = _flat("values", values).astype(float)
-    return bootstrap(lambda rows: values[rows].mean(-1), len(values), level, seed)
+    return bootstrap(lambda rows: values[rows].mean(-1), len(values))
 
 
-def bootstrap(statistic: Callable, count: int, level: float = 0.95, seed: int = 0) -> Interval:
+def bootstrap(statistic: Callable, count: int) -> Interval:
     """Resample whole trials with replacement (Efron, 1979, percentile interval).
 
     Args:
         statistic: from rows [..., count] (numbers of trials) to values [...].
-        count: how many trials there are.
-        level: confidence, between 0 and 1.
-        seed: of the resampling.
+        count: how many trials there are; the same count is resampled in the same way each time.
     """
-    rows = np.random.default_rng(seed).integers(0, count, (DRAWS, count))
+    rows = np.random.default_rng(0).integers(0, count, (DRAWS, count))
     drawn = np.asarray(statistic(rows), float)
-    ends = [0.5 - level / 2, 0.5 + level / 2]
+    ends = [0.5 - LEVEL / 2, 0.5 + LEVEL / 2]
     low, high = (math.nan, math.nan) if np.isnan(drawn).all() else np.nanquantile(drawn, ends)
     return Interval(float(statistic(np.arange(count))), float(low), float(high))
 
 
-def difference(before, after, level: float = 0.95, seed: int = 0) -> Interval:
+def difference(before, after) -> Interval:
     """Give the mean of ``after - before``, measured on the same trials (same prompt, same seed)."""
     before, after = _trials(before=before, after=after)
-    return mean(after - before, level, seed)
+    return mean(after - before)
 
 
-def ratio(before, after, level: float = 0.95, seed: int = 0) -> Interval:
+def ratio(before, after) -> Interval:
     """Give ``mean(after) / mean(before)``, measured on the same trials; nan or inf where nothing was before.
 
     Example:
@@ -80,7 +78,7 @@ def ratio(before, after, level: float = 0.95, seed: int = 0) -> Interval:
         return after[rows].mean(-1) / before[rows].mean(-1)
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        return bootstrap(statistic, len(before), level, seed)
+        return bootstrap(statistic, len(before))
 
 
 def f1(truth, found) -> float:
@@ -97,13 +95,14 @@ def auc(scores, truth) -> float:
         scores: numbers of any shape, such as a word's map.
         truth: bools of the same shape, such as the thing's mask; both kinds must occur.
     """
+    from scipy.stats import rankdata
+
     scores, truth = _trials(scores=scores, truth=truth)
     truth = truth.astype(bool)
     yes = int(truth.sum())
     if yes in (0, truth.size):
         raise ValueError(f"truth is all {bool(yes)}; the AUC needs both kinds.")
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    rank = rankdata(scores)
     return float((rank[truth].sum() - yes * (yes + 1) / 2) / (yes * (truth.size - yes)))
 
 
@@ -120,17 +119,16 @@ def miou(truth, found) -> float:
     return float(np.mean([iou(truth == k, found == k) for k in np.unique(truth)]))
 
 
-def psnr(first, second, peak: float = 255.0) -> float:
-    """Give the peak signal-to-noise ratio of two pictures in dB; inf if they are equal.
+def psnr(first, second) -> float:
+    """Give the peak signal-to-noise ratio of two pictures, 0-255, in dB; inf if they are equal.
 
     Args:
         first: array of any shape.
         second: array of the same shape.
-        peak: the largest possible value, 255 for uint8 and 1 for 0-1.
     """
     first, second = _trials(first=first, second=second)
     error = float(((first - second) ** 2).mean())
-    return math.inf if error == 0 else 10 * math.log10(peak**2 / error)
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
 def _flat(name: str, values) -> np.ndarray:

@@ -28,7 +28,6 @@ def of_picture(
     prompt: str | Sequence[str],
     timesteps: Sequence[int] = (200, 500, 800),
     resolutions: Sequence[int] | None = (16,),
-    heads: bool = False,
     generator: torch.Generator | None = None,
 ) -> Maps:
     """Capture what the words of a prompt are looked at for in a picture: one pass of the UNet for each noise step.
@@ -39,7 +38,6 @@ def of_picture(
         prompt: one for each picture.
         timesteps: how much noise is added, 0-999; the maps' `step` counts these.
         resolutions: which layers, see `capture`.
-        heads: keep the heads apart.
         generator: draws the noise, the same for all noise steps; None starts from seed 0.
 
     Returns:
@@ -64,7 +62,7 @@ def of_picture(
         raise ValueError(f"image holds pictures of {len(sizes)} sizes; bring them to one.")
     latents = torch.cat(encoded).to(pipe._execution_device, pipe.unet.dtype)
     noise = torch.randn(latents.shape, generator=generator or torch.Generator().manual_seed(0)).to(latents)
-    with capture(pipe, resolutions, heads, steps=True) as maps:
+    with capture(pipe, resolutions, steps=True) as maps:
         text, _ = pipe.encode_prompt(prompts, latents.device, 1, False)
         for timestep in timesteps:
             alpha = float(alphas[timestep])

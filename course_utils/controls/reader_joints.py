@@ -8,6 +8,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..judge.network import square
+
 REACH = 64.0  # cells: the unit of the way from a pixel to its person's neck
 HAND = 32.0  # cells: the hand whose size is 0
 ROOM = 1.3  # a hand is cut out with this much room
@@ -15,6 +17,7 @@ JOINT_BAR, PALM_BAR, FINGER_BAR = 0.25, 0.35, 0.1  # least heights of peaks
 FEWEST = 3  # joints of a person
 MOST = 8  # peaks of one map that are looked at
 TOGETHER = 0.15  # joints whose necks lie closer than this share of the smaller side are one person's
+window = square  # cut out around a hand, which is looked at again, larger
 
 
 def peaks(heat: np.ndarray, bar: float, reach: int = 3) -> list[tuple[float, np.ndarray]]:
@@ -79,20 +82,3 @@ def highest(heat: np.ndarray) -> np.ndarray:
     points = np.array([(*_centre(channel, *at), channel[at]) for channel, at in pairs], np.float32)
     points[points[:, 2] < FINGER_BAR, 2] = 0
     return points
-
-
-def window(pixels: np.ndarray, middle: np.ndarray, side: float, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a square out of a picture and resize it, the picture's edge repeated.
-
-    Returns:
-        uint8 [size, size, 3], and float [2, 3] that carries (column, row, 1) in it back to the picture.
-    """
-    half = max(2, round(side / 2))
-    left, top = (round(float(v)) - half for v in middle)
-    around = cv2.copyMakeBorder(pixels, half, half, half, half, cv2.BORDER_REPLICATE)
-    height, width = pixels.shape[:2]
-    x, y = (min(max(v + half, 0), n) for v, n in ((left, width), (top, height)))
-    how = cv2.INTER_AREA if 2 * half > size else cv2.INTER_LINEAR
-    cut = cv2.resize(around[y : y + 2 * half, x : x + 2 * half], (size, size), interpolation=how)
-    scale = 2 * half / size
-    return cut, np.array([[scale, 0, x - half], [0, scale, y - half]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -163,8 +164,19 @@ def window(mask: np.ndarray, pixels: np.ndarray, room: float = HAND_ROOM, size: 
 
 def crop(pixels: np.ndarray, column: float, row: float, side: float, size: int = SIZE) -> np.ndarray:
     """Cut a square of ``side`` pixels around a point and resize it to ``size``, the picture's edge repeated."""
+    return square(pixels, (column, row), side, size)[0]
+
+
+def square(pixels: np.ndarray, middle: Sequence[float], side: float, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a square out of a picture and resize it, the picture's edge repeated.
+
+    Returns:
+        uint8 [size, size, 3], and float [2, 3] that carries (column, row, 1) in it back to the picture.
+    """
     half = max(2, round(side / 2))
-    x, y = round(column) + half, round(row) + half
     around = cv2.copyMakeBorder(pixels, half, half, half, half, cv2.BORDER_REPLICATE)
-    cut = around[y - half : y + half, x - half : x + half]
-    return cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA if 2 * half > size else cv2.INTER_LINEAR)
+    x, y = (min(max(round(float(at)), 0), most) for at, most in zip(middle, pixels.shape[1::-1], strict=True))
+    how = cv2.INTER_AREA if 2 * half > size else cv2.INTER_LINEAR
+    cut = cv2.resize(around[y : y + 2 * half, x : x + 2 * half], (size, size), interpolation=how)
+    scale = 2 * half / size
+    return cut, np.array([[scale, 0, x - half], [0, scale, y - half]])

@@ -5,7 +5,6 @@ Everything returns what it drew, a PIL picture or a matplotlib Figure, and chang
 Sizes are (height, width): pixels of pictures, inches of figures.
 """
 
-from .diagrams import Diagram, diagram
 from .figures import bars, curve, matrix
-from .pictures import Described, Picture, as_picture, described, overlay
+from .pictures import Described, Diagram, Picture, as_picture, described, diagram, overlay
 from .sheets import compare, grid, strip, sweep

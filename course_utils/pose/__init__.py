@@ -4,5 +4,4 @@ from .doll import LENS, lift, scene_of, state_of
 from .figures import GESTURES, figure, hold, skeletons, to_scene
 from .files import PoseFile, read, write
 from .library import library
-from .seen import from_picture
-from .skeleton import JOINTS, Skeleton, draw
+from .skeleton import JOINTS, Skeleton, draw, from_picture

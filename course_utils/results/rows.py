@@ -85,12 +85,11 @@ def read(name: str, folder: Path | None = None) -> Result:
         raise OSError(f"The table {path.name} is broken: {error}. Check it out again, or `make results`.") from error
 
 
-def stale(folder: Path | None = None, models: Path | None = None) -> dict[str, str]:
+def stale(folder: Path | None = None) -> dict[str, str]:
     """Find tables that rest on weights, a scheduler or defaults which no longer ship.
 
     Args:
         folder: holds the tables; None is ``assets/results``.
-        models: holds the models; None is ``assets/models``.
 
     Returns:
         What is wrong, by the table's name; empty if all is well.
@@ -98,7 +97,7 @@ def stale(folder: Path | None = None, models: Path | None = None) -> dict[str, s
     wrong = {}
     for path in sorted((folder or FOLDER).glob(f"*{ENDING}")):
         result = read(path.name.removesuffix(ENDING), folder)
-        now, defaults = catalog.hashes(result.models, models), catalog.defaults("clay") if result.defaults else {}
+        now, defaults = catalog.hashes(result.models), catalog.defaults("clay") if result.defaults else {}
         others = [name for name, digest in result.models.items() if now[name] != digest]
         others += [name for name in {**result.defaults, **defaults} if result.defaults.get(name) != defaults.get(name)]
         if others:

@@ -128,13 +128,31 @@ def estimate(a: Image.Image, b: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey = [cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2GRAY) for picture in (a, b)]
     forth, back = finder.calc(*grey, None), finder.calc(*grey[::-1], None)
-    height, width = grey[0].shape
-    column, row = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    there = column + forth[..., 0], row + forth[..., 1]
-    back = cv2.remap(back, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    inside = (there[0] >= 0) & (there[0] <= width - 1) & (there[1] >= 0) & (there[1] <= height - 1)
+    back, (height, width), (column, row) = pull(back, forth), grey[0].shape, _landed(forth)
+    inside = (column >= 0) & (column <= width - 1) & (row >= 0) & (row <= height - 1)
     lengths = (forth**2).sum(-1) + (back**2).sum(-1)
     return forth, inside & (((forth + back) ** 2).sum(-1) <= 0.01 * lengths + 0.5)
+
+
+def pull(image, flow: np.ndarray) -> np.ndarray:
+    """Pull a picture back along the flow: each pixel takes what is where it went to (bilinear).
+
+    Args:
+        image: frame b: PIL, or an array [height, width, channel].
+        flow: float32 [height, width, 2], from frame a to b, (dx, dy) in pixels.
+
+    Returns:
+        float32 [height, width, channel], on the grid of frame a.
+    """
+    there = _landed(flow)
+    return cv2.remap(np.asarray(image, np.float32), *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _landed(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each pixel goes: column and row, float32 [height, width]."""
+    height, width = flow.shape[:2]
+    column, row = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    return column + flow[..., 0], row + flow[..., 1]
 
 
 def _check_count(count: int, where: str = "") -> None:

@@ -15,13 +15,12 @@ from .. import editing
 from ..catalog.calls import Guidance, Steps, Weight
 from ..catalog.samplers import afresh
 from ..validation import Range, Seed, Share, check_config
+from .clips import Clip, pull
 from .noise import carried_noise, smeared_noise, white_noise
-from .steady import blend, cross_frame, median_at, pull
+from .steady import blend, cross_frame, median_at
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
-
-    from .clips import Clip
 
 Frames = Iterator[Image.Image]
 

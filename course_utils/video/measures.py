@@ -10,12 +10,10 @@ import numpy as np
 from PIL import Image
 
 from .. import controls, editing
-from .steady import pull
+from .clips import Clip, pull
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
-
-    from .clips import Clip
 
 
 def warping_error(frames: Sequence[Image.Image], clip: Clip, first: bool = False) -> float:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 
-from .steady import pull, to_latents
-
-if TYPE_CHECKING:
-    from .clips import Clip
+from .clips import Clip, pull
+from .steady import to_latents
 
 
 def white_noise(shape: tuple[int, int, int], seed: int) -> torch.Tensor:

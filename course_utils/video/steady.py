@@ -1,4 +1,4 @@
-"""Steadying: pull a frame along the flow, take a median over time, let frames attend to each other."""
+"""Steadying: take a median over time along the motion, let frames attend to each other, carry latents over."""
 
 from __future__ import annotations
 
@@ -6,40 +6,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import torch
 from PIL import Image
 
 from ..attention.hooks import replaced_processors
+from .clips import Clip, pull
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from diffusers.models.attention_processor import Attention, AttentionProcessor
-
-    from .clips import Clip
 
 FRAMES = {  # mode: which frames the k-th of a batch looks at
     "first": lambda k, count: [0],
     "first and previous": lambda k, count: [0, max(0, k - 1)],
     "all": lambda k, count: [*range(count)],
 }
-
-
-def pull(image, flow: np.ndarray) -> np.ndarray:
-    """Pull a picture back along the flow: each pixel takes what is where it went to (bilinear).
-
-    Args:
-        image: frame b: PIL, or an array [height, width, channel].
-        flow: float32 [height, width, 2], from frame a to b, (dx, dy) in pixels.
-
-    Returns:
-        float32 [height, width, channel], on the grid of frame a.
-    """
-    height, width = flow.shape[:2]
-    column, row = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    there = column + flow[..., 0], row + flow[..., 1]
-    return cv2.remap(np.asarray(image, np.float32), *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def median(frames: Sequence[Image.Image], clip: Clip, radius: int = 2) -> list[Image.Image]:

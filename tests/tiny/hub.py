@@ -12,9 +12,19 @@ from diffusers import (
     StableDiffusionInpaintPipeline,
     UNet2DConditionModel,
 )
+from huggingface_hub import constants
 from transformers import BitConfig, CLIPImageProcessor, DPTConfig, DPTForDepthEstimation, DPTImageProcessor
 
+from course_utils import catalog
+
 from . import models
+
+
+def use_hub(monkeypatch, folder: Path) -> None:
+    """Let a folder be the Hub's cache on a computer without a card, and forget what was loaded."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    catalog.release()
 
 
 def build_inpaint_hub(cache: Path, repository: str, revision: str, parts: Callable[[int], dict] | None = None) -> Path:

@@ -19,6 +19,7 @@ from PIL import Image
 from course_utils import catalog, env
 from course_utils.catalog import calls, checkpoints, files, hub, loading
 from tests.tiny import models
+from tests.tiny.hub import use_hub
 from tools import assets as asset_list
 from tools import check_hub
 
@@ -57,14 +58,6 @@ def own_clay(clay, tmp_path, monkeypatch):
     shutil.copytree(clay, tmp_path / "assets")
     monkeypatch.setattr(env, "ASSETS", tmp_path / "assets")
     return tmp_path / "assets/models/clay-base"
-
-
-def use_hub(monkeypatch, folder):
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    catalog.release()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from course_utils import catalog, env
 from course_utils.catalog import hub, loading
 from tests.tiny import annotators, models
 from tests.tiny import hub as tiny
+from tests.tiny.hub import use_hub
 
 T4_GB = 14.7  # what a T4 of 16 GB offers
 HEIGHT, WIDTH = 64, 96
@@ -39,19 +40,15 @@ def full_hub(tmp_path_factory):
     return cache
 
 
-def use_hub(monkeypatch, folder):
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+def use_sd15(monkeypatch, folder):
+    use_hub(monkeypatch, folder)
     monkeypatch.setattr(env, "choose_dtype", lambda lane: torch.float32)  # the same on every processor
     monkeypatch.setenv("COURSE_LANE", "sd15")
-    catalog.release()
 
 
 @pytest.fixture
 def sd15(full_hub, monkeypatch):
-    use_hub(monkeypatch, full_hub)
+    use_sd15(monkeypatch, full_hub)
     yield full_hub
     catalog.release()
 
@@ -60,7 +57,7 @@ def sd15(full_hub, monkeypatch):
 def own_sd15(full_hub, tmp_path, monkeypatch):
     """A cache that a test may spoil."""
     shutil.copytree(full_hub, tmp_path / "hub", symlinks=True)
-    use_hub(monkeypatch, tmp_path / "hub")
+    use_sd15(monkeypatch, tmp_path / "hub")
     yield tmp_path / "hub"
     catalog.release()
 

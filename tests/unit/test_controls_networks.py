@@ -19,6 +19,7 @@ from course_utils.controls.reader import Reader
 from course_utils.judge.network import ready
 from tests.tiny import annotators as tiny
 from tests.tiny import models
+from tests.tiny.hub import use_hub
 
 READ = ("openpose", "seg", "normal")  # by the reader
 HEIGHT, WIDTH = 48, 80
@@ -51,13 +52,6 @@ def depth_pair(tmp_path, monkeypatch):
     base = models.build_clay_folder(tmp_path / "models/clay-base")
     models.build_clay_depth(tmp_path / "models/clay-depth", base)
     monkeypatch.setattr(env, "ASSETS", tmp_path)
-
-
-def use_hub(monkeypatch, folder):
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
 def trust(monkeypatch, use, snapshot):
