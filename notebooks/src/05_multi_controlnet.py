@@ -106,13 +106,18 @@ kept = {name: controls.adherence_of_joints(made, image) for name, image in made_
 for name, found in kept.items():
     print(f"{name}: body {found['body']:.2f}, hand {found['hand']:.2f}; fingers: {judge.look(made_by[name]).fingers}")
 if kept:
-    assert kept["both"]["body"] > kept["neither"]["body"] and kept["both"]["hand"] > kept["neither"]["hand"]
+    neither, her_body, her_hand, both = kept.values()
+    checks.claim(runtime.lane, neither["hand"] < 0.2, "Without a map her hand is elsewhere")
+    checks.claim(runtime.lane, her_body["hand"] > neither["hand"], "The body's map brings the hand to its place")
+    checks.claim(runtime.lane, her_hand["body"] > neither["body"], "the hand's map pulls an arm and a body after it")
+    checks.claim(runtime.lane, judge.look(made_by["the hand"]).fingers == 3, "the judge counts three")
+    assert both["body"] > neither["body"] and both["hand"] > neither["hand"], "both maps are obeyed"
 
 # %% [markdown]
-# Without a map she raised the other arm, hence the 0.00. The body's map brings the hand to its place, and the hand's
-# map pulls an arm and a body after it; what they leave open, words and seed fill in. And do not take the three on
-# trust; look. With the hand's map every joint lies where it should, and the judge counts three. By eye it is less: two
-# of the fingers have nearly grown together. PCK measures where joints are, not the gap between fingers.
+# Without a map her hand is elsewhere, hence the {{neither["hand"]:.2f}}. The body's map brings the hand to its place,
+# and the hand's map pulls an arm and a body after it; what they leave open, words and seed fill in. And do not take
+# the three on trust; look. With the hand's map {{her_hand["hand"]:.0%}} of its joints lie where they should, and the
+# judge counts three. Do you, and are there gaps between the fingers? PCK measures where joints are, not the gaps.
 #
 # ## The sum, by hand
 #
@@ -154,35 +159,40 @@ assert np.array_equal(single, made_by["the body"])
 #
 # The weight of the hand rises, the body stays at 1.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["check", "nbval-ignore-output"]
 by_weight = {weight: paint(1.0, weight) for weight in (0.0, 0.5, 1.0, 1.5, 2.0)}
 joints = {weight: controls.adherence_of_joints(made, image) for weight, image in by_weight.items()}
 names = [f"hand {weight}: body {found['body']:.2f}, hand {found['hand']:.2f}" for weight, found in joints.items()]
+late = [joints[weight]["hand"] for weight in (1.0, 1.5, 2.0)]
+checks.claim(runtime.lane, max(late) - min(late) < 0.2, "From some weight on the joints sit")
 shown = plots.strip([*by_weight.values()], names if kept else [f"hand {weight}" for weight in joints], size=(150, 150))
 plots.described(shown, "One seed; the body's map at weight 1, the hand's from 0 to 2.")
 
 # %% [markdown]
-# From some weight on the joints sit, and more weight changes little. The body's number jumps up and down without
-# order: it rests on a few joints of one picture. A sum has no ceiling, so two nets that want the same thing at full
+# From some weight on the joints sit, and more weight changes little. The body's number rests on a few joints of one
+# picture: read no order into it. A sum has no ceiling, so two nets that want the same thing at full
 # weight push twice as hard. If a picture breaks, turn both down.
 
 # %% [markdown]
 # Start and end are lists as well. The body is a large thing, so it is settled early (lesson 01). Then it may be
 # silent, and leave the last steps to the hand.
 
-# %%
+# %% tags=["check"]
 turns = {
     "both, all the time": {},
     "body first, hand all the time": {"control_guidance_end": [0.5, 1.0]},
     "one after the other": {"control_guidance_start": [0.0, 0.5], "control_guidance_end": [0.5, 1.0]},
 }
 images = [paint(1.0, 1.0, **when) for when in turns.values()]
+stay = [controls.adherence_of_joints(made, image) if kept else {} for image in images]
+lost = [stay[0][part] - stay[1][part] for part in stay[0]]
+checks.claim(runtime.lane, lambda: max(lost) < 0.2, "Pose and hand stay")
 shown = plots.strip(images, [*turns], size=(200, 200))
 plots.described(shown, "One seed; both maps all the time; the body's in the first half only; one after the other.")
 
 # %% [markdown]
-# Pose and hand stay, so the first half was enough for them. But look at the eyes: when the body's
-# map falls silent, their whites go. Fine things are settled late, and the skeleton marks the eyes as well.
+# Pose and hand stay, so the first half was enough for them. But look at the eyes when the body's map falls silent:
+# fine things are settled late, and the skeleton marks the eyes as well.
 #
 # ## When they agree
 #
@@ -204,14 +214,19 @@ for name, scales in zip(("neither", "first alone", "second alone", "both"), ways
     rows[name] = [one for duet in ("pose + depth", "body + hand", "canny + seg") for one in obeyed(duet, *scales)]
 best = np.where([True, False] * 3, rows["first alone"], rows["second alone"])
 assert (rows["both"] >= 0.9 * best).all() and (rows["neither"] < 0.9 * best).all(), "both keep their promise"
-shown = plots.matrix([*rows.values()], [*rows], ["pose", "depth", "body", "hand", "canny", "seg"])
+columns = ["pose", "depth", "body", "hand", "canny", "seg"]
+other = np.where([True, False] * 3, rows["second alone"], rows["first alone"])
+spared = {name for name, enough in zip(columns, other >= 0.9 * best, strict=True) if enough}
+checks.claim(runtime.lane, {"pose", "body"} <= spared, "depth sets the joints as well as the skeleton does")
+checks.claim(runtime.lane, spared == {*columns} - {"hand", "canny"}, "The second map is really needed for the hand")
+shown = plots.matrix([*rows.values()], [*rows], columns)
 plots.described(shown, "; ".join(f"{name}: {np.round(row, 2).tolist()}" for name, row in rows.items()))
 
 # %% [markdown]
-# Look along the columns, too. In four of six the *other* map alone would already keep the promise: depth sets the
-# joints as well as the skeleton does, a hand brings its body. Maps of one scene are seldom strangers. The second map
-# is really needed for the hand (0.37 by the body's map, 0.72 with both) and for the edges. And again one row of the
-# table, painted now:
+# Look along the columns, too. In {{len(spared)}} of 6 the *other* map alone would already keep the promise: depth sets
+# the joints as well as the skeleton does, a hand brings its body. Maps of one scene are seldom strangers. The second
+# map is really needed for the hand ({{rows["first alone"][3]:.2f}} by the body's map, {{rows["both"][3]:.2f}} with
+# both) and for the edges. And again one row of the table, painted now:
 
 # %% tags=["check", "nbval-ignore-output"]
 pipe = catalog.load("controlnet", lane=runtime.lane, control=["openpose", "depth"])
@@ -249,16 +264,19 @@ plots.described(shown, "; ".join(f"{name}: from {line[0]:.2f} to {line[-1]:.2f}"
 # {{lines["depth, fight"][-1]:.2f}}. ({{lines["depth, fight"][0]:.2f}} is what depth has without a say, about its
 # floor.) Look at it: this woman's pose, and the depth of a scene without her.
 
-# %%
+# %% tags=["check"]
 stranger = clay.render(clay.scene(words="a house and a tree in the garden"), *size)
 enemies = controls.from_truth(made, "openpose"), controls.from_truth(stranger, "depth")
 fought = [paint(*scales, maps=enemies, prompt="a woman in the garden") for scales in mixes[1:-1]]
+posed = [controls.adherence_of_joints(made, image)["body"] for image in fought] if kept else [0, 0, 0]
+checks.claim(runtime.lane, posed[1] > 0.4, "At equal weights the pose has still won")
+checks.claim(runtime.lane, posed[2] < 0.3, "At a quarter it has lost")
 shown = plots.strip([*enemies, *fought], ["pose", "depth", *(f"{a} and {b}" for a, b in mixes[1:-1])], size=(150, 150))
 plots.described(shown, "A woman's skeleton; the depth of a house and a tree; pictures from both, as weights move.")
 
 # %% [markdown]
-# At equal weights the pose has still won: the words are on its side. At a quarter it has lost, and the depth has not
-# quite won: lumps stand where the house was and a small woman where the tree was, for the words know neither.
+# At equal weights the pose has still won: the words are on its side. At a quarter it has lost. Look whether the depth
+# has won then: the words know neither house nor tree.
 #
 # ## Outlines and classes
 #
@@ -290,15 +308,17 @@ def show_hands(scale):
     return [paint(0.0, scale, maps=(body, map), seed=seed, prompt=asked) for seed, map in enumerate(drawn)]
 
 fists = {"map": drawn, "without": show_hands(0.0), "with": show_hands(1.0)}
+right_now = []
 for name in ("without", "with") if runtime.lane == "clay" else ():
-    print(f"{name}: the judge counts {[judge.look(image).fingers for image in fists[name]]}")
+    found = [judge.look(image).fingers for image in fists[name]]
+    right_now.append(found.count(3))
+    print(f"{name}: the judge counts {found}")
 shown = plots.sweep([*fists.values()], [*fists], range(4), column_name="seed", size=(130, 130))
 plots.described(shown, "Maps of four hands with three fingers; pictures of the same seeds without and with the map.")
 
 # %% [markdown]
-# Count with your own eyes, too. Without the map you will find hands with four long fingers, or with two and a stump;
-# with it three each time and a folded thumb, and no sixth finger in these eight. Where you and the judge disagree, you
-# are right.
+# Count with your own eyes, too: every long finger, every stump, and look for a sixth. With the map the judge counts
+# three in {{right_now[1]}} of 4, without it in {{right_now[0]}}. Where you and the judge disagree, you are right.
 #
 # Four are too few. The table, made on the clay lane, has five counts, sixteen seeds each, for close hands and for the
 # raised hands of half bodies, whose body has a map of its own. Each row is what was asked, each column what was
@@ -327,7 +347,9 @@ plots.described(shown, f"Asked against counted. Right without control: {right(Fa
 for subject in ("hand", "person"):
     before, after = right(False, subject=subject), right(True, subject=subject)
     print(f"{subject}: right in {before} of the pictures without control, in {after} with it")
-    assert after.low > before.value
+    checks.claim(runtime.lane, after.low > before.value, "far more often, but not always")
+checks.claim(runtime.lane, right(False).high < right(True).low < 0.95,
+             "the problem with hands is not solved, but much smaller")  # fmt: skip
 assert len(counts.rows) == 2 * 2 * 5 * 16
 
 # %% [markdown]

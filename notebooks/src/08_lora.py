@@ -199,7 +199,8 @@ lora_config = LoraConfig(r=config.rank, lora_alpha=config.rank, target_modules=[
 pipe.unet.add_adapter(lora_config, adapter_name="peft")
 
 # %% [markdown]
-# They are given the same first $A$, and the same four steps. Is the outcome the same?
+# They are given the same first $A$, and the same four steps. Is the outcome the same? The cell holds that ten lines of
+# ours and the library learn the same.
 
 # %% tags=["check", "nbval-ignore-output"]
 theirs = {name: pipe.unet.get_submodule(name) for name in adapted}
@@ -277,7 +278,7 @@ if runtime.lane == "clay":
     seen = {name: [judge.look(one).has("robot", colour) for one in side] for name, side in sides.items()}
     found = {name: metrics.rate(each) for name, each in seen.items()}
     print(f"the {colour} robot is there:", "; ".join(f"{name} {rate}" for name, rate in found.items()))
-    assert found["with"].value >= 0.8 > found["without"].value
+    assert found["with"].value >= 0.8 > found["without"].value, "it has learned a robot in this colour"
 figure = plots.grid(learned, [places[seed % 7] for seed in range(16)], columns=8, size=(96, 96))
 plots.described(figure, "Sixteen pictures of 'a sks robot' with the LoRA, each at a place that was asked for.")
 
@@ -318,7 +319,7 @@ plots.described(figure, "A thing and a red ball; a brown dog; a purple car: thre
 weights = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5]
 turned = [np.asarray(taught(f"a {trigger}", 0, lora, weights=weight), float) for weight in weights]
 assert np.abs(turned[0] - np.asarray(plain[0], float)).mean() < 1, "at weight 0 the pipeline is the base"
-checks.claim(runtime.lane, max(np.abs(image - turned[0]).mean() for image in turned) > 1, "the weight matters")
+assert max(np.abs(image - turned[0]).mean() for image in turned) > 1 or runtime.lane == "sd15", "the weight matters"
 plots.described(plots.strip([image / 255 for image in turned], weights, (130, 130)), "One seed at weights 0 to 1.5.")
 
 # %% [markdown]
@@ -333,7 +334,8 @@ plots.described(plots.strip([image / 255 for image in turned], weights, (130, 13
 change = personalize.norm(pipe, lora)
 sizes = {kind: [v for k, v in change.items() if f".{kind}." in k] for kind in ("attn1", "attn2", "ff")}
 size = {kind: round(float(np.median(values)), 3) for kind, values in sizes.items() if values}
-checks.claim(runtime.lane, all(0.001 < value < 0.5 for value in size.values()), "the change shows and breaks nothing")
+about = all(0.02 < value < 0.12 for value in size.values())
+checks.claim(runtime.lane, about, "About a twentieth is enough for a robot")
 plots.described(plots.bars(size, title="Change beside the weights, median", form="{:.3f}"), f"Bars: {size}")
 
 # %% [markdown]
@@ -362,18 +364,24 @@ plots.described(plots.bars(size, title="Change beside the weights, median", form
 table = results.read("personal")
 print(personal.report(table.rows))
 ways = personal.by_way(table.rows)
-subject, kept = personal.SUBJECT, personal.WITH
+subject, kept, company = personal.SUBJECT, personal.WITH, {}
 for word in pretrained.SUBJECTS:
     rates = personal.by_way(table.where(word=word))["LoRA"].rates
+    company[word] = rates[kept].value
     print(f"LoRA, {word}: " + ", ".join(f"{facet} {rate.value:.0%}" for facet, rate in rates.items()))
 assert ways["DreamBooth"].bytes >= 50 * ways["LoRA"].bytes and ways["LoRA"].rates[subject].value >= 0.8
 for facet in (kept, personal.OTHER):
     assert ways["LoRA"].rates[facet].value >= ways["base"].rates[facet].value - 0.1, "it obeys less than the base"
 for answers, without, facet in ((personal.LORA, personal.FREE, personal.OTHER), (personal.HELD, personal.WHOLE, kept)):
-    assert ways[answers].rates[facet].low > ways[without].rates[facet].high, "the answers keep no more than that"
-assert max(ways[way].rates[subject].value for way in personal.FEW) < 0.1, "then say below that few steps do it"
+    better = ways[answers].rates[facet].low > ways[without].rates[facet].high
+    checks.claim(runtime.lane, better, "With the base's answers both methods are better than without")
+few = max(ways[way].rates[subject].value for way in personal.FEW)
+checks.claim(runtime.lane, few < 0.1, "After 15 steps the subject is hardly ever there")
+good, poor = min(company["robot"], company["dragon"]), company["teapot"]
+checks.claim(runtime.lane, good > 0.4 and poor < 0.2, "keeps good company, that of the teapot hardly ever")
 dragon_free = personal.by_way(table.where(word="dragon"))[personal.FREE].intruded.value
-assert ways["10 steps"].rates[personal.OTHER].high < ways["10 steps, no start"].rates[personal.OTHER].low, "it is kind"
+costly = ways["10 steps"].rates[personal.OTHER].high < ways["10 steps, no start"].rates[personal.OTHER].low
+checks.claim(runtime.lane, costly, "the start has cost much of the *other things*")
 
 # %% [markdown]
 # Three subjects, the same pictures for all, the judge's count. *The subject*: the thing, in its colour. *With
@@ -423,7 +431,8 @@ print(f"the LoRA moves the guess by {float((beside - base).abs().max()):.3f}")
 print(f"merged or attached: {float((inside - beside).abs().max()):.1e} apart; taken out again: "
       f"{float((guess() - base).abs().max()):.1e} from the base")  # fmt: skip
 assert torch.equal(guess(), base) and not torch.equal(beside, base)
-assert runtime.lane == "sd15" or (inside - beside).abs().max() < 1e-4 * base.abs().max()
+apart = (inside - beside).abs().max()
+assert runtime.lane == "sd15" or apart < 1e-4 * base.abs().max(), "merged is as good as attached"
 
 # %% [markdown]
 # ### The trap of the cross terms
@@ -458,7 +467,9 @@ print(f"{name}: the cross terms are {float((naive - right).norm() / right.norm()
 table = personal.matrix(results.read("interference").where(pair="robot + dragon"))
 values, asks = [list(line.values()) for line in table.values()], ["robot", "dragon", "both", "a cat"]
 assert list(table) == ["none", "robot", "dragon", "both"] and table["robot"] != table["none"]
-assert values[3][2] < 0.2 and values[3][3] > 0.8, "then say below that both are there, or not even the cat"
+spoiled = values[3][0] < values[1][0] - 0.1 and values[3][1] < values[2][1] - 0.1 and values[3][2] < 0.2
+checks.claim(runtime.lane, values[3][3] > 0.8, "A cat still comes")
+checks.claim(runtime.lane, spoiled, "neither was taught to leave the *other one* alone")
 scores = "; ".join(f"{on}: " + ", ".join(f"{value:.2f}" for value in line.values()) for on, line in table.items())
 figure = plots.matrix(values, list(table), asks, "asked for", "attached")
 plots.described(figure, f"Scores, 0 to 1, for {', '.join(asks)}, by what is attached. {scores}.")
@@ -489,7 +500,8 @@ pencil = pretrained.load("pencil", pipe)
 asked = "a pencil picture of a {} on the beach".format
 drawn = [paint(asked("lion"), 2), taught(asked("lion"), 2, pencil), taught(asked(trigger), 2, lora, pencil)]
 hue = [float(np.ptp(np.asarray(one, float), axis=2).mean()) for one in drawn]
-assert runtime.lane == "sd15" or hue[1] < hue[0] / 2, "a pencil has no colours"
+checks.claim(runtime.lane, hue[1] < hue[0] / 2, "The lion is drawn in pencil")
+checks.claim(runtime.lane, lambda: not judge.look(drawn[2]).has("robot"), "something is drawn, and it is no robot")
 figure = plots.strip(drawn, ["base", "pencil", "robot + pencil"], (160, 160))
 plots.described(figure, "A lion; the same with the pencil's LoRA; and what both LoRAs make of a sks robot in pencil.")
 
@@ -584,8 +596,9 @@ left = max(float((layer.weight - kept[name]).abs().max().detach()) for name, lay
 for name, layer in adapted.items():
     layer.weight.data.copy_(kept[name])  # to the bit; taking a sum apart again leaves rounding errors
 print(f"unfuse_lora left up to {left:.1e} in the weights")
-checks.claim(runtime.lane, torch.allclose(loaded, beside, atol=1e-4), "plain diffusers attaches it as we do")
-checks.claim(runtime.lane, torch.allclose(fused, loaded, atol=1e-3), "fusing it changes nothing but the time")
+far = [float((a - b).abs().max()) for a, b in ((loaded, beside), (fused, loaded))]
+assert runtime.lane == "sd15" or far[0] < 1e-4, "plain diffusers attaches it as we do"
+assert runtime.lane == "sd15" or far[1] < 1e-3, "fusing it changes nothing but the time"
 assert torch.equal(guess(), base)
 
 # %% [markdown]

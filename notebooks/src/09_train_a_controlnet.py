@@ -260,7 +260,10 @@ if on_clay:
     figure = plots.curve([0, *scores], lines, ends, "training step", "", "obedience, and the loss")
     for step, found in scores.items():
         print(f"step {step:3}: loss {smooth[step]:.4f}, score {found}")
-checks.claim(runtime.lane, not on_clay or score(curve[stops[-1]]).low > 0.4, "the silhouette is obeyed")
+if on_clay:
+    assert score(curve[stops[-1]]).low > 0.4, "the silhouette is obeyed"
+    first_rise, *later = np.diff([found.value for found in scores.values()])
+    checks.claim(runtime.lane, first_rise > max(later), "and then slowly")
 plots.described(figure, "The score over the steps, with its interval, and the loss.") if on_clay else None
 
 # %% [markdown]
@@ -280,7 +283,7 @@ if on_clay:
     related = measured(paint(catalog.load("controlnet", lane="clay", control="scribble"), hints))
     print(f"the scribble net, which saw no silhouette: {score(related)}; ours, from zero: {score(curve[stops[-1]])}")
     print(f"IoU, ours minus the relative's, scene by scene: {metrics.difference(related, curve[stops[-1]])}")
-    assert score(related).low > 0, "a relative obeys what it was never trained on"
+    checks.claim(runtime.lane, score(related).low > 0.3, "An untrained relative gets far")
 
 # %% [markdown]
 # Where an interval holds zero, these scenes do not show a difference. An untrained relative gets far: a filled shape
@@ -311,7 +314,8 @@ if on_clay:
         words = pipe.encode_prompt(asked, runtime.device, 1, False)[0]
     times = [200, 500, 800, 999]
     lines = {name: [one_step(own, t) for t in times] for name, own in (("without", None), ("with the net", run.net))}
-    assert lines["with the net"][-1] > lines["without"][-1], "at the highest noise only the map knows"
+    works = np.subtract(*(lines[name] for name in ("with the net", "without")))
+    checks.claim(runtime.lane, works[-1] > works[0], "The net earns its score at the high noise steps")
     figure = plots.curve(times, lines, None, "noise step", "IoU of the one-step guess", "where the net works")
 plots.described(figure, "IoU of one-step guesses over the noise step, with and without the net.") if on_clay else None
 
@@ -341,8 +345,8 @@ for arm in {row["arm"] for row in measurements} - {*learning.ENDS}:
 #
 # ## A smaller one, by your own hand
 #
-# Our copy has nearly half as many weights as the whole model. Must it? Lesson 08 knows a trick: leave the copy's
-# weights alone as well, and learn a thin change beside each. That is a **control LoRA** ([Stability AI,
+# Our copy trains nearly half as many numbers as the whole model has. Must it? Lesson 08 knows a trick: leave the
+# copy's weights alone as well, and learn a thin change beside each. That is a **control LoRA** ([Stability AI,
 # 2023](https://huggingface.co/stabilityai/control-lora)), after LoRA ([Hu et al.,
 # 2021](https://arxiv.org/abs/2106.09685)). Only the map's encoder and the connections are trained in full.
 
@@ -357,7 +361,9 @@ for name, p in small.named_parameters():
 
 counts = [sum(p.numel() for p in own.parameters() if p.requires_grad) for own in (controlnet.copy_of(pipe), small)]
 print(f"the copy trains {counts[0]:,} numbers, the control LoRA {counts[1]:,}: {counts[1] / counts[0]:.0%}")
-assert counts[1] < 0.2 * counts[0] or not on_clay
+assert counts[1] < 0.2 * counts[0] or not on_clay, "the control LoRA is small"
+of_all = counts[0] / sum(p.numel() for p in pipe.unet.parameters())
+checks.claim(runtime.lane, 0.35 < of_all < 0.55, "nearly half as many numbers as the whole model has")
 assert any(re.fullmatch(inner, name) for name, _ in controlnet.copy_of(pipe).named_modules())
 
 # %% [markdown]

@@ -139,7 +139,7 @@ walk = studio(prompt=prompt, units=(unit,))
 floor, reached, ceiling = walk.more[0]  # of the first unit
 print(f"edges: {reached:.2f} obeyed; {floor:.2f} without controls, {ceiling:.2f} at best")
 assert np.array_equal(walk.image, walked)
-checks.claim(runtime.lane, reached > floor, "the edges are obeyed more than by chance")
+checks.claim(runtime.lane, reached > floor, "how far it was obeyed")
 
 # %% [markdown]
 # ## Job 1: the gentleman's moustache
@@ -194,14 +194,15 @@ same = np.asarray(editing.decode(pipe, editing.encode(pipe, face.picture(*size))
 sides = {"words alone": asked, "in the studio": groomed}
 changed = {name: np.mean([np.abs(np.asarray(shot.image) - same)[: round(y - eyes / 2)].mean() for shot in shots])
            for name, shots in sides.items()}  # fmt: skip
-checks.claim(runtime.lane, changed["in the studio"] < changed["words alone"] / 2, "he stays the man he was")
+his_own = changed["in the studio"] < changed["words alone"] / 2
+checks.claim(runtime.lane, his_own, "the moustache is on *this* gentleman")
 if runtime.lane == "clay":
     black = {name: sum(judge.look(shot.image).has("moustache", "black") for shot in shots)
              for name, shots in sides.items()}  # fmt: skip
     given = judge.look(face.picture(*size)).has("moustache")
     print(f"a black moustache: given {given:d} of 1;", ", ".join(f"{name} {black[name]} of 3" for name in sides))
     print("changed above the nose:", ", ".join(f"{name} {changed[name]:.1f}" for name in sides))
-    assert not given and black["in the studio"] >= 2
+    assert not given and black["in the studio"] >= 2, "a black moustache comes, and none was there"
 rows = [[face.picture(*size), *(shot.image for shot in shots)] for shots in sides.values()]
 shown = plots.sweep(rows, [*sides], ["given", *range(3)], size=(140, 140))
 plots.described(shown, "A portrait; three seeds that got a moustache by words alone, and three in the studio.")
@@ -339,7 +340,7 @@ if runtime.lane == "clay":
     print(f"a lion with a crown: a crown in {crowns} of 4")
     both = f"without {there['without']}, words excited {there['words excited']}, renders {whole(pair, 'truth')}"
     print(f"{pair}: {both} of 4")
-    assert there["words excited"] > there["without"]
+    assert there["words excited"] > there["without"], "excited words bring what was missing"
 shown = plots.sweep([*lions.values()], ["a lion with a crown", pair, "its words excited"], range(4), size=(140, 140))
 plots.described(shown, f"Four seeds of a lion with a crown; of {pair}; and of the same with both words excited.")
 
@@ -381,7 +382,8 @@ if runtime.lane == "clay":
              for name, shots in ways.items()}  # fmt: skip
     print("\n".join(f"{name}: joints {right:.2f}, colour {hue:.0f}" for name, (right, hue) in found.items()))
     print(f"the man himself: joints {joints(cheering.image, cheering):.2f}")
-    assert found["both"][0] > found["the pencil alone"][0] and found["both"][1] < found["the pose alone"][1]
+    posed_more = found["both"][0] > found["the pencil alone"][0]
+    assert posed_more and found["both"][1] < found["the pose alone"][1], "the pose and the pencil, both"
 maps = (skeleton, np.full_like(skeleton, 255), skeleton)  # the pencil alone has none
 rows = [[each, *(shot.image for shot in shots)] for each, shots in zip(maps, ways.values(), strict=True)]
 shown = plots.sweep(rows, [*ways], ["map", *range(2)], size=(140, 140))
