@@ -93,19 +93,20 @@ def two_bones(elbow: Any) -> str:
 
 
 @exercise("10.4")
-def which_is_nearer(told_apart: Any) -> str:
-    """`told_apart(first, second, depth_first, depth_second)` gives the share of pixels whose order is right."""
+def right_order(ordered: Any) -> str:
+    """`ordered(near, depth, pairs, least)` gives the share of pairs of places whose order is right."""
     rng = np.random.default_rng(0)
-    depths = rng.uniform(2, 4, (2, 6, 8))
-    depths[1, :2] = depths[0, :2] + rng.uniform(-0.05, 0.05, (2, 8))  # hardly a difference
-    near = 1 / depths + rng.normal(0, 0.08, depths.shape)
-    given = float(ask(told_apart, *near, *depths))
-    gap = depths[0] - depths[1]
-    where, right = np.abs(gap) > 0.1, (near[0] - near[1] < 0) == (gap > 0)
+    depth = rng.uniform(2, 4, (6, 8))
+    near = 1 / depth + rng.normal(0, 0.05, depth.shape)
+    pairs = np.stack([rng.integers(0, size, (40, 2)) for size in depth.shape], axis=-1)  # [pair, end, row or column]
+    given = float(ask(ordered, near, depth, pairs, 0.3))
+    (a, b), (first, second) = ([values[tuple(pairs[:, end].T)] for end in (0, 1)] for values in (depth, near))
+    told, right = np.abs(a - b) > 0.3, (first > second) == (a < b)
     slips = (
-        (1 - right[where].mean(), "The signs are crossed: what is *near* has a *small* depth."),
-        (right.mean(), "Where the two scenes hardly differ there is no order: take pixels with more than 0.1 m."),
-        (right[where].sum(), "That is a count: divide by the number of pixels that differ."),
+        (1 - right[told].mean(), "The signs are crossed: what is *near* has a *small* depth."),
+        (right[a != b].mean(), "Where the two depths hardly differ there is no order: leave those pairs out."),
+        (right[told].sum(), "That is a count: divide by the number of pairs that can be told apart."),
+        (right[told].sum() / len(told), "Divide by the pairs that can be told apart, not by all."),
     )
-    expect(given, right[where].mean(), slips, f"Here it should be {right[where].mean():.3f}, not {given:.3f}.")
+    expect(given, right[told].mean(), slips, f"Here it should be {right[told].mean():.3f}, not {given:.3f}.")
     return "One half is what a coin would get. A skeleton that is the same for both cannot do better."

@@ -537,27 +537,32 @@ checks.check("10.3", elbow)
 #
 # ### 10.4 · Before or behind (difficulty 3, 10 minutes)
 #
-# Write `told_apart(first, second, depth_first, depth_second)`, the measure of the twins. The first two are estimated
-# *nearness* of two pictures (larger is nearer), the others true *depth* in metres (larger is farther). Where the
-# truths differ by more than 0.1 m: in which share of the pixels is the order right?
+# To compare two pictures, the lesson had to fit a line first, for an estimate has no scale of its own. Within *one*
+# picture no scale is needed: ask of pairs of places which is nearer ([Chen et al.,
+# 2016](https://arxiv.org/abs/1604.03901)). Write `ordered(near, depth, pairs, least)`: `near` [height, width] is
+# estimated *nearness* (larger is nearer), `depth` the true one in metres (larger is farther), and `pairs` [pair, 2, 2]
+# has row and column of the two places of each pair. Of the pairs whose true depths differ by more than `least`: which
+# share does the estimate put in the right order?
 
 # %% tags=["exercise"]
-def told_apart(first, second, depth_first, depth_second):
+def ordered(near, depth, pairs, least):
     return None  # your lines
 
-checks.check("10.4", told_apart)
+checks.check("10.4", ordered)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# The first is nearer in the picture if `first > second`, and in truth if `depth_first < depth_second`.
+# `tuple(pairs[:, 0].T)` are the rows and the columns of all first places: an array can be asked for them at once. When
+# both orders are right, the product of two differences has a sign that you know.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def told_apart(first, second, depth_first, depth_second):
-#     where = np.abs(depth_first - depth_second) > 0.1
-#     return ((first > second) == (depth_first < depth_second))[where].mean()
+# def ordered(near, depth, pairs, least):
+#     a, b = (tuple(pairs[:, end].T) for end in (0, 1))
+#     gap = depth[b] - depth[a]
+#     return (gap * (near[a] - near[b]) > 0)[np.abs(gap) > least].mean()
 # ```
 # </details>
 #

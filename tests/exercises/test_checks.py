@@ -165,6 +165,13 @@ def reached(shoulder, wrist, upper, lower):
 
 
 # exercise: wrong answers, each with a word that its message must hold
+def order_of(near, depth, pairs, least, of=np.mean):
+    """Of exercise 10.4: which pairs are in the right order, counted as a wrong answer counts them."""
+    a, b = (tuple(pairs[:, end].T) for end in (0, 1))
+    gap = depth[b] - depth[a]
+    return of((gap * (near[a] - near[b]) > 0)[np.abs(gap) > least])
+
+
 WRONG = {
     "00.1": {
         "a green frog and a giraffe in the snow": "giraffe",
@@ -600,10 +607,11 @@ WRONG = {
         lambda shoulder, wrist, upper, lower: 1.0: "two numbers",
     },
     "10.4": {
-        lambda first, second, a, b: (((first > second) == (a > b))[np.abs(a - b) > 0.1]).mean(): "crossed",
-        lambda first, second, a, b: ((first > second) == (a < b)).mean(): "hardly",
-        lambda first, second, a, b: (((first > second) == (a < b))[np.abs(a - b) > 0.1]).sum(): "count",
-        lambda first, second, a, b: 0.5: "should be",
+        lambda near, depth, pairs, least: order_of(-near, depth, pairs, least): "crossed",
+        lambda near, depth, pairs, least: order_of(near, depth, pairs, 0): "hardly differ",
+        lambda near, depth, pairs, least: order_of(near, depth, pairs, least, np.sum): "count",
+        lambda near, depth, pairs, least: order_of(near, depth, pairs, least, np.sum) / len(pairs): "not by all",
+        lambda near, depth, pairs, least: 0.5: "should be",
     },
     "11.1": {
         lambda a, pulled, visible: ((pulled - a) ** 2).mean(): "Hidden points",
