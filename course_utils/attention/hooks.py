@@ -20,12 +20,25 @@ if TYPE_CHECKING:
 
 
 @contextmanager
+def replaced(owner: object, name: str, value: object) -> Iterator[None]:
+    """Give an object another attribute inside the block; after it, its own or that of its class is back."""
+    before = vars(owner).get(name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        delattr(owner, name)
+        if before is not None:
+            setattr(owner, name, before)
+
+
+@contextmanager
 def on_call(pipe: DiffusionPipeline, begin: Callable[[Call], None]) -> Iterator[None]:
     """Call `begin` whenever the pipeline has encoded its prompts, before its first step.
 
     Every SD pipeline calls `encode_prompt` once; here it is wrapped, on this pipeline alone, and put back.
     """
-    plain, before = pipe.encode_prompt, vars(pipe).get("encode_prompt")
+    plain = pipe.encode_prompt
     signature = inspect.signature(plain)
 
     @functools.wraps(plain)
@@ -36,13 +49,8 @@ def on_call(pipe: DiffusionPipeline, begin: Callable[[Call], None]) -> Iterator[
         begin(Call(tuple(Prompt(pipe.tokenizer, text) for text in texts), *encoded[0].shape[:2]))
         return encoded
 
-    pipe.encode_prompt = encode_prompt
-    try:
+    with replaced(pipe, "encode_prompt", encode_prompt):
         yield
-    finally:
-        del pipe.encode_prompt
-        if before is not None:
-            pipe.encode_prompt = before
 
 
 @contextmanager

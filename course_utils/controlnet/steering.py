@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..attention.hooks import replaced
 from ..pictures import as_mask
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _pixels(region: Image.Image) -> torch.Tensor:
 @contextmanager
 def _weighed(pipe: DiffusionPipeline, net: nn.Module, turn: Iterator[Turn], whole: list[int]) -> Iterator[None]:
     """Replace a net's `forward`, not only a hook of its call: Attend-and-Excite asks for `forward` itself."""
-    own, before = net.__dict__.get("forward"), net.forward
+    before = net.forward
 
     @functools.wraps(before)
     def forward(*args: Any, **given: Any) -> tuple:
@@ -93,11 +94,5 @@ def _weighed(pipe: DiffusionPipeline, net: nn.Module, turn: Iterator[Turn], whol
             residuals = [one * pool(mask.to(one), one.shape[-2:]) for one in residuals]
         return residuals[:-1], residuals[-1]
 
-    net.forward = forward
-    try:
+    with replaced(net, "forward", forward):
         yield
-    finally:
-        if own is None:
-            del net.forward
-        else:
-            net.forward = own

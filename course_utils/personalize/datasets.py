@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     Picture = Image.Image | str | Path | bytes
+    Pictures = Sequence["Example | Picture"] | str | Path  # a folder, or pictures
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 UNREAD = (".heic", ".heif", ".avif", ".svg", ".psd", ".dng", ".cr2", ".nef", ".pdf")  # pictures of other kinds
@@ -33,9 +34,7 @@ class Example:
     caption: str = "a {}"
 
 
-def gather(
-    pictures: Sequence[Example | Picture] | str | Path, trigger: str, height: int = 256, width: int = 256
-) -> list[Example]:
+def gather(pictures: Pictures, trigger: str, height: int = 256, width: int = 256) -> list[Example]:
     """Make pictures ready to be learned from.
 
     Args:
@@ -81,13 +80,7 @@ def check_captions(pipe: DiffusionPipeline, examples: Sequence[Example], trigger
             )
 
 
-def notes(
-    pictures: Sequence[Example | Picture] | str | Path,
-    trigger: str,
-    height: int = 256,
-    width: int = 256,
-    lane: str | None = None,
-) -> list[str]:
+def notes(pictures: Pictures, trigger: str, height: int = 256, width: int = 256, lane: str | None = None) -> list[str]:
     """Say in sentences what a learner should know of pictures and a trigger that `gather` accepts."""
     opened = [_opened(number, source)[0] for number, source in enumerate(_sources(pictures))]
     sizes, lane = sorted({(picture.height, picture.width) for picture in opened}), env.choose_lane(lane)

@@ -18,7 +18,7 @@ from .weights import Tuned, check_base
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-    from .lora import Pictures
+    from .datasets import Pictures
 
 
 def dreambooth(

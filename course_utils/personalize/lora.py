@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from .. import catalog
 from ..training import Loop
 from . import adapters
 from .batches import PreservationLoss, encode_examples
-from .datasets import Example, check_trigger, gather
+from .datasets import check_trigger, gather
 from .presets import FewStepConfig, LoraTrainingConfig, preset
 from .runs import TrainingRun, Watch
 from .weights import Lora, check_base
@@ -20,9 +19,7 @@ from .weights import Lora, check_base
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-    from .datasets import Picture
-
-    Pictures = Sequence[Example | Picture] | str | Path
+    from .datasets import Pictures
 
 
 def lora(

@@ -13,7 +13,7 @@ from .. import catalog, env
 from . import parts
 from .panel import Panel
 from .pictures import PictureSource, source_of
-from .record import Argument, Settings
+from .record import Argument, Settings, alone
 from .running import Outbox
 from .units import Unit, Units, unit
 
@@ -49,13 +49,9 @@ class ControlSettings(Settings):
         each = zip(self.units, self._numbers(), strict=True)
         return "".join(unit.code(self.height, self.width, self.lane, number) for unit, number in each)
 
-    def loading(self) -> dict[str, Any]:
-        """Return the arguments of `catalog.load` after the pipeline's kind."""
-        return {**super().loading(), "control": alone(self.controls)}
-
     @property
     def controls(self) -> list[str]:
-        """Return the models' names, as `catalog.load` takes them."""
+        """Return the models' names."""
         return [unit.control for unit in self.units]
 
     def _maps(self) -> list[Image.Image]:
@@ -63,11 +59,6 @@ class ControlSettings(Settings):
 
     def _numbers(self) -> list[str]:
         return [f"_{place}" for place in range(1, len(self.units) + 1)] if len(self.units) > 1 else [""]
-
-
-def alone(values: list) -> Any:
-    """Return the values as a pipeline wants them: a list only where there are several ControlNets."""
-    return values[0] if len(values) == 1 else values
 
 
 def steering(names: list[str], maps: Callable[[], list[Image.Image]], scales: list[float]) -> list[Argument]:

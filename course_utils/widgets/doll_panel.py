@@ -14,11 +14,11 @@ from PIL import Image
 
 from .. import catalog, clay, env, pose
 from . import parts
-from .controlnet import alone, loaded, steering
+from .controlnet import loaded, steering
 from .doll import Doll
 from .panel import Panel
 from .picture_knob import Thumbnails
-from .pictures import true_map
+from .pictures import true_map, true_map_code
 from .record import Argument, Settings
 
 if TYPE_CHECKING:
@@ -50,18 +50,11 @@ class DollSettings(Settings):
         size = f"{self.height}, {self.width}"
         lines = f"doll = {pprint.pformat(json.loads(self.doll), width=110, compact=True, sort_dicts=False)}\n"
         lines += f"made = clay.render(pose.scene_of(doll), {size})\n"
-        for name in self.controls:
-            drawn = f"pose.draw(pose.skeletons(made, doll['figures']), {size})"
-            lines += f"{name}_map = {drawn if name == 'openpose' else f'controls.from_truth(made, {name!r})'}\n"
-        return lines
-
-    def loading(self) -> dict[str, Any]:
-        """Return the arguments of `catalog.load` after the pipeline's kind."""
-        return {**super().loading(), "control": alone(self.controls)}
+        return lines + "".join(f"{name}_map = {true_map_code(name, size, doll=True)}\n" for name in self.controls)
 
     @property
     def controls(self) -> list[str]:
-        """Return the models' names, as `catalog.load` takes them."""
+        """Return the models' names."""
         if not self.weights:
             raise ValueError("No map steers: all weights are 0. Pull openpose up, or another one.")
         return [name for name, _ in self.weights]

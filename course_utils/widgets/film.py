@@ -72,9 +72,10 @@ class FilmSettings(Settings):
         names = "num_inference_steps", "guidance_scale", "negative_prompt", "seed"
         return video.FilmConfig(**{name: getattr(self, name) for name in names})
 
-    def loading(self) -> dict[str, Any]:
-        """Return the arguments of `catalog.load` after the pipeline's kind."""
-        return {**super().loading(), "control": self.control}
+    @property
+    def controls(self) -> list[str]:
+        """Return the model's name."""
+        return [self.control]
 
     def code(self) -> str:
         """Return Python that makes the same film, without a panel."""

@@ -129,6 +129,13 @@ def true_map(made: Render, control: str, figures: Sequence[Mapping] | None = Non
     return controls.from_truth(made, control)
 
 
+def true_map_code(control: str, size: str, number: str = "", doll: bool = False) -> str:
+    """Return the Python of `true_map`, of the render `made` or of a doll, their names with a number."""
+    if control == "openpose" and doll:
+        return f"pose.draw(pose.skeletons(made{number}, doll{number}['figures']), {size})"
+    return f"controls.from_truth(made{number}, {control!r})"
+
+
 def source_of(picture: PictureSource | Path | str) -> PictureSource:
     """Return what a lesson names as a picture: a source as it is, a Path as a file, words as a clay scene."""
     if isinstance(picture, PictureSource):

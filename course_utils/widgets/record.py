@@ -86,9 +86,14 @@ class Settings:
         """Return what the pipeline is called with, the generator excepted."""
         return [*self.common(), Argument("height", self.height), Argument("width", self.width)]
 
+    @property
+    def controls(self) -> list[str]:
+        """Return the names of the pipeline's ControlNets, as `catalog.load` takes them."""
+        return []
+
     def loading(self) -> dict[str, Any]:
         """Return the arguments of `catalog.load` after the pipeline's kind."""
-        return {"lane": self.lane}
+        return {"lane": self.lane} | ({"control": alone(names)} if (names := self.controls) else {})
 
     def preparation(self) -> str:
         """Return Python that makes what the call's expressions name, such as its pictures."""
@@ -143,6 +148,11 @@ class Shot:
     def name(self) -> str:
         """Return a file name: the prompt's first words and the seed."""
         return f"{slug(self.settings.prompt) or self.settings.kind}-{self.settings.seed}.{self.format}"
+
+
+def alone(values: list) -> Any:
+    """Return the values as a pipeline wants them: a list only where there are several ControlNets."""
+    return values[0] if len(values) == 1 else values
 
 
 def slug(text: str) -> str:

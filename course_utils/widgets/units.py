@@ -15,7 +15,7 @@ from ..catalog.calls import Weight
 from ..validation import Share, check_config
 from .parts import Message, button, classed, field, show_only, slider, toggles
 from .picture_knob import PictureKnob
-from .pictures import PictureSource
+from .pictures import PictureSource, true_map_code
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -66,16 +66,15 @@ class Unit:
     def code(self, height: int, width: int, lane: str, number: str = "") -> str:
         """Return Python that makes `control`, its name with a number."""
         size, picture, turned = f"{height}, {width}", self.picture, "".join(f", {k}={v}" for k, v in self.knobs)
-        skeleton = f"pose.draw(pose.skeletons(made{number}, doll{number}['figures']), {size})"
-        made = {
-            NOTHING: f"controls.as_map({picture.file!r}, {self.control!r}, {size}{picture.resizing})"
-            if picture.kind == "file"
-            else f"picture{number}",
-            TRUTH: skeleton
-            if picture.kind == "doll" and self.control == "openpose"
-            else f"controls.from_truth(made{number}, {self.control!r})",
-        }.get(self.preprocessor, f"controls.make({self.preprocessor!r}, picture{number}, lane={lane!r}{turned})")
-        return f"{self.picture.code(height, width, number)}control{number} = {made}\n"
+        if self.preprocessor == TRUTH:
+            made = true_map_code(self.control, size, number, picture.kind == "doll")
+        elif self.preprocessor != NOTHING:
+            made = f"controls.make({self.preprocessor!r}, picture{number}, lane={lane!r}{turned})"
+        elif picture.kind == "file":
+            made = f"controls.as_map({picture.file!r}, {self.control!r}, {size}{picture.resizing})"
+        else:
+            made = f"picture{number}"
+        return f"{picture.code(height, width, number)}control{number} = {made}\n"
 
 
 @lru_cache(maxsize=8)
