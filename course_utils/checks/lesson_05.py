@@ -90,10 +90,7 @@ def mended_and_spoiled(changed: Any) -> str:
         mended, spoiled = right[:, 1] & ~right[:, 0], right[:, 0] & ~right[:, 1]
         slips = (
             ((spoiled.sum(), mended.sum()), "The two are in each other's place: mended first."),
-            (
-                ((mended & seen).sum(), (spoiled & seen).sum()),
-                "Where no hand is counted none is right: it stays in.",
-            ),
+            (((mended & seen).sum(), (spoiled & seen).sum()), "Where no hand is counted none is right: it stays in."),
             (right.sum(0), both),
             (right.sum(0)[::-1].copy(), both),
             ((mended.mean(), spoiled.mean()), "These are shares: count the pairs."),

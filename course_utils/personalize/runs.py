@@ -119,13 +119,8 @@ class TrainingRun:
             loss_of: from the number of a step to its loss.
             choose: from modules and rate to optimizers; None is AdamW, clipped.
         """
-        loop = Loop(
-            self.folder,
-            modules,
-            self.config.plan(max_grad_norm=math.inf if choose else 1.0),
-            self.lane,
-            choose or adamw,
-        )
+        plan = self.config.plan(max_grad_norm=math.inf if choose else 1.0)
+        loop = Loop(self.folder, modules, plan, self.lane, choose or adamw)
         self.progress.step = loop.step
 
         def watch(loss: float) -> bool:
@@ -195,9 +190,8 @@ def memory_gb(pipe: DiffusionPipeline, config: TrainingConfig, processes: int = 
 def trained_parameters(pipe: DiffusionPipeline, config: TrainingConfig) -> int:
     """Count the numbers that are trained: those of the LoRA, or of the whole UNet."""
     if isinstance(config, LoraTrainingConfig):
-        return sum(
-            config.rank * adapters.parameters_per_rank(*each) for each in adapters.adapted(pipe, config).values()
-        )
+        models = adapters.adapted(pipe, config).values()
+        return config.rank * sum(adapters.parameters_per_rank(*each) for each in models)
     return sum(p.numel() for p in pipe.unet.parameters())
 
 
