@@ -529,7 +529,7 @@ plots.described(
 # clay model was given captions that name what is not there on purpose, so that it forgets as the large one does.
 #
 # What helps? Try more steps, more guidance, a longer prompt in the panel below, and count. Or draw again until you
-# win, and pay for each ticket. Or take **control**: that is the rest of the course.
+# win, and pay for each ticket. Or take control: that is the rest of the course.
 
 # %% [markdown]
 # ## The panel

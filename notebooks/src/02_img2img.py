@@ -9,7 +9,7 @@
 # %% [markdown]
 # **You will**
 # - enter the loop of lesson 01 halfway, with a picture, by hand;
-# - turn **strength**, and see what a picture brings along: its layout and its colours;
+# - turn one knob, strength, and see what a picture brings along: its layout and its colours;
 # - ask a grey picture for a beach, and measure that no strength gives both the pose and the beach;
 # - change one spot of a picture and keep the rest, in ten lines and without another model.
 #

@@ -32,7 +32,7 @@ from course_utils import results, widgets
 runtime = env.start(seed=0)
 
 # %% [markdown]
-# On the map of the course: today a second network stands below the UNet and speaks to it, the **ControlNet**. It reads
+# On the map of the course: today a second network stands below the UNet and speaks to it, the ControlNet. It reads
 # a map.
 
 # %%

@@ -209,7 +209,7 @@ print(*(f"{share:5.1%} {word}" for word, share in shares[:4]), sep="\n")
 # ## One knob at a time: layer, head, step
 #
 # The word stays "lion". Downwards the **layers**, in the order in which they run: the way down first, then the way up.
-# Across the **heads** of each.
+# Across the heads of each.
 
 # %%
 names = {name.partition(".transformer")[0]: name for name in maps.layers}

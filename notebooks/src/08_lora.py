@@ -513,7 +513,7 @@ plots.described(figure, "A lion; the same with the pencil's LoRA; and what both 
 # ## With the other controls
 #
 # Our LoRA changes the UNet, nothing else (others often adapt the text encoder too: `train_text_encoder=True`). So
-# whatever works around a UNet works with it. A **ControlNet** (lesson 04, [Zhang et al.,
+# whatever works around a UNet works with it. A ControlNet (lesson 04, [Zhang et al.,
 # 2023](https://arxiv.org/abs/2302.05543)) says where and in which pose. The map is that of the same robot in a scene
 # that the LoRA has not seen.
 
@@ -530,7 +530,7 @@ figure = plots.compare(hint, *shown, "depth map, seed 0", ("map", "without the L
 plots.described(figure, "A depth map of a robot; what fills it without the LoRA, and with it.")
 
 # %% [markdown]
-# And **Attend-and-Excite** (lesson 07, [Chefer et al., 2023](https://arxiv.org/abs/2301.13826)) sees to it that a word
+# And Attend-and-Excite (lesson 07, [Chefer et al., 2023](https://arxiv.org/abs/2301.13826)) sees to it that a word
 # is looked at. The word may be one that was learned a minute ago.
 
 # %% tags=["nbval-ignore-output"]
@@ -749,7 +749,7 @@ checks.check("08.4", preserving)
 #
 # ### 08.5 · A knob of your own (open, difficulty 3, 20 minutes)
 #
-# Choose a knob: the **weight** of your LoRA, its **rank** or its **steps** (each value of these two is a training of a
+# Choose a knob: the weight of your LoRA, its rank or its steps (each value of these two is a training of a
 # minute or two, with `personalize.preset("lora", runtime.lane, rank=1)`). **Predict** the value of three or more at
 # which the subject is there *and* the rest of your prompt is still obeyed. **Run** your own prompt with eight seeds
 # for each. **Measure** both with the judge, or, on sd15, with your eyes. `experiment()` gives the pair of what you

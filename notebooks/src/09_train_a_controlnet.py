@@ -95,8 +95,8 @@ pairs = pairs_for(silhouette, 200 if on_clay else 8)
 #
 # Decide this before you train, or you will find that whatever comes out is what you wanted. Ours: the **reader**, the
 # network of lesson 04 that tells classes in a picture, says where it sees a thing. Its mask is held against the one
-# that was asked for, by their overlap over their union (**IoU**). As always, two more numbers belong to it: the
-# **floor**, the same words and seeds without the map, and the **ceiling**, the true scene as the autoencoder
+# that was asked for, by their overlap over their union (IoU). As always, two more numbers belong to it: the
+# floor, the same words and seeds without the map, and the ceiling, the true scene as the autoencoder
 # reconstructs it. The scenes below are not among the pairs.
 
 # %% tags=["nbval-ignore-output"]

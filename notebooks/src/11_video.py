@@ -120,7 +120,7 @@ assert np.isclose(flicker(clip.frames), 100 * video.warping_error(clip.frames, c
 print(f"the true renders: {flicker(clip.frames):.2f} (times 100, as in the papers' tables)")
 
 # %% [markdown]
-# Not zero: light falls anew on a leg that turns, and pixels are squares. This is the **floor**. A picture that a
+# Not zero: light falls anew on a leg that turns, and pixels are squares. This is the floor. A picture that a
 # latent model paints has also been through the autoencoder, so here is a second floor: the frames as it reconstructs
 # them.
 
@@ -158,7 +158,7 @@ video.Film(films["alone"], "The walking man, painted frame by frame. Colours and
 # %% [markdown]
 # The walk is right in every frame, because the map says it. The rest is a lottery, drawn anew each time (lesson 01).
 # `video.measure` gives all that must be seen together: the warping error; the same against the *first* frame, which
-# also sees slow **drift**; **sharpness** (the mean slope of brightness); and **adherence**, how far each frame obeys
+# also sees slow **drift**; sharpness (here the mean slope of brightness); and **adherence**, how far each frame obeys
 # its own map (lesson 04).
 
 # %% tags=["nbval-ignore-output"]

@@ -24,6 +24,16 @@ def test_each_word_stands_bold_where_it_is_introduced(source):
     assert not missing, f"{source.stem} never introduces {missing}"
 
 
+def test_each_word_stands_bold_once_and_in_its_own_lesson():
+    """The label of a list, `- **leaked**: ...`, may repeat it."""
+    home = {word.casefold(): source.stem for source in SOURCES for word in glossary.words(source)}
+    for source in SOURCES:
+        before = " ".join(prose(source).partition(glossary.HEADING)[0].split()).casefold()
+        for word, own in home.items():
+            bold = len(re.findall(rf"(?<!- )\*\*{re.escape(word)}s?\*\*", before))
+            assert bold <= (own == source.stem), f"{source.stem} has {word!r} bold {bold} times; its lesson is {own}"
+
+
 @LESSONS
 def test_a_meaning_is_one_plain_sentence(source):
     for word, meaning in glossary.words(source).items():
@@ -33,7 +43,9 @@ def test_a_meaning_is_one_plain_sentence(source):
 @LESSONS
 def test_each_lesson_says_what_to_read_on(source):
     links = prose(source).partition("\n## Read on\n")[2].partition("\n## ")[0]
-    assert len(re.findall(r"^- ", links, re.M)) == 3 and len(LINK.findall(links)) >= 3
+    items = re.split(r"^- ", links, flags=re.M)[1:]
+    assert len(items) == 3 and all(LINK.search(item) for item in items), "three items, each with its link"
+    assert len(set(LINK.findall(links))) == len(LINK.findall(links)), "a link stands twice"
 
 
 def test_the_glossary_is_that_of_the_lessons():
