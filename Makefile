@@ -59,6 +59,7 @@ test-colab: setup-colab ## under Colab's versions: unit tests, lessons 00, 01, a
 
 notebooks: setup ## sources to executed notebooks, only what changed (N=01 for one)
 	chromium=$$(tools/find_chromium.sh) && COURSE_CHROMIUM="$$chromium" $(PY) -m tools.build $(N)
+	$(PY) -m tools.gallery
 
 lesson: setup ## run one lesson, N=01, into an HTML page under build/
 	$(PY) -m tools.lesson $(N)

@@ -18,6 +18,7 @@ ORIGINS = {  # folder or file: (source, licence); what comes from elsewhere gets
     "models": ("`make models`", "CC BY 4.0"),
     "diagrams": ("`python -m tools.diagrams`", "CC BY 4.0"),
     "figures": ("`python -m course_utils.clay.sheet --scenes 24 --seed 21`", "CC BY 4.0"),
+    "figures/lessons": ("`python -m tools.gallery`", "CC BY 4.0"),
     "results": ("`make results`", "CC BY 4.0"),
     "data": ("the authors of Attend-and-Excite (2023): yuval-alaluf/Attend-and-Excite, issue 17", "MIT"),
     "data/eye_labels.tsv": ("pictures of `make models STAGE=eye`, labelled by an AI viewer", "CC BY 4.0"),
