@@ -127,7 +127,8 @@ plots.described(
 
 # %% [markdown]
 # - **Depth map**: how far away each pixel is, near is bright. Lesson 03 keeps it and changes all else.
-# - **Normal map**: which way each surface faces, written as a colour.
+# - **Normal map**: which way each surface faces, written as a colour. (The sky has no surface; there it faces the eye,
+#   in each pixel a little otherwise, so its colour changes slowly.)
 # - **Segmentation**: what each pixel belongs to, one colour a class. Sand, sea, sky, clock, bench.
 #
 # Such maps are what a picture can be *controlled* with. Here we have them exactly, and for as many scenes as we like.

@@ -129,6 +129,10 @@ shares = pipe.scheduler.alphas_cumprod
 assert shares[0] > 0.99 and shares[-1] < 0.01 and bool((shares.diff() < 0).all())
 
 # %% [markdown]
+# (`scaling_factor` brings the latents to a spread of about 1, that of the noise with which they are mixed. And why
+# does decoded noise look like stained glass? The decoder has only met latents of pictures, so it paints patches of
+# colour, one for each place of the latents.)
+#
 # On the clay lane the latents hold {{made.image.size // clean.numel()}} times fewer numbers than the picture, on sd15
 # 48 times fewer. A network that is asked dozens of times for each picture feels that.
 #
@@ -249,6 +253,9 @@ print(f"{words.shape[1]} places, {words.shape[2]} numbers each")
 #
 # $$\hat\varepsilon = \varepsilon_\theta(x_t, t, \varnothing)
 # + s\,\bigl(\varepsilon_\theta(x_t, t, c) - \varepsilon_\theta(x_t, t, \varnothing)\bigr)$$
+#
+# (Some schedulers want the latents scaled before the UNet sees them; the pipelines therefore call `scale_model_input`.
+# DDIM's gives them back as they are, so our loop leaves it out.)
 #
 # $c$ is the prompt, $\varnothing$ the empty prompt, $s$ the guidance scale. The bracket is what the prompt changes in
 # the guess. For it to exist, some captions were replaced by the empty one during training. $s = 1$ gives the plain
@@ -457,7 +464,8 @@ plots.described(
 
 # %% [markdown]
 # **This is the baseline.** Whatever promises control in this course, an edge map, a pose, attention, a ControlNet, has
-# to beat it on the same prompt and the same seeds, with the same judge.
+# to beat what its own prompt and seeds give without it, with the same judge. Lessons 04 and 07 come back to the clock
+# and the bench.
 #
 # And the large model? Others have counted Stable Diffusion. Of its pictures of two things, 54.7 % lacked one, or 66.0
 # % counted strictly; where each thing was given a colour, the colours leaked in 88.5 % (tables 3 and 4 of *Predicated
@@ -636,7 +644,7 @@ checks.check("01.3", all_there)
 # ### 01.4 · Which seeds fail, and how? (difficulty 2, 5 minutes)
 #
 # Write `failures(verdicts)`: from `{seed: verdict}` to `{verdict: [seeds]}`, those that are right left out. Then look
-# at `failures(verdicts)` of this lesson: these seeds are the patients of lessons 04 and 07.
+# at `failures(verdicts)` of this lesson: try a map of lesson 04, or lesson 07's pushes, on just these seeds.
 
 
 # %% tags=["exercise"]

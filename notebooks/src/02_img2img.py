@@ -271,7 +271,9 @@ for name, picture in {"the grey picture": grey, "its reconstruction": reconstruc
 # %% [markdown]
 # So 1 and 0 is where we are, and we want a high first number beside a high second. No picture that a latent model
 # paints can keep more than the **reconstruction**, which is the given picture encoded and decoded again. The other man
-# shows what a wrong pose gets by luck. Now all tries: mean and interval, wide, for there are but four seeds.
+# shows what a wrong pose gets by luck. Now all tries: mean and interval, wide, for there are but four seeds. (The
+# interval comes from drawing the four again and again, each as often as chance will have it, and looking how far the
+# mean moves. Four values cannot show what a fifth would have been, so take it as the least doubt that there is.)
 
 # %% tags=["nbval-ignore-output"]
 def over_levels(measure):

@@ -347,12 +347,16 @@ plots.described(plots.bars(size, title="Change beside the weights, median", form
 #   of horses, hats and other things, none of which the table asks for.
 # - **LoRA** as above: the base's answers are kept, for the same words. Beside it the same with nothing kept: as many
 #   pictures a step, all of them of the subject. The difference is what the keeping is worth.
-# - **Few steps.** E4T ([Gal et al., 2023](https://arxiv.org/abs/2302.12228)) promises "a single image and 5-15 tuning
-#   steps" where others need a thousand. Its idea: learn *beforehand*, on other things of the kind, where to begin. We
-#   keep that idea and leave out much: its encoder, which looks at the picture and guesses a word for it; its domains,
-#   such as faces; and we show five pictures. Our start is a LoRA found by **Reptile** ([Nichol et al.,
-#   2018](https://arxiv.org/abs/1803.02999)): learn one subject after another for ten steps each, and go part of the
-#   way every time. The start for robots has met dragons and teapots, never a robot.
+# - **Few steps.** The video speaks of 15 steps in place of 1,000 and names no paper; that it means E4T ([Gal et al.,
+#   2023](https://arxiv.org/abs/2302.12228)) is our inference: it promises "a single image and 5-15 tuning steps". Its
+#   idea: learn *beforehand*, on other things of the kind, where to begin. We keep that idea and leave out much: its
+#   encoder, which looks at the picture and guesses a word for it; its domains, such as faces; and we show five
+#   pictures. Our start is a LoRA found by **Reptile** ([Nichol et al., 2018](https://arxiv.org/abs/1803.02999)): learn
+#   one subject after another for ten steps each, and go part of the way every time. The start for robots has met
+#   dragons and teapots, never a robot.
+#
+# A whole domain, such as the clothes of which the video shows a model, is out of reach of five pictures by any of
+# these ways: that takes a data set with captions, as the base itself did.
 #
 # On Stable Diffusion 1.5 this course trains LoRAs only. DreamBooth needs the whole UNet in single precision there,
 # with its gradients and Adam's two means: 13 GB beside the pipeline (computed), and a T4 has no room for both.
