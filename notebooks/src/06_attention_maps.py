@@ -314,6 +314,8 @@ scores = {f"{one} noun": metrics.mean(ious("measure", *chosen, order=one)[:, lev
 scores["both"] = metrics.mean(ious("measure", *chosen)[:, level])
 scores["perfect map"] = metrics.mean(ious("measure", "perfect 16", None)[:, top])
 reach = scores["both"].value / scores["perfect map"].value
+chose = levels[level], levels[top]
+checks.claim(runtime.lane, chose == (0.3, 0.4), "The thresholds 0.3 and 0.4 are those to which the choice below comes")
 checks.claim(runtime.lane, reach >= 0.8, "of what the grid allows")
 as_good = scores["first noun"].high > scores["last noun"].low
 checks.claim(runtime.lane, as_good, "the first noun no worse than the last")

@@ -187,6 +187,8 @@ def lack(maps):
 maps = word_maps(first)
 peaks = dict(zip(wanted, maps.amax((2, 3))[0].tolist(), strict=True))
 print({word: f"{peak:.2f}" for word, peak in peaks.items()}, f"loss {float(lack(maps)):.2f}")
+steep = (100 * first[:, 1:-1]).softmax(1)[:, [place - 1 for place in places]].amax((2, 3))
+checks.claim(runtime.lane, float(steep.min()) > 0.95, "at 100 nearly every peak would be 1")
 mask = excite.token_mask([[(place,) for place in places]], first.shape[1]).to(first.device)
 helper = excite.word_maps(first, mask, config)
 assert torch.allclose(helper, maps, atol=1e-5) and torch.allclose(excite.loss(excite.peaks(helper)), lack(maps))
