@@ -1,4 +1,4 @@
-"""Exercises of lesson 10: seen from behind, shares or pixels, two bones that reach, and which limb is nearer."""
+"""Exercises of lesson 10: seen from behind, shares or pixels, two bones that reach, which limb is nearer or missed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import metrics
 from ..pose.skeleton import FACE_FRONT, JOINTS, SWAPPED
-from .asking import NotYet, ask, exercise, expect, expect_shape
+from .asking import LEAST, NotYet, as_expected, ask, exercise, expect, expect_parts, expect_shape
 
+WHOLE, BARE = "all", "no map"  # what a hidden joint is held against: the map with all joints, and none
 AHEAD = [JOINTS.index(name) for name in FACE_FRONT]  # nose and eyes
 
 
@@ -110,3 +112,48 @@ def right_order(ordered: Any) -> str:
     )
     expect(given, right[told].mean(), slips, f"Here it should be {right[told].mean():.3f}, not {given:.3f}.")
     return "One half is what a coin would get. A skeleton that is the same for both cannot do better."
+
+
+@exercise("10.5")
+def hidden_joint(experiment: Any) -> str:
+    """`experiment()` gives (joint, {"all", "no map", joint, ...: [share of the arm that is right, for each seed]})."""
+    guess, seen = expect_parts(ask(experiment), "guess and seen")
+    if not isinstance(seen, dict) or not {WHOLE, BARE} <= {*seen}:
+        raise NotYet(
+            f'seen is a dict; beside the joints it has "{WHOLE}" (none is hidden) and "{BARE}", the controls.'
+        )
+    joints = [name for name in seen if name not in (WHOLE, BARE)]
+    if len(joints) < 2:
+        raise NotYet("Hide two joints or more, one at a time: who stands alone always costs most.")
+    if guess not in joints:
+        raise NotYet(f"guess is the joint that costs most, one of {', '.join(joints)}; this is {guess!r:.40}.")
+    shares = {name: np.array(values, float) for name, values in seen.items()}
+    if len({each.shape for each in shares.values()}) > 1 or shares[WHOLE].ndim != 1 or len(shares[WHOLE]) < LEAST:
+        raise NotYet(f"The same seeds for all, {LEAST} or more: a list of one share for each.")
+    if not all(((each >= 0) & (each <= 1)).all() for each in shares.values()):
+        raise NotYet("A share is a number from 0 to 1: of the arm's joints, how many are right? No arm found is 0.")
+    whole, bare = shares[WHOLE].mean(), shares[BARE].mean()
+    if metrics.difference(shares[BARE], shares[WHOLE]).low <= 0:
+        raise NotYet(
+            f"With all joints {whole:.2f} of the arm is right, without a map {bare:.2f}: what is not obeyed cannot be "
+            "lost. Take a pose that is, or more seeds."
+        )
+    if all(np.array_equal(shares[name], shares[WHOLE]) for name in joints):
+        raise NotYet("Hidden or not, the shares are the same to the last digit: was the changed skeleton drawn?")
+    return (
+        f"With all joints {whole:.2f} of the arm is right, without a map {bare:.2f}. {_costs(shares, joints, guess)}"
+    )
+
+
+def _costs(shares: dict[str, np.ndarray], joints: list[str], guess: str) -> str:
+    """Say what each hidden joint costs, which costs most, and what so few seeds cannot tell."""
+    lost = {name: metrics.difference(shares[name], shares[WHOLE]) for name in joints}
+    worst, second = sorted(joints, key=lambda name: -lost[name].value)[:2]
+    costs = ", ".join(f"{name} {lost[name]}" for name in joints)
+    if lost[worst].low <= 0:
+        meaning = "None of these losses is sure: the joints that are left say enough, or the seeds are too few."
+    elif metrics.difference(shares[worst], shares[second]).low <= 0:
+        meaning = f"But {len(shares[WHOLE])} seeds cannot tell it from the {second}: paint more before you believe it."
+    else:
+        meaning = f"Seed by seed it costs more than the {second}, surely."
+    return f"Hidden, they cost: {costs}. The {worst} costs most, {as_expected(worst, guess)}. {meaning}"

@@ -1,4 +1,4 @@
-"""Exercises of lesson 11: the warping error, cross-frame attention, white noise, and which rung is best."""
+"""Exercises of lesson 11: the warping error, cross-frame attention, white noise, the best rung, how much is new."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .asking import NotYet, ask, exercise, expect, expect_shape, noise
+from .. import metrics
+from .asking import NotYet, as_expected, ask, exercise, expect, expect_parts, expect_shape, noise
+
+BEST = {"warping error": min, "drift": min, "adherence": max}  # columns of `video.measure`: which end is good
+PLAIN, FILMS, BLURRED = "same noise", 6, 0.8  # the control; least films of each kind; the share of its sharpness
 
 
 @exercise("11.1")
@@ -96,3 +100,60 @@ def honest(best_rung: Any) -> str:
     if (left := ask(best_rung, {"alone": alone, "blurred": rows["blurred"]})) != "alone":
         raise NotYet(f"If all others cheat, 'alone' is the best, not {left!r}.")
     return "A measure that stands alone gets cheated; this one does not stand alone."
+
+
+@exercise("11.5")
+def painted_anew(experiment: Any) -> str:
+    """`experiment()` gives ({column: best strength}, {"same noise", strength, ...: [`video.measure` of a film]})."""
+    guess, seen = expect_parts(ask(experiment), "guess and seen")
+    if not isinstance(guess, dict) or {*guess} != {*BEST}:
+        raise NotYet(f"guess is a dict: which strength is best in {', '.join(BEST)}?")
+    if not isinstance(seen, dict) or PLAIN not in seen:
+        raise NotYet(
+            f'seen is a dict; beside the strengths it has "{PLAIN}", the rung that pulls no frame: the control.'
+        )
+    strengths = [key for key in seen if key != PLAIN]
+    if len(strengths) < 2 or not all(0 < strength <= 1 for strength in strengths):
+        raise NotYet("Try two strengths or more, above 0, up to 1.")
+    if wrong := [column for column in BEST if guess[column] not in strengths]:
+        raise NotYet(f"You expect {guess[wrong[0]]!r:.30} to be best in {wrong[0]}, which you have not tried.")
+    if len(counts := {len(films) for films in seen.values()}) > 1 or min(counts) < FILMS:
+        raise NotYet(f"The same seeds (or clips) for all, {FILMS} films or more; there are {sorted(counts)}.")
+    table = {
+        column: {key: np.array([film[column] for film in films], float) for key, films in seen.items()}
+        for column in (*BEST, "sharpness")
+    }
+    if not all(np.isfinite(each).all() for row in table.values() for each in row.values()):
+        raise NotYet("Some numbers are no numbers (nan): take a clip whose maps ask for something.")
+    error = table["warping error"]
+    if len({tuple(values) for values in error.values()}) < len(error):
+        raise NotYet("Two ways flicker alike to the last digit: did strength, and the rung, reach `video.paint`?")
+    if not all(each.mean() > 0 for row in (error, table["sharpness"]) for each in row.values()):
+        raise NotYet("A film that does not flicker at all is one picture, shown again and again.")
+    return " ".join(
+        [*(_column(name, table[name], guess[name]) for name in BEST), *_blur(table["sharpness"], strengths)]
+    )
+
+
+def _column(name: str, row: dict[Any, np.ndarray], guess: float) -> str:
+    """Say which strength is best in a column, beside the control, and what so few films cannot tell."""
+    strengths = [key for key in row if key != PLAIN]
+    best = BEST[name](strengths, key=lambda key: row[key].mean())
+    second = BEST[name]([key for key in strengths if key != best], key=lambda key: row[key].mean())
+    apart = metrics.difference(row[best], row[second])
+    sure = apart.low > 0 or apart.high < 0
+    doubt = "" if sure else f", but {len(row[best])} films do not tell it from {second}"
+    change = metrics.difference(row[PLAIN], row[best])
+    than = "no sure change from" if change.low <= 0 <= change.high else "another value than"
+    means = ", ".join(f"{key} {values.mean():.2f}" for key, values in row.items())
+    return f"{name.capitalize()}: {means}; {best} is best, {as_expected(best, guess)}{doubt}; {than} {PLAIN}."
+
+
+def _blur(row: dict[Any, np.ndarray], strengths: list[float]) -> list[str]:
+    """Say where the steadiness may be blur."""
+    kept = {key: row[key].mean() / row[PLAIN].mean() for key in strengths}
+    return [
+        f"At {key} sharpness is {share:.0%} of it: blur is steady, too."
+        for key, share in kept.items()
+        if share < BLURRED
+    ]

@@ -1,4 +1,4 @@
-"""Exercises of lesson 12: how a mode weighs the layers, a region, what other tools write, the order of a grid."""
+"""Exercises of lesson 12: how a mode weighs the layers, a region, others' texts, the order of a grid, two units."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .asking import NotYet, ask, exercise, expect, expect_parts, expect_shape, noise
+from .. import metrics
+from .asking import LEAST, NotYet, as_expected, ask, exercise, expect, expect_parts, expect_shape, noise
 
 FALL = 0.825  # of the tab, from layer to layer
+POSE, WORDS = (1, 0), (0, 0)  # strengths of both units: the pose alone, and neither
 LAYERS = 13  # residuals of an SD 1.5 ControlNet: one for each skip, and the middle
 
 
@@ -94,3 +96,50 @@ def dear_outside(order: Any) -> str:
         if done != turns:
             raise NotYet(f"With costs {costs} the {'xy'[axis]} axis is dear and is turned {done} times; {turns} do.")
     return "A model that takes a minute to load is loaded once for each of its values, not once for each cell."
+
+
+@exercise("12.5")
+def two_units(experiment: Any) -> str:
+    """`experiment()` gives (strength or None, {(pose, second): [(joints, is it a beach) of each seed]})."""
+    guess, seen = expect_parts(ask(experiment), "guess and seen")
+    if not isinstance(seen, dict) or not {POSE, WORDS} <= {*seen}:
+        raise NotYet(f"seen is a dict; its keys are pairs of strengths, {POSE} and {WORDS} among them: the controls.")
+    seconds = sorted({second for pose, second in seen if pose == 1 and second})
+    if len(seconds) < 2:
+        raise NotYet("Beside the pose at strength 1, try two strengths of the second unit or more, above 0.")
+    if guess is not None and guess not in seconds:
+        raise NotYet(f"guess is the strength at which the beach goes, of {seconds}, or None; this is {guess!r:.30}.")
+    if len(counts := {len(pairs) for pairs in seen.values()}) > 1 or min(counts) < LEAST:
+        raise NotYet(f"The same seeds in each cell, {LEAST} or more; there are {sorted(counts)}.")
+    if any(
+        len(pair) != 2 or not 0 <= pair[0] <= 1 or pair[1] not in (True, False) for c in seen.values() for pair in c
+    ):
+        raise NotYet(
+            "For each seed a pair: the share of the joints, 0 to 1, and whether it is a beach, True or False."
+        )
+    joints, beaches = ({at: np.array(pairs, float)[:, k] for at, pairs in seen.items()} for k in (0, 1))
+    if metrics.difference(joints[WORDS], joints[POSE]).low <= 0:
+        raise NotYet(
+            f"The pose alone brings {joints[POSE].mean():.2f} of the joints, the words {joints[WORDS].mean():.2f}: "
+            "it is not obeyed, so nothing can make it better or worse. Is its scale 1?"
+        )
+    if beaches[POSE].mean() < 0.5:
+        raise NotYet(f"The pose alone makes {beaches[POSE].mean():.0%} beaches: what was never there cannot go.")
+    if all(np.array_equal(np.array(seen[1, second]), np.array(seen[POSE])) for second in seconds):
+        raise NotYet("With and without the second unit all is the same: is it enabled, and its strength above 0?")
+    lines = [
+        _cell(second, *(part[at] for at in ((1, second), POSE) for part in (joints, beaches))) for second in seconds
+    ]
+    gone = next((second for second in seconds if beaches[1, second].mean() < beaches[POSE].mean() / 2), None)
+    found = "The beach stays" if gone is None else f"More than half of the beaches are gone at {gone}"
+    return f"{' '.join(lines)} {found}, {as_expected(gone, guess)}. Each cell holds {len(joints[POSE])} pictures."
+
+
+def _cell(second: float, joints: np.ndarray, beaches: np.ndarray, plain: np.ndarray, before: np.ndarray) -> str:
+    """Say what a second unit did, beside the pose alone, and what so few pictures cannot tell."""
+    better, rates = metrics.difference(plain, joints), [metrics.rate(each) for each in (before, beaches)]
+    sure = "surely" if better.low > 0 or better.high < 0 else "which may be chance"
+    apart = rates[1].high < rates[0].low
+    doubt = "" if apart or rates[1].value >= rates[0].value else ", too few to be sure"
+    went = f"{rates[1].value:.0%} beaches (before {rates[0].value:.0%}{doubt})"
+    return f"At {second} there are {went}, joints {better.value:+.2f} ({sure})."

@@ -158,7 +158,7 @@ worlds = [
 ]  # fmt: skip
 tour = [paint(words, maps["wave"], seed=seed) for seed, words in enumerate(worlds)]
 plots.described(
-    plots.grid(tour, worlds, columns=5, size=(125, 125)),
+    plots.grid(tour, worlds, columns=5, size=(116, 116)),
     f"One pose, a raised arm, in ten worlds: {'; '.join(worlds)}.",
 )
 
@@ -566,12 +566,56 @@ checks.check("10.4", ordered)
 # ```
 # </details>
 #
-# ### 10.5 · An experiment of your own (open, 20 minutes)
+# ### 10.5 · Which joint is missed? (open, difficulty 3, 20 minutes)
 #
-# **Predict** first, in one written sentence: which joint can you hide from the map of the waving man before his arm
-# is no longer obeyed: the wrist, the elbow, or the shoulder? **Run** it: paint the pose with each of them hidden, on
-# four seeds, and give the share of joints that are right (`body`). Then **explain** what you see: what did the net
-# know of the arm from the joints that were left? There is no check. Whose prediction was wrong has learned the most.
+# **Predict** first: one joint of the waving man's raised arm is hidden from his map. Which one costs most of the arm,
+# the wrist, the elbow, or the shoulder? **Run** it on eight seeds or more, each joint hidden alone; and, to hold that
+# against something, the same seeds with all joints shown and without any map. **Measure** in each picture how many of
+# the arm's three joints are right (on sd15 with your eyes). `experiment()` gives the pair of what you expected,
+# `"elbow"`, and what you saw, `{"all": [1.0, ...], "no map": [...], "wrist": [...], ...}`, a share for each seed. The
+# check says what so few seeds can tell. Then **explain**: what did the net know of the arm from what was left?
+
+# %% tags=["exercise"]
+def experiment():
+    return None  # your guess, and what you saw
+
+checks.check("10.5", experiment)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `pose.skeletons(star)[0].hidden("right_wrist")` is the skeleton without it. A scale of 0 paints without the map.
+# </details>
+# <details><summary>Solution</summary>
+#
+# One of many, with a guess that is only ours. It paints 40 pictures.
+#
+# ```python
+# def experiment():
+#     pipe = catalog.load("controlnet", lane=runtime.lane, control="openpose")
+#     one = pose.skeletons(star)[0]
+#     side = min(("left", "right"), key=lambda side: one.body[pose.JOINTS.index(f"{side}_wrist"), 1])  # it is raised
+#     three = [pose.JOINTS.index(f"{side}_{joint}") for joint in ("shoulder", "elbow", "wrist")]
+#     tall = np.ptp(one.body[one.body[:, 2] > 0, 1])
+#
+#     def arm(image):
+#         bodies = controls.joints(image, runtime.lane)[0]
+#         found = max(bodies, key=lambda body: (body[:, 2] > 0).sum(), default=np.zeros_like(one.body))[three]
+#         near = np.linalg.norm((found - one.body[three])[:, :2], axis=1) < 0.1 * tall
+#         return float((near & (found[:, 2] > 0)).mean())
+#
+#     hidden = {joint: one.hidden(f"{side}_{joint}") for joint in ("wrist", "elbow", "shoulder")}
+#     seen = {}
+#     for name, drawn in {"all": one, "no map": one, **hidden}.items():
+#         call = settings | {"controlnet_conditioning_scale": float(name != "no map")}
+#         seen[name] = [
+#             arm(pipe("a man in the garden", image=pose.draw([drawn], *size), generator=runtime.generator(seed),
+#                      **call).images[0])
+#             for seed in range(8)
+#         ]
+#     return "elbow", seen
+# ```
+# </details>
 
 # %% [markdown]
 # ## Words of this lesson

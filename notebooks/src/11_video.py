@@ -621,20 +621,45 @@ checks.check("11.4", best_rung)
 # ```
 # </details>
 #
-# ### 11.5 · Predict, run, explain (open, 20 minutes)
+# ### 11.5 · How much anew? (open, difficulty 3, 20 minutes)
 #
-# `strength` says how much of the pulled frame img2img paints anew. **Predict** first, in one sentence each: what
-# happens to the warping error, to drift and to adherence at 0.3, 0.6 and 0.9? **Run** the cell with your values.
-# **Explain** what you did not expect: look at the frames, not only at the numbers. Then try `radius` of the median,
-# or the clip `video.moving("a cat and a tree in the garden", "behind")`, where most of what moves is hidden for a
-# while.
+# `strength` says how much of the pulled frame img2img paints anew. **Predict** which of two or more strengths, such as
+# 0.4 and 0.9, is best in warping error, in drift and in adherence. **Run** "warped, anchored" with each of them, and
+# "same noise", which pulls nothing, to hold them against: six seeds or more, the same for all. **Measure** each film
+# with `video.measure`. `experiment()` gives the pair of what you expected,
+# `{"warping error": 0.4, "drift": 0.4, "adherence": 0.9}`, and what you saw, `{"same noise": [...], 0.4: [...], ...}`,
+# a measure for each film. The check says what so few films can tell. Then **explain** what you did not expect: look
+# at the frames, not only at the numbers. Or take the clip `video.moving("a cat and a tree in the garden", "behind")`,
+# where most of what moves is hidden for a while.
+
+# %% tags=["exercise"]
+def experiment():
+    return None  # your guess, and what you saw
+
+checks.check("11.5", experiment)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `video.FilmConfig(**common, strength=0.4, seed=3)` says how, `video.paint` paints. Four frames are a film.
+# </details>
+# <details><summary>Solution</summary>
+#
+# One of many, with a guess that is only ours. It paints 18 films of four frames.
 #
 # ```python
-# for strength in (0.3, 0.6, 0.9):
-#     config = video.FilmConfig(**common, strength=strength)
-#     frames = [*video.paint(pipe, clip, maps, words, "warped, anchored", config)]
-#     print(strength, {key: round(value, 2) for key, value in video.measure(frames, clip, "depth").items()})
+# def experiment():
+#     clip = video.moving(words, "walk", 4, *size)
+#     maps = clip.maps("depth")
+#     seen = {}
+#     for strength in ("same noise", 0.4, 0.9):
+#         rung, how = ("warped, anchored", {"strength": strength}) if strength != "same noise" else (strength, {})
+#         configs = [video.FilmConfig(**common, **how, seed=seed) for seed in range(6)]
+#         films = [[*video.paint(pipe, clip, maps, words, rung, config)] for config in configs]
+#         seen[strength] = [video.measure(frames, clip, "depth") for frames in films]
+#     return {"warping error": 0.4, "drift": 0.4, "adherence": 0.9}, seen
 # ```
+# </details>
 
 # %% [markdown]
 # ## Words of this lesson

@@ -210,8 +210,7 @@ plots.described(shown, "A portrait; three seeds that got a moustache by words al
 # %% [markdown]
 # Above he is changed by {{changed["words alone"]:.1f}}, below by {{changed["in the studio"]:.1f}}: the moustache is on
 # *this* gentleman.
-
-# %% [markdown]
+#
 # ## Job 2: the pose on the beach
 #
 # Lesson 02 could not do it: of one knob, strength, the pose wanted less and the beach more. A skeleton has no street
@@ -350,7 +349,7 @@ plots.described(shown, f"Four seeds of a lion with a crown; of {pair}; and of th
 # A LoRA changes how it is painted, a unit where. Lesson 08's pencil and a man who cheers, in one record. At full
 # weight the pencil draws over his arms, so it has a little less. (On sd15 it is learned first, if it is not there.)
 
-# %%
+# %% tags=["check"]
 pipe = catalog.load("controlnet", lane=runtime.lane, control="openpose")
 pencil = pretrained.load("pencil", pipe)
 style = ((pretrained.path_of("pencil", pipe).as_posix(), 0.7),)
@@ -361,8 +360,6 @@ def draw(unit, loras):
     return [studio(prompt=sketch, units=(unit,), loras=loras, seed=seed) for seed in range(2)]
 
 ways = {"the pose alone": draw(cheer, ()), "the pencil alone": draw(off, style), "both": draw(cheer, style)}
-
-# %% tags=["check"]
 cheering = clay.render(clay.scene(1, words="a man on the beach"), *size)
 skeleton = controls.from_truth(cheering, "openpose")
 with personalize.attached(pipe, pencil, weights=[0.7]):
@@ -572,12 +569,42 @@ checks.check("12.4", order)
 # ```
 # </details>
 #
-# ### 12.5 · An experiment of your own (open, 20 minutes)
+# ### 12.5 · Two units (open, difficulty 3, 20 minutes)
 #
-# **Predict** first, in one written sentence: the man of job 2 gets a second unit on his beach, edges or depth of the
-# *same* scene. At which strength of the second unit does the beach begin to go, and does the pose get better? **Run**
-# it as a grid over both strengths, with a score in each cell. Then **explain** the corner that surprised you. There is
-# no check; keep the grid's picture beside your sentence.
+# The man of job 2 gets a second unit on his beach, edges or depth of the *same* scene. **Predict** at which of its
+# strengths more than half of the beaches are gone (or never: `None`). **Run** the pose at 1 with two strengths of the
+# second unit or more, on eight seeds; and the same seeds with the pose alone, `(1, 0)`, and with neither, `(0, 0)`, to
+# hold them against. **Measure** as job 2 did: the share of the joints, and whether it is a beach (on sd15 with your
+# eyes). `experiment()` gives the pair of what you expected, `0.5`, and what you saw,
+# `{(0, 0): [(0.2, True), ...], (1, 0): [...], (1, 0.5): [...], ...}`, a pair for each seed. The check says what so few
+# can tell, and whether the pose gets better. Then **explain** what surprised you, with a grid over both strengths.
+
+# %% tags=["exercise"]
+def experiment():
+    return None  # your guess, and what you saw
+
+checks.check("12.5", experiment)
+
+# %% [markdown] tags=["hint", "solution"]
+# <details><summary>Hint</summary>
+#
+# `replace(pose, control="depth", scale=0.5)` is a second unit; a unit whose scale is 0 is silent. `joints` and
+# `adherence.is_beach` measured job 2.
+# </details>
+# <details><summary>Solution</summary>
+#
+# One of many, with a guess that is only ours. It paints 32 pictures.
+#
+# ```python
+# def experiment():
+#     panel.measure.value, seen = False, {}
+#     for cell in [(0, 0), (1, 0), (1, 0.3), (1, 1)]:
+#         pair = (replace(pose, scale=cell[0]), replace(pose, control="depth", scale=cell[1]))
+#         images = [studio(prompt=beach, units=pair, seed=seed).image for seed in range(8)]
+#         seen[cell] = [(joints(image), adherence.is_beach(image)) for image in images]
+#     return 1, seen
+# ```
+# </details>
 
 # %% [markdown]
 # ## Words of this lesson

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from course_utils import checks
 from course_utils.checks import asking
 from course_utils.clay import vocabulary as words
 from course_utils.clay.vocabulary import CLASS_ID
+from course_utils.pose import JOINTS
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks/src").glob("[0-9]*.py"))
@@ -47,6 +49,38 @@ def seeds(hits, count=8):
 
 
 QUARREL = {(1, 0): 6 * [(0.8, 0.1)], (0, 1): 6 * [(0.1, 0.8)], (0.5, 0.5): 6 * [(0.4, 0.78)]}  # lesson 05
+
+
+ARM = {  # lesson 10
+    "all": [1.0, 0.9, *6 * [0.8]], "no map": 8 * [0.1], "wrist": [0.9, *7 * [0.8]], "elbow": 8 * [0.3],
+}  # fmt: skip
+FIRM = {"warping error": 0.4, "drift": 0.4, "adherence": 0.9}  # lesson 11
+PAIRED = {  # lesson 12
+    (0, 0): 8 * [(0.2, True)],
+    (1, 0): [(0.6, True), *7 * [(0.7, True)]],
+    (1, 0.3): [(0.6, True), *7 * [(0.75, True)]],
+    (1, 1): [*6 * [(0.9, False)], *2 * [(0.9, True)]],
+}
+
+
+def films(**changes):
+    """Lesson 11: measures of six films of each kind; the less is new, the steadier."""
+    return {
+        way: [
+            {"warping error": error + seed / 100, "drift": 2 * error, "sharpness": sharp, "adherence": obeyed}
+            | changes
+            for seed in range(6)
+        ]
+        for way, error, sharp, obeyed in (("same noise", 1.0, 3.0, 0.9), (0.4, 0.3, 2.9, 0.8), (0.9, 0.8, 3.0, 0.9))
+    }
+
+
+@dataclass(frozen=True)
+class UnitOf:
+    """Lesson 12: a control."""
+
+    control: str = "openpose"
+    scale: float = 1.0
 
 
 def pairs_changed(rows):
@@ -613,6 +647,18 @@ WRONG = {
         lambda near, depth, pairs, least: order_of(near, depth, pairs, least, np.sum) / len(pairs): "not by all",
         lambda near, depth, pairs, least: 0.5: "should be",
     },
+    "10.5": {
+        lambda: ("elbow", {"all": 8 * [1.0]}, 3): "pair",
+        lambda: ("elbow", {name: ARM[name] for name in ("all", "wrist", "elbow")}): "controls",
+        lambda: ("elbow", {name: ARM[name] for name in ("all", "no map", "elbow")}): "stands alone",
+        lambda: ("hip", ARM): "one of wrist, elbow",
+        lambda: ("elbow", ARM | {"elbow": 7 * [0.5]}): "same seeds",
+        lambda: ("elbow", {name: shares[:4] for name, shares in ARM.items()}): "8 or more",
+        lambda: ("elbow", ARM | {"elbow": [*7 * [0.5], float("nan")]}): "0 to 1",
+        lambda: ("elbow", ARM | {"elbow": 8 * [3]}): "0 to 1",
+        lambda: ("elbow", ARM | {"no map": 8 * [0.9]}): "cannot be lost",
+        lambda: ("elbow", ARM | dict.fromkeys(("wrist", "elbow"), ARM["all"])): "changed skeleton drawn",
+    },
     "11.1": {
         lambda a, pulled, visible: ((pulled - a) ** 2).mean(): "Hidden points",
         lambda a, pulled, visible: (((pulled - a) ** 2) * visible[..., None]).mean(): "Divide by the visible",
@@ -638,6 +684,20 @@ WRONG = {
             (n for n in rows if rows[n]["sharpness"] > 0.9), key=lambda n: rows[n]["warping error"]
         ): "maps",
         lambda rows: "median": "alone",
+    },
+    "11.5": {
+        lambda: (FIRM, films(), 3): "pair",
+        lambda: ({"warping error": 0.4}, films()): "which strength is best",
+        lambda: (FIRM, {at: rows for at, rows in films().items() if at != "same noise"}): "control",
+        lambda: (FIRM, {at: rows for at, rows in films().items() if at != 0.9}): "two strengths",
+        lambda: (FIRM, films() | {1.5: films()[0.9]}): "up to 1",
+        lambda: (FIRM | {"drift": 0.6}, films()): "not tried",
+        lambda: (FIRM, {at: rows[:3] for at, rows in films().items()}): "6 films",
+        lambda: (FIRM, films() | {0.9: films()[0.9][:5]}): "same seeds",
+        lambda: (FIRM, films() | {0.9: films()[0.4]}): "did strength",
+        lambda: (FIRM, films() | {0.9: films()["same noise"]}): "did strength",
+        lambda: (FIRM, films() | {0.9: films(adherence=float("nan"))[0.9]}): "nan",
+        lambda: (FIRM, films() | {0.9: [row | {"warping error": 0.0} for row in films()[0.9]]}): "shown again",
     },
     "12.1": {
         lambda layers: 0.825 ** np.arange(layers): "wrong way",
@@ -669,6 +729,19 @@ WRONG = {
         lambda x, y, x_cost, y_cost: [*x, *y]: "pairs",
         lambda x, y, x_cost, y_cost: list(zip(x, y, strict=False)): "6 pairs",
     },
+    "12.5": {
+        lambda: (1, PAIRED, 3): "pair",
+        lambda: (1, {at: cell for at, cell in PAIRED.items() if at != (0, 0)}): "controls",
+        lambda: (1, {at: cell for at, cell in PAIRED.items() if at != (1, 0.3)}): "two strengths",
+        lambda: (0.7, PAIRED): "or None",
+        lambda: (1, PAIRED | {(1, 1): PAIRED[1, 1][:5]}): "same seeds",
+        lambda: (1, {at: cell[:5] for at, cell in PAIRED.items()}): "8 or more",
+        lambda: (1, PAIRED | {(1, 1): 8 * [(7, True)]}): "0 to 1",
+        lambda: (1, PAIRED | {(1, 1): 8 * [(0.7, "yes")]}): "True or False",
+        lambda: (1, PAIRED | {(1, 0): 8 * [(0.1, True)]}): "not obeyed",
+        lambda: (1, PAIRED | {(1, 0): [(0.6, False), *7 * [(0.7, False)]]}): "never there",
+        lambda: (1, PAIRED | dict.fromkeys([(1, 0.3), (1, 1)], PAIRED[1, 0])): "is it enabled",
+    },
 }  # fmt: skip
 
 
@@ -689,6 +762,27 @@ def answers():
 
 
 ANSWERS = list(answers())
+
+
+class Skeleton:
+    """Lesson 10: joints in a row, of which some are not in the map."""
+
+    body = np.column_stack([np.arange(18.0), 3 * np.arange(18.0), np.ones(18)])
+
+    def __init__(self, without=""):
+        self.without = without
+
+    def hidden(self, name):
+        return Skeleton(name)
+
+
+def seen_in(image, lane):
+    """Lesson 10: the joints of a painting; without a map all are elsewhere, without the elbow one is."""
+    without, scale = image
+    found = Skeleton.body + (0 if scale else 999)
+    if "elbow" in without:
+        found[[JOINTS.index(without)]] += 99
+    return [found], []
 
 
 class Sight:
@@ -773,6 +867,34 @@ STAGES = {  # what stands in a lesson when its open exercise is reached
     },
     "05.5": LESSON_05,
     "09.5": LESSON_09,
+    "10.5": {
+        "runtime": SimpleNamespace(lane="clay", generator=lambda seed: seed),
+        "settings": {},
+        "size": (64, 64),
+        "star": None,
+        "pose": SimpleNamespace(
+            JOINTS=JOINTS, skeletons=lambda made: [Skeleton()], draw=lambda people, *size: people[0]
+        ),
+        "controls": SimpleNamespace(joints=seen_in),
+        "catalog": SimpleNamespace(load=lambda *what, **how: lambda prompt, image, generator, **call: SimpleNamespace(
+            images=[(image.without, call["controlnet_conditioning_scale"])])),
+    },
+    "11.5": {
+        "words": "", "size": (64, 64), "common": {},
+        "video": SimpleNamespace(
+            moving=lambda *what: SimpleNamespace(maps=lambda kind: []),
+            FilmConfig=lambda seed, strength="same noise": (strength, seed),
+            paint=lambda pipe, clip, maps, words, rung, config: [config],
+            measure=lambda frames, clip, kind: films()[frames[0][0]][frames[0][1]],
+        ),
+    },
+    "12.5": {
+        "panel": SimpleNamespace(measure=SimpleNamespace(value=True)), "beach": "",
+        "pose": UnitOf(), "replace": replace,
+        "studio": lambda prompt, units, seed: SimpleNamespace(image=(units[0].scale, units[1].scale, seed)),
+        "joints": lambda image: PAIRED[image[:2]][image[2]][0],
+        "adherence": SimpleNamespace(is_beach=lambda image: PAIRED[image[:2]][image[2]][1]),
+    },
 }  # fmt: skip
 
 
@@ -872,6 +994,28 @@ def test_nonsense_never_raises(exercise, answer, capsys):
         ("09.5", (0.6, SCORED | {"relative": 8 * [0.7]}), "begin from that one"),
         ("09.5", (0.6, SCORED | {"relative": [*4 * [0.5], *4 * [0.7]]}), "cannot be told"),
         ("09.5", (0.6, SCORED | {"yours": [*4 * [0.1], *4 * [0.25]]}), "floor is inside"),
+        ("10.5", ("elbow", ARM), "elbow costs most, as you expected. Seed by seed it costs more than the wrist"),
+        ("10.5", ("wrist", ARM), "and you expected wrist"),
+        ("10.5", ("wrist", ARM | {"wrist": [0.2, *6 * [0.3], 0.5]}), "cannot tell it from the"),
+        ("10.5", ("elbow", ARM | dict.fromkeys(("wrist", "elbow"), [0.9, 1, *6 * [0.8]])), "None of these losses"),
+        ("11.5", (FIRM, films()), "Warping error: same noise 1.02, 0.4 0.32, 0.9 0.83; 0.4 is best, as"),
+        ("11.5", (FIRM | {"drift": 0.9}, films()), "0.4 is best, and you expected 0.9; another value than same noise"),
+        ("11.5", (FIRM, films()), "0.9 is best, as you expected; no sure change from same noise"),
+        ("11.5", (FIRM, films() | {0.4: films(sharpness=2.0)[0.4]}), "At 0.4 sharpness is 67% of it"),
+        ("11.5", (FIRM, films() | {0.9: films(drift=0.6)[0.9]}), "but 6 films do not tell it from 0.9"),
+        ("12.5", (1, PAIRED), "More than half of the beaches are gone at 1, as you expected"),
+        ("12.5", (None, PAIRED), "and you expected None"),
+        ("12.5", (None, PAIRED | {(1, 1): 8 * [(0.9, True)]}), "The beach stays, as you expected"),
+        (
+            "12.5",
+            (1, PAIRED),
+            "At 0.3 there are 100% beaches (before 100%), joints +0.04 (surely). At 1 there are 25%",
+        ),
+        (
+            "12.5",
+            (1, PAIRED | {(1, 1): [*2 * [(0.7, False)], *6 * [(0.6, True)]]}),
+            "75% beaches (before 100%, too few",
+        ),
     ],
 )
 def test_an_open_experiment_says_what_its_result_means(exercise, answer, meaning, capsys):
