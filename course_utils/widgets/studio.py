@@ -193,7 +193,9 @@ class StudioPanel(Files, Grids, Panel):
             knob.obeyed.say(self.outbox, sentence(score, unit.control) if score else "")
             self.outbox(knob.last, disabled=False)
         names = [f"{place}: seed {kept.settings.seed}" for place, kept in enumerate(self.history.shots, 1)]
-        self.outbox(self.against, options=[("nothing", -1), *zip(names, range(len(names)), strict=True)], value=-1)
+        pictures = [*zip(names, range(len(names)), strict=True)]
+        maps = [(f"map {k}: {unit.control}", -1 - k) for k, unit in enumerate(shot.settings.active, 1)]
+        self.outbox(self.against, options=[("nothing", -1), *pictures, *maps], value=-1)
         self.outbox(self.stage.image, other=b"")
         self.outbox(self.preset, data=preset_of(shot.png), name=f"{shot.name.rpartition('.')[0]}.json")
 

@@ -17,9 +17,13 @@ class Files:
     """What a panel with a history and an `Upload` does with them: a part of `StudioPanel`."""
 
     def _hold_against(self) -> None:
-        place = self.against.value
-        other = jpeg(self.history.shots[place].image) if place is not None and place >= 0 else b""
-        self.outbox(self.stage.image, other=other)
+        """Lay another picture of the history over this one, or a control's map: negative numbers, see `_show`."""
+        place, other = self.against.value, None
+        if place is not None and place >= 0:
+            other = self.history.shots[place].image
+        elif place is not None and place < -1 and self.shot:
+            other = self.shot.settings.maps()[-place - 2]
+        self.outbox(self.stage.image, other=jpeg(other) if other else b"")
 
     def _take_last(self, knob: Any) -> None:
         """Make the picture on show a unit's picture."""

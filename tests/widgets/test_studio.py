@@ -296,6 +296,13 @@ def test_two_pictures_are_held_against_each_other_and_the_last_is_taken_as_a_sou
     second = make(panel, seed=9)
     panel.against.value = 1
     assert panel.stage.image.other
+    assert [name for name, _ in panel.against.options][-1] == "map 1: canny"
+    panel.against.index = len(panel.against.options) - 1
+    laid = np.asarray(Image.open(io.BytesIO(panel.stage.image.other)).convert("L"), int)
+    (drawn,) = second.settings.maps()
+    assert laid.shape == (64, 96) and np.abs(laid - np.asarray(drawn)[..., 0]).mean() < 10, "its map lies over it"
+    panel.against.value = -1
+    assert not panel.stage.image.other
     knob = panel.knobs["units"].knobs[0]
     knob.last.click()
     assert knob.value.picture.kind == "file" and second.name[:5] in knob.value.picture.file
