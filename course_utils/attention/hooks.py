@@ -1,4 +1,7 @@
-"""Hooks on an ordinary pipeline call: its prompts as they are encoded, its cross-attention as it is computed."""
+"""Hooks on an ordinary pipeline call: its prompts as they are encoded, its cross-attention as it is computed.
+
+A picture that is there already is looked at by the same hooks, in one pass of the UNet for each noise step.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,14 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from PIL import Image
 
+from .. import editing
 from .layers import choose_layers, probabilities
 from .maps import Maps
 from .words import Call, Prompt
@@ -17,6 +24,8 @@ from .words import Call, Prompt
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, UNet2DConditionModel
     from diffusers.models.attention_processor import Attention, AttentionProcessor
+
+Picture = Image.Image | np.ndarray | str | Path | bytes  # whatever `pictures.as_picture` opens
 
 
 @contextmanager
@@ -147,3 +156,52 @@ class _Recorder:
             shares = probabilities(attn, hidden_states[rows], encoder_hidden_states[rows], mask).float()
             self.kept = shares if self.heads else shares.mean(1, keepdim=True)
         return self.plain(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
+
+
+@torch.no_grad()
+def of_picture(
+    pipe: DiffusionPipeline,
+    image: Picture | Sequence[Picture],
+    prompt: str | Sequence[str],
+    timesteps: Sequence[int] = (200, 500, 800),
+    resolutions: Sequence[int] | None = (16,),
+    generator: torch.Generator | None = None,
+) -> Maps:
+    """Capture what the words of a prompt are looked at for in a picture: one pass of the UNet for each noise step.
+
+    Args:
+        pipe: any pipeline around an SD UNet; of its parts only the autoencoder, the text encoder and the UNet run.
+        image: a picture, or several of one size; sides that are no whole number of latents are rounded down.
+        prompt: one for each picture.
+        timesteps: how much noise is added, 0-999; the maps' `step` counts these.
+        resolutions: which layers, see `capture`.
+        generator: draws the noise, the same for all noise steps; None starts from seed 0.
+
+    Returns:
+        The maps, with the steps kept apart.
+
+    Raises:
+        ValueError: not one prompt for each picture, a noise step that does not exist, or a UNet that wants more
+            than latents (inpainting, depth).
+    """
+    images = list(image) if isinstance(image, list | tuple) else [image]
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    alphas = pipe.scheduler.alphas_cumprod
+    wanted, latent = pipe.unet.config.in_channels, pipe.vae.config.latent_channels
+    if not images or len(images) != len(prompts):
+        raise ValueError(f"image has {len(images)} pictures and prompt {len(prompts)} texts; give one text for each.")
+    if not timesteps or not all(timestep in range(len(alphas)) for timestep in timesteps):
+        raise ValueError(f"timesteps={tuple(timesteps)!r} must be whole numbers from 0 to {len(alphas) - 1}.")
+    if wanted != latent:
+        raise ValueError(f"pipe has a UNet for {wanted} channels, its latents have {latent}; use a text2img pipeline.")
+    encoded = [editing.encode(pipe, picture, "image") for picture in images]
+    if len(sizes := {part.shape[2:] for part in encoded}) > 1:
+        raise ValueError(f"image holds pictures of {len(sizes)} sizes; bring them to one.")
+    latents = torch.cat(encoded).to(pipe._execution_device, pipe.unet.dtype)
+    noise = torch.randn(latents.shape, generator=generator or torch.Generator().manual_seed(0)).to(latents)
+    with capture(pipe, resolutions, steps=True) as maps:
+        text, _ = pipe.encode_prompt(prompts, latents.device, 1, False)
+        for timestep in timesteps:
+            alpha = float(alphas[timestep])
+            pipe.unet(alpha**0.5 * latents + (1 - alpha) ** 0.5 * noise, timestep, text)
+    return maps
