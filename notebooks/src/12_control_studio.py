@@ -89,7 +89,7 @@ widgets.PictureSource("scene", "a clock and a bench in the garden").picture(*siz
 
 # %% [markdown]
 # Picture, preprocessor, model, prompt, run: a line of plain diffusers each. The words are those of lesson 01, where
-# now and then one of the two got lost.
+# the clock or the bench got lost now and then.
 
 # %%
 picture = editing.fit(controls.as_picture(file), *size)
