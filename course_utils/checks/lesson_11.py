@@ -1,4 +1,4 @@
-"""Exercises of lesson 11: the warping error, cross-frame attention, white noise, the best rung, how much is new."""
+"""Exercises of lesson 11: who is still seen, cross-frame attention, white noise, the best rung, how much is new."""
 
 from __future__ import annotations
 
@@ -14,23 +14,34 @@ PLAIN, FILMS, BLURRED = "same noise", 6, 0.8  # the control; least films of each
 
 
 @exercise("11.1")
-def error(warping_error: Any) -> str:
-    """`warping_error(a, pulled, visible)` is a mean square over visible points (Lai et al., 2018)."""
+def there_and_back(still_seen: Any) -> str:
+    """`still_seen(there, back, most)` tells which points come home when the two flows are followed."""
     rng = np.random.default_rng(0)
-    a, pulled = rng.random((6, 5, 3)), rng.random((6, 5, 3))
-    visible = rng.random((6, 5)) > 0.4
-    square = (pulled - a) ** 2
-    given = float(ask(warping_error, a, pulled, visible))
+    there = rng.integers(-3, 4, (6, 8, 2)) + rng.uniform(-0.3, 0.3, (6, 8, 2))
+    rows, columns = np.indices((6, 8))
+    to_row = np.clip(np.rint(rows + there[..., 1]), 0, 5).astype(int)
+    to_column = np.clip(np.rint(columns + there[..., 0]), 0, 7).astype(int)
+    back = rng.uniform(-3, 3, (6, 8, 2))
+    back[3], back[to_row[1], to_column[1]] = -there[3], there[1]  # who looks in the wrong place finds something, too
+    back[to_row[::2], to_column[::2]] = -there[::2]  # of every other row the points come home, unless two meet
+    given = np.asarray(ask(still_seen, there, back, 0.5))
+    expect_shape(given, (6, 8), "height, width: whether the point is still seen")
+
+    def near(home: Any) -> Any:
+        return np.linalg.norm(home, axis=-1) <= 0.5
+
+    crossed = back[np.clip(np.rint(rows + there[..., 0]), 0, 5).astype(int),
+                   np.clip(np.rint(columns + there[..., 1]), 0, 7).astype(int)]  # fmt: skip
+    found, wanted = back[to_row, to_column], near(there + back[to_row, to_column])
     slips = (
-        (square.mean(), "Hidden points count too: leave out where visible is False."),
-        ((square * visible[..., None]).mean(), "Divide by the visible points, not by all."),
-        (np.sqrt(square[visible].mean()), "No root: the error is the mean of squares."),
-        (np.abs(pulled - a)[visible].mean(), "Squares, not absolute values."),
-    )
-    expect(given, square[visible].mean(), slips, "It should be the mean of (pulled - a) squared, where visible.")
-    nothing = float(ask(warping_error, a, pulled, np.zeros((6, 5), bool)))
-    expect(nothing, 0.0, (), f"Where nothing is visible it should be 0, not {nothing}.")
-    return "Only points that both frames show can flicker."
+        (near(there + back), "The way back begins where the way there ended: look `back` up there."),
+        (near(there - found), "The two ways have opposite directions: who comes home has a sum of nothing."),
+        (near(there + crossed), "A flow's first number goes along the row, to another column."),
+        (~wanted, "It is the wrong way round: True is for points that come home."),
+    )  # fmt: skip
+    expect(given.astype(float), wanted.astype(float), [(value.astype(float), text) for value, text in slips],
+           f"Of 48 points {wanted.sum()} come home within half a pixel; you find {int(given.sum())}.")  # fmt: skip
+    return "What does not come home was covered, has left the frame, or its flow is wrong: leave it out of the error."
 
 
 @exercise("11.2")

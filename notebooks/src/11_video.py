@@ -514,28 +514,34 @@ plots.described(panel.picture(), "The panel: knobs for clip, prompt, control and
 # %% [markdown]
 # ## Exercises
 #
-# ### 11.1 · The warping error (difficulty 2, 10 minutes)
+# ### 11.1 · Who is still seen? (difficulty 3, 10 minutes)
 #
-# Write `warping_error(a, pulled, visible)`: the mean squared difference of two pictures, arrays 0-1 of [height,
-# width, 3], over the points that are visible (bool [height, width]). If none is, there is nothing to compare: give
-# 0.
+# Of your own clip nobody knows which points are covered in the next frame. Papers go there and back: follow the flow
+# from frame a to frame b, and from there the flow from b to a. Who comes home is still seen. Write `still_seen(there,
+# back, most)` for two flows [height, width, 2], in pixels, along x and along y: for each point of a, is it at most
+# `most` pixels from home? Take `back` at the pixel nearest to where `there` leads, or at the border if that lies
+# outside.
 
 # %% tags=["exercise"]
-def warping_error(a, pulled, visible):
+def still_seen(there, back, most):
     return None  # your lines
 
-checks.check("11.1", warping_error)
+checks.check("11.1", still_seen)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# `(pulled - a)[visible]` has a row for each visible point.
+# `np.indices(there.shape[:2])` gives the row and the column of each point. Round, clip, and make whole numbers of
+# where they go: an array can be asked for all those pixels at once. Home is where the two ways add up to nothing.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def warping_error(a, pulled, visible):
-#     return float(((pulled - a)[visible] ** 2).mean()) if visible.any() else 0.0
+# def still_seen(there, back, most):
+#     rows, columns = np.indices(there.shape[:2])
+#     row = np.rint(rows + there[..., 1]).clip(0, rows.max()).astype(int)
+#     column = np.rint(columns + there[..., 0]).clip(0, columns.max()).astype(int)
+#     return np.linalg.norm(there + back[row, column], axis=-1) <= most
 # ```
 # </details>
 #

@@ -199,6 +199,16 @@ def reached(shoulder, wrist, upper, lower):
 
 
 # exercise: wrong answers, each with a word that its message must hold
+def come_home(there, back, most, along=(0, 1)):
+    """Of exercise 11.1: which points come home; `along` says which number of a flow is taken for x, which for y."""
+    rows, columns = np.indices(there.shape[:2])
+    column, row = (
+        np.clip(np.rint(start + there[..., axis]), 0, start.max()).astype(int)
+        for start, axis in zip((columns, rows), along, strict=True)
+    )
+    return np.linalg.norm(there + back[row, column], axis=-1) <= most
+
+
 def order_of(near, depth, pairs, least, of=np.mean):
     """Of exercise 10.4: which pairs are in the right order, counted as a wrong answer counts them."""
     a, b = (tuple(pairs[:, end].T) for end in (0, 1))
@@ -660,12 +670,12 @@ WRONG = {
         lambda: ("elbow", ARM | dict.fromkeys(("wrist", "elbow"), ARM["all"])): "changed skeleton drawn",
     },
     "11.1": {
-        lambda a, pulled, visible: ((pulled - a) ** 2).mean(): "Hidden points",
-        lambda a, pulled, visible: (((pulled - a) ** 2) * visible[..., None]).mean(): "Divide by the visible",
-        lambda a, pulled, visible: np.abs(pulled - a)[visible].mean(): "Squares",
-        lambda a, pulled, visible: (
-            ((pulled - a)[visible] ** 2).sum() / max(1, 3 * visible.sum()) + (0 if visible.any() else 1)
-        ): "nothing is visible",
+        lambda there, back, most: np.linalg.norm(there + back, axis=-1) <= most: "where the way there ended",
+        lambda there, back, most: come_home(there, -back, most): "opposite directions",
+        lambda there, back, most: come_home(there, back, most, along=(1, 0)): "goes along the row",
+        lambda there, back, most: ~come_home(there, back, most): "wrong way round",
+        lambda there, back, most: come_home(there, back, most)[0]: "height, width",
+        lambda there, back, most: come_home(there, back, 9.0): "come home within half a pixel",
     },
     "11.2": {
         lambda tokens, frames: torch.cat([tokens[[0] * 6], tokens[[0, 0, 1, 2, 3, 4]]], 1): "halves are mixed",
