@@ -22,6 +22,7 @@ class Clay:
     owners: for each instance, (index of the thing in the scene, its word or the wearable's).
     anatomy: one for each thing of the scene.
     wall: z of the back wall (only a room shows it).
+    names: of each row, the name of its part where its sculptor gave one, else "".
     """
 
     rows: np.ndarray
@@ -29,6 +30,7 @@ class Clay:
     owners: list[tuple[int, str]]
     anatomy: list[Anatomy]
     wall: float
+    names: tuple[str, ...]
 
 
 def compose(scene: Scene) -> Clay:
@@ -46,7 +48,7 @@ def compose(scene: Scene) -> Clay:
         pictures += thing.shows is not None
     rows = np.array(m.rows)
     back = min([0.0, *(t.z - 0.9 * t.size for t in scene.things)])
-    return Clay(rows, parts(rows), owners, anatomy, back - 1.3)
+    return Clay(rows, parts(rows), owners, anatomy, back - 1.3, tuple(m.names))
 
 
 def sculpt(m: Modeller, thing: Thing, index: int, owners: list[tuple[int, str]]) -> Anatomy:

@@ -67,6 +67,8 @@ class Modeller:
     instance: int = 0
     edition: int = 1
     ground: np.ndarray | None = None
+    names: list[str] = field(default_factory=list)
+    _name: str = ""
     _part: int = -1
     _blend: float = 0.06
 
@@ -96,9 +98,15 @@ class Modeller:
         """Carry a local point [3] to the world."""
         return self.origin + self.scale * (self.turn @ np.asarray(point, float))
 
-    def part(self, blend: float = 0.06) -> None:
-        """Start a new part; its primitives melt together over ``blend`` local units."""
+    def part(self, blend: float = 0.06, name: str = "") -> None:
+        """Start a new part; its primitives melt together over ``blend`` local units.
+
+        Args:
+            blend: how far.
+            name: what it is of the thing, such as "tail"; both arms may share one.
+        """
         self._part += 1
+        self._name = name
         self._blend = blend * self.scale
 
     def ellipsoid(self, paint, centre, radii, turn=None):
@@ -155,6 +163,7 @@ class Modeller:
         local = self.turn if turn is None else self.turn @ turn
         row[ROTATION] = local.T.reshape(-1)
         self.rows.append(row)
+        self.names.append(self._name)
 
 
 def bounding_spheres(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ The same call trains on the CPU (clay) and on a T4 (sd15: float16, checkpointing
 precision, not the launcher's `--mixed_precision`.
 """
 
-from . import pretrained
+from . import likeness, pretrained
 from .adapters import attached, eject, injected, parameters_per_rank, sd15_unet
 from .algebra import Merged, add, changes, merge, norm, unmerge
 from .datasets import Example, gather, notes

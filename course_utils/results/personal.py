@@ -69,3 +69,12 @@ def matrix(rows: Sequence[dict]) -> dict[str, dict[str, float]]:
     for row in rows:
         scores.setdefault(row["on"], {}).setdefault(row["prompt"], []).append(row["score"])
     return {on: {prompt: sum(cell) / len(cell) for prompt, cell in line.items()} for on, line in scores.items()}
+
+
+def by_knobs(rows: Sequence[dict]) -> dict[tuple[int, int, float], tuple[Interval, Interval]]:
+    """Sum up table "likeness": by rank, steps and weight the mean likeness, and how often others are there."""
+    cells: dict[tuple[int, int, float], tuple[list, list]] = {}
+    for row in rows:
+        likes, hits = cells.setdefault((row["rank"], row["steps"], row["weight"]), ([], []))
+        likes.append(row["likeness"]) if row["facet"] == SUBJECT else hits.append(row["hit"])
+    return {knobs: (metrics.mean(likes), metrics.rate(hits)) for knobs, (likes, hits) in cells.items()}

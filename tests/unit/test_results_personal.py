@@ -13,6 +13,7 @@ from course_utils.personalize import presets, pretrained
 from course_utils.recipe import data, dependents, loras, reptile
 from course_utils.recipe.tables import __main__ as command
 from course_utils.recipe.tables import interference, making, personal
+from course_utils.recipe.tables import likeness as knobs
 from course_utils.results import personal as results_personal
 from tests.tiny import models
 from tests.tiny.learning import DREAMBOOTH, LORA, SMALL, pictures
@@ -168,6 +169,18 @@ def test_each_way_learns_and_is_asked_the_same(place):
     assert "with a cat" not in made.rows[0]["prompt"] and made.where(way="base")[2]["prompt"].startswith("a cat and")
     told = results_personal.report(made.rows)
     assert len(told.splitlines()) == 1 + len(personal.WAYS) and "DreamBooth" in told
+
+
+def test_the_grid_of_knobs_measures_likeness_and_obedience(place, monkeypatch):
+    for name, value in (("RANKS", (1, 2)), ("STEPS", (2,)), ("WEIGHTS", (0.5, 1.0)), ("OTHER_SEEDS", 1)):
+        monkeypatch.setattr(knobs, name, value)
+    table = making.Table("likeness", personal.MODELS[:1], knobs._jobs, knobs._measure, {})
+    assert making.make(table, place / "results")
+    rows = results.read("likeness", place / "results").rows
+    told = results_personal.by_knobs(rows)
+    assert set(told) == {(rank, 2, weight) for rank in (1, 2) for weight in (0.5, 1.0)}
+    assert all(0 <= like.value <= 1 and 0 <= hits.value <= 1 for like, hits in told.values())
+    assert {"shape", "parts"} < set(rows[0]) and rows[0]["bytes"] * 2 == rows[-1]["bytes"]
 
 
 def test_interference_has_its_sixteen_fields(place):

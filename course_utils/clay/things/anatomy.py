@@ -52,8 +52,8 @@ def eyes(m: Modeller, gap: float, height: float, depth: float, size: float, whit
     """Add two dark eyes at x = -gap and +gap; ``white`` puts a pale ball behind each."""
     for side in (-1, 1):
         if white:
-            m.part(0.0)
+            m.part(0.0, "eyes")
             m.ellipsoid((0.92, 0.92, 0.90), (side * gap, height, depth), (size * 1.7, size * 1.9, size))
-        m.part(0.0)
+        m.part(0.0, "eyes")
         ahead = size * 0.75 if white else 0.0
         m.ellipsoid((0.02, 0.02, 0.02), (side * gap, height, depth + ahead), (size, size * 1.2, size * 0.6))

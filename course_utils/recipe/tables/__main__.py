@@ -1,7 +1,8 @@
 """Make tables: ``python -m course_utils.recipe.tables [NAME ...] [--minutes M]``; all that are not fresh without one.
 
 Each goes on where it stopped. On several cores or GPUs:
-``torchrun --nproc_per_node 2 -m course_utils.recipe.tables NAME``; "personal" trains, and takes one process.
+``torchrun --nproc_per_node 2 -m course_utils.recipe.tables NAME``; those that train ("personal",
+"likeness") take one process.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ MODULES: dict[str, str] = {
     "excite_parts": "audit",
     "personal": "personal",
     "interference": "interference",
+    "likeness": "likeness",
     "learned": "learning",
     "learned_noise": "learning",
     "learned_start": "learning",
