@@ -38,8 +38,10 @@ def test_a_true_render_is_like_itself_and_not_like_another(word):
 
 def test_the_bank_shows_the_parts(bank):
     assert set(bank.names) > ROBOT_PARTS and bank.images.shape[1:] == (64, 64, 3)
-    assert bank.images.shape[:3] == bank.parts.shape == bank.paints.shape
-    assert ((bank.parts >= 0) == (bank.paints >= 0)).all()
+    assert bank.images.shape[:3] == bank.surfaces.shape and bank.parts.shape == bank.paints.shape
+    shown = np.append(bank.parts, -1)[bank.surfaces]
+    seen = {name for k, name in enumerate(bank.names) if (shown == k).any()}
+    assert seen == set(bank.names) and bank.surfaces.max() == len(bank.parts) - 1
     assert likeness.views("robot", 0, "orange") is bank, "drawn once"
 
 
@@ -81,8 +83,10 @@ def test_errors_name_what_is_wrong(bank):
         likeness.views("cat")
     with pytest.raises(ValueError, match="variant=9: a robot comes in the shapes 0 to 4"):
         likeness.views("robot", 9)
-    with pytest.raises((TypeError, ValueError)):
-        likeness.measure("no picture", bank)
+    with pytest.raises(TypeError, match="image"):
+        likeness.measure(3, bank)
+    with pytest.raises(ValueError, match="16"):
+        likeness.measure(np.zeros((8, 8, 3), np.uint8), bank)
 
 
 def test_every_part_of_every_shape_has_a_name():
