@@ -4,6 +4,9 @@ The judge says where the subject is, and that square is turned into a map of pai
 of the subject, by day or by night. For every view of the true subject the renderer knows that map, and which part each
 pixel shows. The view that agrees best, at its best place and size, is the measure: does the outline fit, and does each
 part bear its paint at its place?
+
+It says which parts are lost, and tells the subject from other things and from torn pictures. Whether a smeared face
+is worse than a lost arm it does not know: between pictures that have most of the parts, trust your eyes.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ ROOM = 1.3  # the square is this many times as large as the subject in it
 YAWS, PITCHES = np.linspace(-0.9, 0.9, 9), (0.08, 0.22)  # of the bank, in radians; each also in the mirror
 SIZES = (0.86, 0.93, 1.0, 1.08, 1.17)  # a view is tried at: a lost antenna makes the square smaller
 LIGHTS = {"garden": (0.6, -0.6), "night": (0.6, -0.6)}  # where the paints are seen, and from where the sun shines
-SHADES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)  # quantiles of lightness that stand for a paint in light and shade
+SHADES = 8  # colours that stand for a surface in light and shade
 NEAR, FAR = 18.0, 28.0  # CIELAB distances: up to which a pixel bears a paint, and from which on none at all
 SLIDE = 2  # pixels that a part may be off its place
 LEAST = 6  # pixels that a part must show in a view to be asked for
@@ -149,8 +152,14 @@ def _palette(drawn: list[tuple], count: int, surfaces: np.ndarray) -> np.ndarray
     """Give CIELAB of each surface at several shades, from dark to light: [surface, shade, 3]."""
     colours = np.concatenate([_lab(one[0]).reshape(-1, 3) for one in drawn])
     shown = np.append(surfaces, NOWHERE)[np.concatenate([one[1].ravel() for one in drawn])]
+    far = np.full((SHADES, 3), 1e3, np.float32)  # of what no view shows
     seen = [colours[shown == k] for k in range(count)]
-    return np.stack([np.quantile(one, SHADES, axis=0) if len(one) else np.full((len(SHADES), 3), 1e3) for one in seen])
+    return np.stack([_shades(one) if len(one) >= SHADES else far for one in seen])
+
+
+def _shades(colours: np.ndarray) -> np.ndarray:
+    """Sum up colours [n, 3] from dark to light: the means of SHADES groups."""
+    return np.stack([group.mean(0) for group in np.array_split(colours[colours[:, 0].argsort()], SHADES)])
 
 
 def _spectra(paints: np.ndarray, count: int) -> np.ndarray:
