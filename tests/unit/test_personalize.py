@@ -204,7 +204,7 @@ def test_prior_needs_a_class(pipe, tmp_path):
     [
         ({"rank": 9}, "rank=9 is out of range.* has 8 rows or columns.*use 1 to 8"),
         ({"rank": 0}, "rank=0 is out of range; use 1 or more"),
-        ({"target_modules": ("to_z",)}, "target_modules='to_z' names no layer of UNet2DConditionModel"),
+        ({"target_modules": ("to_z",)}, "target_modules='to_z' ends no layer's name"),
         ({"target_modules": ("conv1",)}, "conv1 is a Conv2d"),
         ({"max_train_steps": 0}, "max_train_steps=0 is out of range; use 1 or more"),
         ({"learning_rate": 0.0}, "learning_rate=0.0 is out of range; use more than 0"),
