@@ -124,7 +124,7 @@ def mine(panel, tmp_path, monkeypatch):
 @pytest.mark.parametrize("form", ["file", "folder"])
 def test_a_base_of_ones_own_paints_and_its_png_tells_no_path(panel, mine, monkeypatch, form):
     base = mine if form == "file" else mine.with_name("folder")
-    plain = make(panel, use_source=False, words=())
+    plain = make(panel, units=panel.first.units, use_source=False, words=())
     shot = make(panel, base=base.as_posix())
     assert shot, panel.error.value
     assert shot.settings.base == base.as_posix() and shot.more, "it is measured too"

@@ -70,5 +70,5 @@ def test_what_goes_wrong_stands_beside_the_button(panel, monkeypatch):
 
 
 def test_a_map_of_another_size_is_refused(pipe, panel):
-    with pytest.raises(ValueError, match="image has 32 x 64 pixels, the pairs' maps have 64 x 64"):
+    with pytest.raises(ValueError, match="image has 32 x 64 pixels, the pairs' maps 64 x 64"):
         widgets.trainer_panel(pipe, panel._pairs, Image.new("RGB", (64, 32)))
