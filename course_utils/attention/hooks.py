@@ -31,14 +31,13 @@ Picture = Image.Image | np.ndarray | str | Path | bytes  # whatever `pictures.as
 @contextmanager
 def replaced(owner: object, name: str, value: object) -> Iterator[None]:
     """Give an object another attribute inside the block; after it, its own or that of its class is back."""
-    before = vars(owner).get(name)
+    own = {key: before for key, before in vars(owner).items() if key == name}
     setattr(owner, name, value)
     try:
         yield
     finally:
         delattr(owner, name)
-        if before is not None:
-            setattr(owner, name, before)
+        vars(owner).update(own)
 
 
 @contextmanager

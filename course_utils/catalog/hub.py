@@ -21,9 +21,7 @@ def fetch(entry: Checkpoint) -> Path:
     if folder is None or missing(folder, entry.variant, entry.part):
         env.say(announcement(entry))
         folder = _download(entry, patterns(entry))
-    if missing(
-        folder, entry.variant, entry.part
-    ):  # offline, the Hub's library hands out what an earlier download left
+    if missing(folder, entry.variant, entry.part):  # offline, the Hub hands out what an earlier download left
         restore = "Go online and run this again: what is here already is kept. Or work without it: COURSE_LANE=clay."
     else:
         restore = f"Delete {folder.parents[1]} and run this again: it is then downloaded anew."

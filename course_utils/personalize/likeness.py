@@ -30,7 +30,7 @@ SIDE, PADDED = 64, 96  # pixels of the square that is compared; with room, so th
 ROOM = 1.3  # the square is this many times as large as the subject in it
 YAWS, PITCHES = np.linspace(-0.9, 0.9, 9), (0.08, 0.22)  # of the bank, in radians; each also in the mirror
 SIZES = (0.86, 0.93, 1.0, 1.08, 1.17)  # a view is tried at: a lost antenna makes the square smaller
-LIGHTS = {"garden": (0.6, -0.6), "night": (0.6, -0.6)}  # where the paints are seen, and from where the sun shines
+PLACES, SUNS = ("garden", "night"), (0.6, -0.6)  # where the paints are seen, and from where the sun shines
 SHADES = 8  # colours that stand for a surface in light and shade
 NEAR, FAR = 18.0, 28.0  # CIELAB distances: up to which a pixel bears a paint, and from which on none at all
 SLIDE = 2  # pixels that a part may be off its place
@@ -91,8 +91,8 @@ def views(word: str, variant: int = 0, colour: str | None = None) -> Views:
     if not 0 <= variant < len(known):
         raise ValueError(f"variant={variant}: a {word} comes in the shapes 0 to {len(known) - 1}.")
     thing = Thing(word, colour, variant)
-    drawn = {place: [_view(thing, place, yaw, pitch, suns[k % 2]) for k, yaw in enumerate(YAWS) for pitch in PITCHES]
-             for place, suns in LIGHTS.items()}  # fmt: skip
+    sides = [(yaw, pitch, SUNS[k % 2]) for k, yaw in enumerate(YAWS) for pitch in PITCHES]
+    drawn = {place: [_view(thing, place, *side) for side in sides] for place in PLACES}
     names, surfaces, parts, paints = _surfaces(compose(Scene((thing,))))
     palettes = {place: _palette(each, len(parts), surfaces) for place, each in drawn.items()}
     sized = [_resized(step, one, size) for one in drawn["garden"] for size in SIZES for step in (1, -1)]
