@@ -21,7 +21,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from . import glossary
-from .fill import ask, fill
+from .fill import ask, fill, shown
 from .template import ROOT, address, drafts, expand, readme
 from .tidy import problems, tidy
 
@@ -57,8 +57,13 @@ def product(source: Path) -> Path:
 
 
 def written(source: Path) -> str:
-    """Return a source with its markers expanded: all that the learner will see."""
+    """Return a source with its markers expanded: all that the learner will see, and what only the builder runs."""
     return expand(source.read_text(encoding="utf-8"), source.stem, address(source.parents[2]))
+
+
+def lesson(source: Path) -> NotebookNode:
+    """Return a lesson as the learner gets it, but for places to fill in; nothing is run."""
+    return shown(jupytext.reads(written(source), fmt="py:percent"))
 
 
 def fingerprint(source: Path) -> dict[str, str]:

@@ -1,7 +1,11 @@
-"""Numbers in a lesson's prose that the lesson itself measures: `{{rate.value:.0%}}` in a text cell of the source.
+"""What holds a lesson's prose to what the lesson measures; the reader sees nothing of it.
 
-While the notebook is built a short cell before such a text reads the values as they stand there; afterwards the text
-holds them and the short cell is gone. So no sentence tells a number that its notebook did not measure.
+`{{rate.value:.0%}}` in a text of the source: while the notebook is built a short cell before the text reads the value
+as it stands there; afterwards the text holds it. So no sentence tells a number that its notebook did not measure.
+
+A code cell tagged `remove-cell`, Jupyter Book's name: it runs while the notebook is built, asserts what a sentence of
+the text says (`assert snowy >= 3, "Three of four lie in snow"`), and is gone afterwards. When other models make the
+sentence untrue the build stops and quotes it.
 """
 
 from __future__ import annotations
@@ -14,6 +18,13 @@ from nbformat.v4 import new_code_cell
 
 PLACE = re.compile(r"\{\{([^{}]+)\}\}")
 ASKS = "fill"  # the short cells' tag
+REMOVED = {ASKS, "remove-cell"}
+
+
+def shown(nb: NotebookNode) -> NotebookNode:
+    """Drop the cells that only the builder runs, in place."""
+    nb.cells = [cell for cell in nb.cells if not REMOVED & set(cell.metadata.get("tags", ()))]
+    return nb
 
 
 def ask(nb: NotebookNode) -> NotebookNode:
@@ -35,7 +46,7 @@ def fits(text: str, source: str) -> bool:
 
 
 def fill(nb: NotebookNode) -> NotebookNode:
-    """Write what the cells of `ask` printed into the texts after them, and drop those cells, in place.
+    """Write what the cells of `ask` printed into the texts after them, and drop the builder's cells, in place.
 
     Raises:
         ValueError: a value is empty or not a number; names its place.
@@ -50,8 +61,7 @@ def fill(nb: NotebookNode) -> NotebookNode:
                     raise ValueError(f"{{{{{place}}}}} is {value!r}: the lesson has measured nothing there.")
                 cell.source = cell.source.replace(f"{{{{{place}}}}}", value, 1)
             values = []
-    nb.cells = [cell for cell in nb.cells if ASKS not in cell.metadata.get("tags", ())]
-    ran = [cell for cell in nb.cells if cell.cell_type == "code" and cell.execution_count]
+    ran = [cell for cell in shown(nb).cells if cell.cell_type == "code" and cell.execution_count]
     for count, cell in enumerate(ran, start=1):
         cell.execution_count = count
         for output in cell.outputs:

@@ -1,4 +1,4 @@
-"""A sentence that tells a result is filled in by the builder, or a claim quotes it and fails when it is not so."""
+"""A sentence that tells a result is filled in by the builder, or an assert quotes it and fails when it is not so."""
 
 import ast
 import re
@@ -64,14 +64,20 @@ def texts(source):
     return [text for text in found if isinstance(text, str) and " " in text.strip()]  # not the "0%" of a format
 
 
+def of_builder(cell):
+    return "remove-cell" in cell.metadata.get("tags", ())
+
+
+def asserts(cell):
+    return [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Assert)]
+
+
 def quotes(source):
-    """Return what checks quote: the last argument of each claim, the message of each assert."""
+    """Return the messages of the asserts: what the builder's say must stand in the text."""
     for cell in cells(source, "code"):
-        for node in ast.walk(ast.parse(cell.source)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "checks.claim":
-                yield True, ast.literal_eval(node.args[2])
-            if isinstance(node, ast.Assert) and isinstance(node.msg, ast.Constant):
-                yield False, node.msg.value
+        for node in asserts(cell):
+            if isinstance(node.msg, ast.Constant):
+                yield of_builder(cell), node.msg.value
 
 
 def sentences(text):
@@ -79,16 +85,33 @@ def sentences(text):
 
 
 @LESSONS
-def test_a_claim_quotes_the_sentence_that_rests_on_it(source):
+def test_what_the_builder_asserts_is_a_sentence_of_the_text(source):
     told = plain(" ".join([*(cell.source for cell in cells(source, "markdown")), *texts(source)]))
-    claims = [cell for cell in cells(source, "code") if "checks.claim(" in cell.source]
-    assert all("check" in cell.metadata.get("tags", ()) for cell in claims), "a cell with a claim is tagged `check`"
-    missing = [what for claim, what in quotes(source) if claim and plain(what) not in told]
+    missing = [what for builders, what in quotes(source) if builders and plain(what) not in told]
     assert not missing, f"no text says {missing}"
 
 
 @LESSONS
-def test_a_counted_result_is_filled_in_or_claimed(source):
+def test_what_only_the_builder_runs_is_there_for_the_text(source):
+    """It asserts sentences, each quoted, or gives the next text its numbers; no cell of the reader leans on it."""
+    every, known = jupytext.reads(build.written(source), "py:percent").cells, set()
+    for cell, after in zip(every, [*every[1:], None], strict=True):
+        if cell.cell_type != "code":
+            continue
+        nodes = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)]
+        made = {node.id for node in nodes if isinstance(node.ctx, ast.Store)}
+        if of_builder(cell):
+            found = asserts(cell)
+            assert all(isinstance(node.msg, ast.Constant) for node in found), f"unquoted: {cell.source[:60]!r}"
+            fills = after is not None and after.cell_type == "markdown" and "{{" in after.source
+            assert found or fills, f"asserts and fills in nothing: {cell.source[:60]!r}"
+            assert not made & known, f"a name of the reader's is overwritten: {made & known}"
+        else:
+            known |= made | {node.name for node in ast.walk(ast.parse(cell.source)) if hasattr(node, "name")}
+
+
+@LESSONS
+def test_a_counted_result_is_filled_in_or_asserted(source):
     quoted = [plain(what) for _, what in quotes(source)] + [plain(what) for what in SET.get(source.stem[:2], ())]
     loose = []
     for text in texts(source):
@@ -98,7 +121,7 @@ def test_a_counted_result_is_filled_in_or_claimed(source):
             if COUNTED.search(sentence) and "{{" not in sentence:
                 if not any(what in plain(sentence) or plain(sentence) in what for what in quoted):
                     loose.append(sentence)
-    assert not loose, "fill these numbers in, claim these sentences, or say who says so: " + "\n".join(loose)
+    assert not loose, "fill these numbers in, assert these sentences, or say who says so: " + "\n".join(loose)
 
 
 @LESSONS

@@ -82,7 +82,7 @@ def expressions(node):
 
 @LESSONS
 def test_no_solution_stands_above_its_exercise(source):
-    cells = jupytext.reads(build.written(source), "py:percent").cells
+    cells = build.lesson(source).cells
     found = {solution: f"{share:.0%}" for solution, share in retyped(cells) if share > ENOUGH}
     assert not found, f"the lesson has already written so much of these; ask for something else: {found}"
 

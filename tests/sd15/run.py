@@ -5,11 +5,10 @@ import os
 import tempfile
 from pathlib import Path
 
-import jupytext
 import nbclient
 import nbformat
 
-from tools.build import written
+from tools.build import lesson
 from tools.tidy import problems
 
 STARTUP = Path(__file__).with_name("kernel_startup.py")
@@ -29,7 +28,7 @@ def run(source: Path, hub: Path, pickles: dict[str, str], defaults: dict | None 
     Returns:
         What is wrong: cells that fail, warnings, progress bars; empty if all is well.
     """
-    nb = jupytext.reads(written(source), fmt="py:percent")
+    nb = lesson(source)
     nb.cells.insert(_last_of_panel(nb) + 1, nbformat.v4.new_code_cell(PANEL))
     with tempfile.TemporaryDirectory() as home:
         startup = Path(home) / "ipython/profile_default/startup"
