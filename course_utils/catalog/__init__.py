@@ -6,8 +6,8 @@
 from .calls import check_call, check_size, defaults, prompt_notes, unknown_words
 from .checkpoints import CHECKPOINTS, CONTROLS, KINDS, Checkpoint, checkpoint, control_names
 from .compat import dtype_keyword, quiet
-from .files import AUTOENCODER, PAINTED_BY, TRAINED_ON, check_model, hashes, weights_hash
+from .files import check_model, weights_hash
 from .hub import announcement, fetch, fetch_pickles
 from .loading import base_of, check_nets, folder_of, lane_of, load, release, source
 from .own import fetch_checker
-from .samplers import SAMPLERS, sampler_of, schedulers, with_scheduler
+from .samplers import NOISE, SAMPLERS, sampler_of, schedulers, with_scheduler

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from .files import NOISE
-
 if TYPE_CHECKING:
     import torch
     from diffusers import DiffusionPipeline, SchedulerMixin
 
+NOISE = (  # of a scheduler: what the UNet was trained on, and all that one takes over from the one before it
+    "num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr",
+    "prediction_type",
+)  # fmt: skip
 SPACING = {"timestep_spacing": "leading", "steps_offset": 1}  # as in Stable Diffusion 1.5's own file
 
 

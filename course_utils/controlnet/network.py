@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -55,21 +53,6 @@ def zero_layers(net: ControlNetModel) -> dict[str, nn.Conv2d]:
     """Return the convolutions that start at zero, by name: behind the hint encoder, at each skip, at the middle."""
     skips = {f"skip {number}": layer for number, layer in enumerate(net.controlnet_down_blocks)}
     return {"hint": net.controlnet_cond_embedding.conv_out, **skips, "middle": net.controlnet_mid_block}
-
-
-def with_gain(net: ControlNetModel, gain: float) -> ControlNetModel:
-    """Give a copy of a ControlNet that steers at scale 1 as the first does at scale `gain`.
-
-    Raises:
-        ValueError: `gain` is not above 0.
-    """
-    if not 0 < gain < math.inf:
-        raise ValueError(f"gain={gain!r} is no gain; use a number above 0, where 1 changes nothing.")
-    scaled = copy.deepcopy(net)
-    with torch.no_grad():
-        for p in (p for name, layer in zero_layers(scaled).items() if name != "hint" for p in layer.parameters()):
-            p.mul_(gain)
-    return scaled
 
 
 def _draw(layer: nn.Conv2d, generator: torch.Generator, gain: float) -> None:

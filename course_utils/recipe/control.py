@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -94,7 +96,7 @@ def begin(kind: str, pipe: StableDiffusionPipeline, onward: bool = False) -> Con
     if not (folder / "config.json").exists():
         raise FileNotFoundError(f"{folder} holds no ControlNet for this one to go on from: run `control {source}`.")
     net.load_state_dict(ControlNetModel.from_pretrained(folder).state_dict())  # its config would tell where it lay
-    return controlnet.with_gain(net, 1 / GAIN.get(kind, 1.0)) if onward else net
+    return with_gain(net, 1 / GAIN.get(kind, 1.0)) if onward else net
 
 
 def plan(kind: str, onward: bool = False) -> controlnet.ControlNetTrainingConfig:
@@ -131,7 +133,7 @@ def train(
     where = dependents.workshop(f"control-{kind}")
     run = controlnet.train(pipe, net, pairs, config, folder=where, minutes=minutes)
     if run.finished:
-        dependents.save(controlnet.with_gain(run.net, GAIN.get(kind, 1.0)), dependents.folder_of(f"control-{kind}"))
+        dependents.save(with_gain(run.net, GAIN.get(kind, 1.0)), dependents.folder_of(f"control-{kind}"))
         card(kind, onward)
 
 
@@ -145,3 +147,20 @@ def card(kind: str, onward: bool = False) -> list[dict]:
 def gain(kind: str) -> dict[float, metrics.Interval]:
     """Score what ships at several gains, by the gain; on scenes that its card does not know."""
     return control_card.gains(kind, GAIN.get(kind, 1.0))
+
+
+def with_gain(net: ControlNetModel, gain: float) -> ControlNetModel:
+    """Give a copy of a ControlNet that steers at scale 1 as the first does at scale `gain`.
+
+    Raises:
+        ValueError: `gain` is not above 0.
+    """
+    if not 0 < gain < math.inf:
+        raise ValueError(f"gain={gain!r} is no gain; use a number above 0, where 1 changes nothing.")
+    scaled = copy.deepcopy(net)
+    with torch.no_grad():
+        for p in (
+            p for name, layer in controlnet.zero_layers(scaled).items() if name != "hint" for p in layer.parameters()
+        ):
+            p.mul_(gain)
+    return scaled

@@ -8,6 +8,7 @@ from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, Stable
 
 from .. import adherence, catalog, controlnet, controls, metrics
 from . import dependents, trials
+from .shipped import TRAINED_ON
 
 GAINS = (1.0, 1.25, 1.5, 1.75)
 TUNING = 32  # held-out scenes after those of the card, to choose a gain on
@@ -61,7 +62,7 @@ def write(kind: str, samples: str, first: str | None = None, gain: float = 1.0) 
     card = CARD.format(
         kind=kind, parameters=sum(p.numel() for p in pipe.controlnet.parameters()) / 1e6, samples=samples,
         start=_start(kind, first), loud="" if gain == 1 else LOUD.format(gain=gain),
-        base=dependents.lines(catalog.TRAINED_ON, trained=folder), table=trials.table(rows),
+        base=dependents.lines(TRAINED_ON, trained=folder), table=trials.table(rows),
     )  # fmt: skip
     (folder / "README.md").write_text(card)
     return rows

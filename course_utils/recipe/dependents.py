@@ -13,8 +13,8 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from .. import catalog
-from ..catalog import AUTOENCODER, PAINTED_BY, TRAINED_ON
-from . import data, ship
+from . import data, ship, shipped
+from .shipped import AUTOENCODER, PAINTED_BY, TRAINED_ON
 
 NAMED = re.compile(r"^- ([\w/-]+): `([^`]+)`$", re.MULTILINE)
 NEEDS = {  # what a card has to name, by the folder
@@ -28,13 +28,13 @@ NEEDS = {  # what a card has to name, by the folder
 
 
 def facts(names: Sequence[str], models: Path | None = None) -> dict[str, str]:
-    """Give what a card names: hashes as `catalog.hashes` does, and as "defaults" the lane's arguments of a call.
+    """Give what a card names: hashes as `shipped.hashes` does, and as "defaults" the lane's arguments of a call.
 
     Args:
         names: of models and parts, or "defaults".
         models: holds the models; None is where the base ships.
     """
-    found = catalog.hashes([name for name in names if name != "defaults"], models or data.SHIPPED.parent)
+    found = shipped.hashes([name for name in names if name != "defaults"], models or data.SHIPPED.parent)
     if "defaults" in names:
         found["defaults"] = ", ".join(f"{name}={value}" for name, value in catalog.defaults("clay").items())
     return {name: str(value) for name, value in found.items()}

@@ -14,6 +14,7 @@ from .. import adherence, catalog, controls, metrics
 from ..catalog.loading import LENT
 from . import data, dependents, depth_estimator, maps, trials
 from .judge_truth import trip
+from .shipped import TRAINED_ON
 
 GREY = 128  # the picture that trials start from: all that it says is the depth beside it
 RENDERS = 200
@@ -68,7 +69,7 @@ def write(samples: dict[str, str]) -> list[dict]:
         for name, part in (("unet", pipe.unet), ("estimator", pipe.depth_estimator))
     }
     card = CARD.format(
-        **size, base=dependents.lines(catalog.TRAINED_ON, trained=folder), estimator_samples=samples["estimator"],
+        **size, base=dependents.lines(TRAINED_ON, trained=folder), estimator_samples=samples["estimator"],
         unet_samples=samples["unet"], renders=RENDERS, rank=rank[0], tripped=rank[1], table=trials.table(rows),
     )  # fmt: skip
     (folder / "README.md").write_text(card)

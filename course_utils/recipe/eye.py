@@ -16,12 +16,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from .. import metrics
-from ..catalog import PAINTED_BY
 from ..clay import vocabulary as words
 from ..env import ASSETS
 from ..judge import Detections, Trained, look
 from ..judge.network import COLOURS
 from . import data, dependents, exam, ship
+from .shipped import PAINTED_BY
 
 LABELS = ASSETS / "data" / "eye_labels.tsv"
 COUNT = 200

@@ -10,12 +10,12 @@ import numpy as np
 from safetensors.torch import save_file
 
 from .. import metrics
-from ..catalog import AUTOENCODER
 from ..clay import vocabulary as words
 from ..judge import Detections, Trained, candidates, classify, load, look
 from ..judge.network import COLOURS, LABELLED, Judge, label_of
 from . import autoencoder, data, dependents, eye
 from .judge_truth import UNKNOWN, Kept, Truth, join, least, there, trip
+from .shipped import AUTOENCODER
 
 SHARES = (0.25, 0.5, 0.75, 1.0)  # bars tried for the share, in parts of the least that counts
 SURE = np.arange(0.30, 0.96, 0.05)  # bars tried for the confidence

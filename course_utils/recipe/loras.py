@@ -10,11 +10,11 @@ from collections.abc import Callable
 from tqdm import tqdm
 
 from .. import metrics, personalize
-from ..catalog import TRAINED_ON
 from ..clay import vocabulary as words
 from ..clay.captions import PLACE_WORDS
 from ..personalize import pretrained
 from . import dependents, exam, reptile
+from .shipped import TRAINED_ON
 
 SEEDS = 16
 CARD = """# clay-loras

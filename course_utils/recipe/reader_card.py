@@ -9,11 +9,11 @@ import skimage.data
 from PIL import Image
 
 from .. import adherence, metrics
-from ..catalog import AUTOENCODER
 from ..controls.reader import Reader, load
 from . import autoencoder, data, dependents, maps
 from .judge_truth import trip
 from .reader_batches import unit
+from .shipped import AUTOENCODER
 
 RENDERS = 200
 # What scikit-image brings along: photographs, in colour and grey.

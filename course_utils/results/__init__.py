@@ -5,4 +5,4 @@ A table is a list of raw rows with the settings, the hashes of the weights and t
 """
 
 from . import counting
-from .rows import FOLDER, Result, read, stale
+from .rows import FOLDER, Result, read

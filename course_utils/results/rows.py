@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import catalog, env
+from .. import env
 
 FOLDER = env.ASSETS / "results"
 ENDING = ".jsonl.gz"
@@ -21,7 +21,7 @@ class Result:
 
     rows: one dict a trial, all values plain JSON.
     settings: the knobs, the same for all rows.
-    models: SHA-256 of the models and parts that the rows rest on, by the names of `catalog.hashes`.
+    models: SHA-256 of the models and parts that the rows rest on, by the names of `recipe.shipped.hashes`.
     versions: of Python and the packages.
     defaults: the clay lane's arguments of a call when it was made; empty where no picture was painted with them.
     """
@@ -83,23 +83,3 @@ def read(name: str, folder: Path | None = None) -> Result:
         return Result(name, rows, made["settings"], made["models"], made["versions"], made.get("defaults", {}))
     except (EOFError, ValueError, KeyError, OSError) as error:
         raise OSError(f"The table {path.name} is broken: {error}. Check it out again, or `make results`.") from error
-
-
-def stale(folder: Path | None = None) -> dict[str, str]:
-    """Find tables that rest on weights, a scheduler or defaults which no longer ship.
-
-    Args:
-        folder: holds the tables; None is ``assets/results``.
-
-    Returns:
-        What is wrong, by the table's name; empty if all is well.
-    """
-    wrong = {}
-    for path in sorted((folder or FOLDER).glob(f"*{ENDING}")):
-        result = read(path.name.removesuffix(ENDING), folder)
-        now, defaults = catalog.hashes(result.models), catalog.defaults("clay") if result.defaults else {}
-        others = [name for name, digest in result.models.items() if now[name] != digest]
-        others += [name for name in {**result.defaults, **defaults} if result.defaults.get(name) != defaults.get(name)]
-        if others:
-            wrong[result.name] = f"made with another {', '.join(others)} than ships: `make results`"
-    return wrong

@@ -32,6 +32,7 @@ from course_utils.recipe import (
     maps,
     reader,
     reader_card,
+    shipped,
     trials,
 )
 from course_utils.recipe.reader_batches import ReaderBatches, answers, hills, unit
@@ -242,7 +243,7 @@ def test_controls_learn_ship_and_name_their_base(kitchen):
     for kind in ("canny", "openpose"):
         control.train(kind, 1, config)
         card = (kitchen / f"clay-control-{kind}" / "README.md").read_text()
-        assert dependents.lines(catalog.TRAINED_ON, kitchen) in card and controls.KINDS[kind].measure in card
+        assert dependents.lines(shipped.TRAINED_ON, kitchen) in card and controls.KINDS[kind].measure in card
         assert ("went on from clay-control-canny" in card) == (kind != "canny") != ("its connections zero" in card)
     control.train("openpose", 1, config, onward=True)  # finished above: told anew
     assert "as it shipped with the base before" in (kitchen / "clay-control-openpose" / "README.md").read_text()
@@ -299,7 +300,7 @@ def test_a_net_goes_on_from_its_own_as_it_was_before_its_gain(kitchen, tmp_path,
         control.begin("seg", pipe, onward=True)
     net = controlnet.copy_of(pipe)
     net.controlnet_mid_block.weight.data.fill_(0.25)
-    dependents.save(controlnet.with_gain(net, control.GAIN["seg"]), tmp_path / "control-seg")
+    dependents.save(control.with_gain(net, control.GAIN["seg"]), tmp_path / "control-seg")
     begun = control.begin("seg", pipe, onward=True)
     assert torch.allclose(begun.controlnet_mid_block.weight, net.controlnet_mid_block.weight, rtol=1e-3)
     assert torch.equal(begun.conv_in.weight, net.conv_in.weight.half().float())
@@ -307,11 +308,11 @@ def test_a_net_goes_on_from_its_own_as_it_was_before_its_gain(kitchen, tmp_path,
 
 
 def test_another_base_starts_anew_and_another_decoder_does_not(kitchen, monkeypatch):
-    here, known = dependents.workshop("control-canny"), catalog.hashes
+    here, known = dependents.workshop("control-canny"), shipped.hashes
     for part, anew in (("unet", True), ("decoder", False)):
         other = {f"clay-base/{part}": "f" * 64}
         monkeypatch.setattr(
-            catalog,
+            shipped,
             "hashes",
             lambda names, models=None, other=other: (
                 known(names, models) | other if {*other} & {*names} else known(names, models)

@@ -8,7 +8,6 @@ import pytest
 import torch
 from diffusers import AutoencoderTiny
 
-from course_utils import catalog
 from course_utils.attention.layers import EagerAttnProcessor
 from course_utils.controls import reader as reader_network
 from course_utils.judge import Detection, Detections
@@ -27,6 +26,7 @@ from course_utils.recipe import (
     judge_card,
     latents,
     ship,
+    shipped,
     text,
     word_maps,
     yardstick,
@@ -363,7 +363,7 @@ def test_pictures_are_drawn_for_the_eye_without_their_prompts(kitchen, tmp_path,
     out = eye.draw(folder)
     assert [p.name for p in out.glob("*.png")] == ["sheet-000.png"]
     made_by, labels = eye.read(out / "labels.tsv")
-    assert made_by == dependents.facts((*catalog.PAINTED_BY, "defaults"), tmp_path)
+    assert made_by == dependents.facts((*shipped.PAINTED_BY, "defaults"), tmp_path)
     assert [(label.prompt, label.seed) for label in labels] == [(ask.prompt, seed) for ask, seed in eye_jobs[:3]]
     assert all(label.things == {} and label.fingers is None for label in labels)
 

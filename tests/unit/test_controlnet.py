@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from course_utils import catalog, controlnet
+from course_utils.recipe import control
 from tests.tiny import models
 
 HEIGHT, WIDTH = 64, 96
@@ -79,16 +80,16 @@ def test_a_seed_means_the_same_copy_and_the_global_generator_is_left_alone(pipe)
 def test_a_louder_one_says_at_scale_one_what_the_first_says_at_its_gain(pipe, pictures):
     net = controlnet.copy_of(pipe, zero=False)
     before = weights(net)
-    loud = controlnet.with_control(pipe, controlnet.with_gain(net, 0.5))
+    loud = controlnet.with_control(pipe, control.with_gain(net, 0.5))
     quiet = paint(controlnet.with_control(pipe, net), image=pictures[0], controlnet_conditioning_scale=0.5)
     assert np.abs(paint(loud, image=pictures[0]) - quiet).max() < 1e-5 and same(before, net)
-    assert same(before, controlnet.with_gain(net, 1.0))
+    assert same(before, control.with_gain(net, 1.0))
 
 
 @pytest.mark.parametrize("gain", [0, -1.0, float("nan"), float("inf")])
 def test_a_gain_that_is_no_loudness_is_refused(pipe, gain):
     with pytest.raises(ValueError, match="gain=.*above 0"):
-        controlnet.with_gain(controlnet.copy_of(pipe), gain)
+        control.with_gain(controlnet.copy_of(pipe), gain)
 
 
 def test_an_autoencoder_without_a_hint_encoder_is_named(pipe, monkeypatch):

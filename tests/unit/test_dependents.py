@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from course_utils import catalog, env
+from course_utils import env
 from course_utils.catalog import calls
-from course_utils.recipe import dependents
+from course_utils.recipe import dependents, shipped
 from tests.tiny import models
 
 
@@ -48,7 +48,7 @@ def test_a_card_that_names_another_part_or_none_is_found(shelf):
     told = card.read_text()
     card.write_text("# depth\n")
     assert "does not name clay-base/unet" in dependents.strangers(shelf)["clay-depth"]
-    card.write_text(told.replace(catalog.hashes(["clay-base/encoder"], shelf)["clay-base/encoder"], "0" * 64))
+    card.write_text(told.replace(shipped.hashes(["clay-base/encoder"], shelf)["clay-base/encoder"], "0" * 64))
     assert dependents.strangers(shelf).keys() == {"clay-depth"}
     assert "another clay-base/encoder than ships" in dependents.strangers(shelf)["clay-depth"]
 
@@ -68,14 +68,14 @@ MODELS = {"clay-base", "clay-control-canny", "clay-depth", "clay-judge"}
 )
 def test_another_part_spoils_what_rests_on_it(shelf, part, spoils, monkeypatch):
     """A new decoder leaves ControlNets and depth valid; the base's figures, and who learned from trips, are not."""
-    known = catalog.hashes
+    known = shipped.hashes
 
     def pretended(names, models=None):
         return {
             name: "f" * 64 if name == f"clay-base/{part}" else value for name, value in known(names, models).items()
         }
 
-    monkeypatch.setattr(catalog, "hashes", pretended)
+    monkeypatch.setattr(shipped, "hashes", pretended)
     assert dependents.strangers(shelf).keys() == spoils
 
 
@@ -91,7 +91,7 @@ def test_a_model_that_is_measured_again_keeps_what_it_was_trained_on(shelf, monk
     """Its card must not name what ships by now; new weights ship without the old card, and get today's names."""
     folder, names = shelf / "clay-control-canny", dependents.NEEDS["clay-control-*"]
     before = dependents.lines(names, shelf)
-    monkeypatch.setattr(catalog, "hashes", lambda names, models=None: dict.fromkeys(names, "f" * 64))
+    monkeypatch.setattr(shipped, "hashes", lambda names, models=None: dict.fromkeys(names, "f" * 64))
     assert dependents.lines(names, shelf, trained=folder) == before != dependents.lines(names, shelf)
     dependents.uncarded(folder)
     assert dependents.lines(names, shelf, trained=folder) == dependents.lines(names, shelf)

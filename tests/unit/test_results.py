@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from course_utils import catalog, env, results
 from course_utils.catalog import calls
+from course_utils.recipe import shipped
 from course_utils.recipe.tables import __main__ as command
 from course_utils.recipe.tables import making
 from tests.tiny import models
@@ -82,9 +83,9 @@ def test_other_settings_start_anew(place):
     assert seen == [0, 1, 2, 3] * 2
 
 
-PARTS = (*catalog.PAINTED_BY, "clay-base/encoder", "clay-base/noise")
-PAINTED = catalog.PAINTED_BY
-ENCODED = (*catalog.TRAINED_ON, "clay-base/noise")  # such as word maps: nothing is painted
+PARTS = (*shipped.PAINTED_BY, "clay-base/encoder", "clay-base/noise")
+PAINTED = shipped.PAINTED_BY
+ENCODED = (*shipped.TRAINED_ON, "clay-base/noise")  # such as word maps: nothing is painted
 
 
 def unlike(assets, part):
@@ -119,11 +120,11 @@ def test_another_part_makes_stale_what_rests_on_it(place, part, spoils):
     }
     for made in tables.values():
         making.make(made, place / "results")
-    assert results.stale(place / "results") == {} and all(
+    assert making.stale(place / "results") == {} and all(
         making.fresh(one, place / "results") for one in tables.values()
     )
     unlike(place, part)
-    stale = results.stale(place / "results")
+    stale = making.stale(place / "results")
     assert set(stale) == spoils and all(f"clay-base/{part}" in why for why in stale.values() if part != "noise")
     assert {name for name, one in tables.items() if not making.fresh(one, place / "results")} == spoils
 
@@ -132,7 +133,7 @@ def test_another_class_of_scheduler_makes_it_stale(place):
     making.make(replace(table([]), models=PAINTED), place / "results")
     index = place / "models/clay-base/model_index.json"
     index.write_text(index.read_text().replace("DDIMScheduler", "PNDMScheduler"))
-    assert "clay-base/scheduler" in results.stale(place / "results")["doubles"]
+    assert "clay-base/scheduler" in making.stale(place / "results")["doubles"]
 
 
 @pytest.mark.parametrize("change", [{"num_inference_steps": 25}, {"guidance_scale": 5.0}, {"scheduler": "dpm++ 2m"}])
@@ -140,7 +141,7 @@ def test_other_defaults_make_it_stale_where_pictures_are_painted(place, monkeypa
     making.make(table([]), place / "results")
     making.make(replace(table([]), name="encoded", defaults={}), place / "results")
     monkeypatch.setitem(calls.DEFAULTS, "clay", calls.DEFAULTS["clay"] | change)
-    (why,) = results.stale(place / "results").values()
+    (why,) = making.stale(place / "results").values()
     assert next(iter(change)) in why and not making.fresh(table([]), place / "results")
 
 
@@ -148,7 +149,7 @@ def test_every_shipped_table_names_what_made_its_pictures():
     for path in results.FOLDER.glob("*.jsonl.gz"):
         result = results.read(path.name.removesuffix(".jsonl.gz"))
         assert {"clay-base/unet", "clay-base/text_encoder"} <= result.models.keys()
-        assert bool(result.defaults) == ({*catalog.PAINTED_BY} <= result.models.keys()) == (result.name != "word_maps")
+        assert bool(result.defaults) == ({*shipped.PAINTED_BY} <= result.models.keys()) == (result.name != "word_maps")
 
 
 def test_a_header_of_before_is_still_read(place):
@@ -200,6 +201,6 @@ def test_every_table_is_found_under_its_name():
 
 
 def test_shipped_tables_are_fresh():
-    assert results.stale() == {}
+    assert making.stale() == {}
     for path in results.FOLDER.glob("*.jsonl.gz"):
         assert making.fresh(command.find(path.name.removesuffix(".jsonl.gz"))), f"{path.name} is stale: make results"

@@ -11,7 +11,7 @@ from course_utils.catalog import CONTROLS
 from course_utils.clay import vocabulary as words
 from course_utils.controls.reader import Reader
 from course_utils.judge.network import Judge, ready
-from course_utils.recipe import trials
+from course_utils.recipe import shipped, trials
 from course_utils.recipe.tables import __main__ as command
 from course_utils.recipe.tables import making, obedience, stories, together
 from tests.tiny import models
@@ -54,7 +54,7 @@ def place(tmp_path_factory):
 
 def made(place, name, monkeypatch=None):
     table = command.find(name)
-    models_there = tuple(model for model, digest in catalog.hashes(table.models).items() if digest)
+    models_there = tuple(model for model, digest in shipped.hashes(table.models).items() if digest)
     table = making.Table(name, models_there, table.jobs, table.measure, table.settings)
     assert making.make(table, place / "results")
     return results.read(name, place / "results")

@@ -18,13 +18,14 @@ from ... import catalog, clay, editing, excite, judge
 from ...excite import AttendExciteConfig
 from ...judge import network
 from .. import exam
+from ..shipped import PAINTED_BY
 from .making import Table
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from PIL import Image
 
-MODELS = (*catalog.PAINTED_BY, "clay-base/encoder", "clay-judge")
+MODELS = (*PAINTED_BY, "clay-base/encoder", "clay-judge")
 SAMPLER = "ddim"
 WITHOUT, WITH, TRUE = "without", "with", "truth"
 SEEDS, EVERY = 4, 4  # seeds a prompt; parts are changed on every fourth prompt

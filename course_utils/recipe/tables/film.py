@@ -8,6 +8,7 @@ from PIL import Image
 
 from ... import catalog, video
 from .. import trials
+from ..shipped import PAINTED_BY
 from .making import Table
 
 CLIPS = 10  # cast by turns, so that the first N are a fair sample of all motions; CAST has 18
@@ -68,7 +69,7 @@ def bounds(pipe, clip: video.Clip) -> dict[str, list[Image.Image]]:
 TABLES = {
     "film": Table(
         "film",
-        (*catalog.PAINTED_BY, "clay-depth", f"clay-control-{CONTROL}"),
+        (*PAINTED_BY, "clay-depth", f"clay-control-{CONTROL}"),
         _jobs,
         _measure,
         {"frames": FRAMES, "control": CONTROL, "scheduler": "ddim", **HOW},

@@ -21,12 +21,13 @@ from ...clay.vocabulary import BACKGROUND
 from ...controls import annotators
 from ...results.learning import ENDS, PLAIN
 from ...results.learning import TABLES as ARMS
+from ..shipped import PAINTED_BY
 from .making import Table
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, StableDiffusionPipeline
 
-MODELS = (*catalog.PAINTED_BY, "clay-base/encoder", "clay-reader")
+MODELS = (*PAINTED_BY, "clay-base/encoder", "clay-reader")
 WORLD, PAIRS, SCENES = 9, 200, 16  # the first scenes are learned from; the last before HELD are measured
 HELD = 20_000
 SEEDS, STOPS, STEPS = 3, 5, 12  # of training; measurements on the way; steps of a picture

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ... import catalog, env
-from ...results import Result, read
-from ...results.rows import path_of
+from ...results import FOLDER, Result, read
+from ...results.rows import ENDING, path_of
+from .. import shipped
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Table:
     """How a table is made.
 
     name: of the table and its file.
-    models: what its rows rest on, by the names of `catalog.hashes`.
+    models: what its rows rest on, by the names of `shipped.hashes`.
     jobs: gives what is to be measured, by a key that stays the same from run to run; each a few seconds of work.
     measure: gives the rows of one job, plain JSON.
     settings: the knobs, the same for all rows.
@@ -119,7 +120,7 @@ def workshop(name: str, made: dict) -> Path:
 
 
 def _made(table: Table) -> dict[str, dict]:
-    return {"settings": table.settings, "models": catalog.hashes(table.models), "defaults": table.defaults}
+    return {"settings": table.settings, "models": shipped.hashes(table.models), "defaults": table.defaults}
 
 
 def _done(work: Path) -> dict[str, list[dict]]:
@@ -133,3 +134,23 @@ def _whole_lines(path: Path) -> Iterator[dict]:
     if whole != text:
         path.write_text(whole)
     return map(json.loads, whole.splitlines())
+
+
+def stale(folder: Path | None = None) -> dict[str, str]:
+    """Find tables that rest on weights, a scheduler or defaults which no longer ship.
+
+    Args:
+        folder: holds the tables; None is ``assets/results``.
+
+    Returns:
+        What is wrong, by the table's name; empty if all is well.
+    """
+    wrong = {}
+    for path in sorted((folder or FOLDER).glob(f"*{ENDING}")):
+        result = read(path.name.removesuffix(ENDING), folder)
+        now, defaults = shipped.hashes(result.models), catalog.defaults("clay") if result.defaults else {}
+        others = [name for name, digest in result.models.items() if now[name] != digest]
+        others += [name for name in {**result.defaults, **defaults} if result.defaults.get(name) != defaults.get(name)]
+        if others:
+            wrong[result.name] = f"made with another {', '.join(others)} than ships: `make results`"
+    return wrong

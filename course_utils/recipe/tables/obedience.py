@@ -7,12 +7,13 @@ from functools import lru_cache
 from ... import catalog, controls
 from ...catalog import CONTROLS
 from .. import data, trials
+from ..shipped import PAINTED_BY
 from .making import Table
 
 SHARED = 16  # scenes of the mismatch matrix: each has straight lines and somebody in it, so no map is empty
 BLOCK = 8  # scenes a job
 NETS = tuple(f"clay-control-{kind}" for kind in CONTROLS)
-MODELS = (*catalog.PAINTED_BY, "clay-base/encoder", "clay-depth", "clay-reader", *NETS)
+MODELS = (*PAINTED_BY, "clay-base/encoder", "clay-depth", "clay-reader", *NETS)
 SETTINGS = {"world": data.HELD_OUT}
 WITHOUT, TRUE = "none", "truth"  # in place of a net: no control, and the true render through the autoencoder
 

@@ -32,6 +32,7 @@ from ...results.personal import (
     WITH,
 )
 from .. import exam, loras
+from ..shipped import PAINTED_BY
 from .making import Table
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     Job = tuple[str, str]
 
-MODELS = (*catalog.PAINTED_BY, "clay-base/encoder", "clay-judge", "clay-loras")
+MODELS = (*PAINTED_BY, "clay-base/encoder", "clay-judge", "clay-loras")
 STAND_IN = "cat"  # what the base is asked for in the subject's place: it knows none of the subjects
 BESIDE = (("red", "ball", "in the garden"), ("green", "clock", "in a room"), ("yellow", "car", "in the snow"),
           ("white", "chair", "on the beach"))  # fmt: skip

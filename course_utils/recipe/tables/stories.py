@@ -12,6 +12,7 @@ from ...clay import Render
 from ...clay.captions import NUMBERS
 from ...clay.regions import borders
 from ...controls import edges
+from ..shipped import PAINTED_BY
 from ..trials import Trial, generate, plain
 from .making import Table
 from .together import maps_of
@@ -101,14 +102,14 @@ def _trial(seed: int, words: str, prompt: str) -> Trial:
 TABLES = {
     "beach": Table(
         "beach",
-        (*catalog.PAINTED_BY, "clay-base/encoder", "clay-depth", "clay-reader", "clay-control-openpose"),
+        (*PAINTED_BY, "clay-base/encoder", "clay-depth", "clay-reader", "clay-control-openpose"),
         _beach_jobs,
         _beach,
         {"grey": GREY_WORDS, "prompt": BEACH_WORDS, "seeds": SEEDS},
     ),
     "fingers": Table(
         "fingers",
-        (*catalog.PAINTED_BY, "clay-judge", "clay-control-openpose"),
+        (*PAINTED_BY, "clay-judge", "clay-control-openpose"),
         _fingers_jobs,
         _fingers,
         {"prompts": list(SUBJECTS.values()), "seeds": SEEDS},

@@ -10,6 +10,7 @@ from ... import catalog, clay, controls
 from ...clay import truth
 from ...clay.control_maps import draw_pose
 from .. import data, trials
+from ..shipped import PAINTED_BY
 from ..trials import Trial
 from .making import Table
 
@@ -94,7 +95,7 @@ def obeyed(duet: str, first: Trial, second: Trial, picture) -> dict[str, float]:
 TABLES = {
     "together": Table(
         "together",
-        (*catalog.PAINTED_BY, "clay-depth", "clay-reader", *(f"clay-control-{kind}" for kind in USED)),
+        (*PAINTED_BY, "clay-depth", "clay-reader", *(f"clay-control-{kind}" for kind in USED)),
         _jobs,
         _measure,
         {"world": data.HELD_OUT, "scenes": SCENES, "words": WORDS},

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...catalog import TRAINED_ON
+from ..shipped import TRAINED_ON
 from .making import Table
 
 if TYPE_CHECKING:
