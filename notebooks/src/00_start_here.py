@@ -13,9 +13,12 @@
 # - look into a small world whose truth is known exactly;
 # - see the whole road, and how exercises and checks work.
 #
-# **You need** nothing but this notebook. On a computer with two cores it runs in about half a minute and takes
-# 1.2 GB of memory. If you go on to the large model on a Colab T4, it is downloaded once, and a picture takes 2.9 GB of
-# the card (computed, not yet measured).
+# **You need** about an hour with the exercises, some Python, and nothing but this notebook. The cells run in about half
+# a minute on a computer with two cores and take 1.2 GB of memory. If you go on to the large model on a Colab T4, it is
+# downloaded once, and a picture takes 2.9 GB of the card (computed, not yet measured).
+#
+# **How to read it.** Run the cells in order: press **Shift + Enter** in each, or choose *Run All* in the menu. The first
+# cell is the setup, which is the same in each lesson. Run it, and do not try to read it.
 
 # %% tags=["setup"]
 # {{setup}}
@@ -23,8 +26,7 @@
 # %% [markdown]
 # ## A picture, before anything else
 #
-# Run the cells in order: press **Shift + Enter** in each, or *Run All* in the menu. The next cell looks around and
-# says in one line where you are. We will come back to that line.
+# The next cell imports what we need, looks around, and says in one line where you are. We will come back to that line.
 
 # %% tags=["nbval-ignore-output"]
 import numpy as np
@@ -34,8 +36,8 @@ from course_utils import catalog, checks, clay, doctor, env, judge, plots, widge
 runtime = env.start(seed=0, lane="clay")
 
 # %% [markdown]
-# The course carries a model of its own. It is small, 36 MB, so it needs no graphics card and no network. It is built
-# exactly like Stable Diffusion ([Rombach et al., 2022](https://arxiv.org/abs/2112.10752)), from the same parts.
+# The course carries a model of its own. It is small, 36 MB, so it needs no graphics card and no network. It is built of
+# the same kinds of parts as Stable Diffusion ([Rombach et al., 2022](https://arxiv.org/abs/2112.10752)), only smaller.
 # `catalog.load` makes it ready; `settings` are the four numbers that it works well with.
 
 # %%
@@ -44,7 +46,8 @@ settings = catalog.defaults(runtime.lane)
 settings
 
 # %% [markdown]
-# And now a picture. Words go in, the **prompt**, and one number, the **seed**.
+# And now a picture. Words go in, the **prompt**, and one number, the **seed**. `plots.described` shows a picture
+# together with a text, which is read aloud to people who cannot see the picture.
 
 # %%
 def paint(prompt, seed=0):
@@ -54,9 +57,9 @@ first = paint("a black cat on the beach")
 plots.described(first, "The first picture: made by the clay model from the words 'a black cat on the beach'.")
 
 # %% [markdown]
-# No photograph of a cat was copied: there is none in this course. The model began with noise, like the snow of an old
-# television, and took the noise away in twenty steps. That is called **denoising**, and such a model a **diffusion
-# model** ([Ho et al., 2020](https://arxiv.org/abs/2006.11239)). What was left is a picture.
+# This cat is not stored anywhere. The model painted it anew: it began with noise, like the snow of an old television,
+# and took the noise away in twenty steps. That is called **denoising**, and such a model is a **diffusion model** ([Ho
+# et al., 2020](https://arxiv.org/abs/2006.11239)). What was left is a picture.
 #
 # Now other words. **Change them**, run the cell again, and see what you get.
 
@@ -74,13 +77,17 @@ plots.described(
 seeds = {seed: paint("a black cat on the beach", seed) for seed in range(4)}
 plots.described(
     plots.strip(list(seeds.values()), [f"seed {seed}" for seed in seeds], size=(192, 192)),
-    "Four pictures from the same words and four seeds: four black cats, or what passes for one, and no two alike.",
+    "Four pictures from the same words and four seeds, side by side.",
 )
 
 # %% [markdown]
-# The same words and the same seed give the same picture, every time. That is what makes a picture repeatable, and a
-# comparison fair. A cell like the next one holds the course to its word: it is tagged `check`, and it fails if what
-# was just said is not so.
+# The same words and the same seed give the same picture again, on the same computer, with the same versions and
+# settings. That is what makes a picture repeatable, and a comparison fair. A graphics card rounds otherwise than a
+# processor, so another computer may give another picture; a lesson therefore compares only pictures that were made on
+# one computer.
+#
+# The next cell holds the course to its word. `assert` is Python's word for that: it does nothing if what follows is
+# true, and stops with an error if it is not. Cells with such lines are tagged `check`; you find one in most sections.
 
 # %% tags=["check"]
 assert np.array_equal(paint("a black cat on the beach", seed=2), seeds[2])
@@ -102,9 +109,10 @@ assert all(finding.ok or finding.fix for finding in findings)
 # %% [markdown]
 # ## A world whose truth is known
 #
-# Nobody knows the true depth of a photograph, so nobody can say how wrong a depth map of it is. So we made a world
-# where everything is known: toys of clay, in seven places. A **scene** is plain data: these things, in these colours,
-# there. Let us put a red clock and a blue bench on the beach. Remember the two. They will give us trouble.
+# A photograph alone does not tell its depth; somebody must have measured it on the spot. For our pictures we know it, in
+# every pixel, for nothing: we made a world where everything is known, toys of clay, in seven places. A scene is plain
+# data: these things, in these colours, there. Let us put a red clock and a blue bench on the beach. Remember the two.
+# They will give us trouble.
 
 # %%
 scene = clay.scene(words="a red clock and a blue bench on the beach")
@@ -146,23 +154,26 @@ assert np.allclose(np.linalg.norm(made.normal[made.instance >= 0], axis=-1), 1, 
 
 # %% [markdown]
 # The clay model learned from pictures of this world and from sentences about them, as Stable Diffusion learned from
-# pictures of the web. So it knows few words. These are the nouns, the colours and the places; of any other word the
+# pictures of the web. So it knows few words. Below are its nouns, its colours, its places, and what its people wear. Some
+# nouns are kept back on purpose, for later lessons in which the model learns something new. Of any other word the
 # catalogue says that the model never met it.
 
 # %%
 from course_utils.clay import vocabulary as words
 
-print("things: ", ", ".join(word for word in words.THINGS if word not in words.HELD_OUT))
-print("colours:", ", ".join(words.COLOURS))
-print("places: ", ", ".join(words.PLACES))
+print("things:   ", ", ".join(word for word in words.THINGS if word not in words.HELD_OUT))
+print("colours:  ", ", ".join(words.COLOURS))
+print("places:   ", ", ".join(words.PLACES))
+print("clothes:   a woman in a green dress, a man in a blue shirt")
+print("kept back:", ", ".join(words.HELD_OUT))
 print("never met:", catalog.unknown_words("a giraffe with a hat on the moon", lane="clay"))
 
 # %% [markdown]
 # ## Somebody who looks
 #
 # One more thing is needed before anything can be measured: somebody who looks at a picture and says what is in it. We
-# call it the **judge**. It is a network of its own. It learned from the truth of the clay world alone and never saw a
-# picture that a model had made. It names the things, how much of the picture each takes, and its colour.
+# call it the **judge**. It is a network of its own, which learned from the truth of the clay world alone. It names the
+# things, how much of the picture each takes, and its colour.
 
 # %% tags=["nbval-ignore-output"]
 for name, picture in {"the rendered scene": made.image, "our first picture": first}.items():
@@ -173,7 +184,20 @@ for name, picture in {"the rendered scene": made.image, "our first picture": fir
 assert judge.look(made.image).has("clock", "red") and judge.look(made.image).has("bench", "blue")
 assert judge.look(first).has("cat", "black"), "the first picture shows what was asked for"
 
+# %% tags=["remove-cell"]
+import re
+
+card = (env.ASSETS / "models/clay-judge/README.md").read_text()
+questions, agreed = re.search(r"\| all answers \| (\d+) \| ([\d.]+)", card).groups()
+
 # %% [markdown]
+# How far can you trust it? Of the rendered scene you know the truth: compare the judge's shares with those printed
+# above. For pictures that the model has painted there is no truth, so they were looked at a second time, by a viewer
+# that knew neither the words nor what the judge had said. Of {{int(questions)}} questions, such as "is there a cat?"
+# and "what colour is it?", the two answered {{float(agreed):.0%}} alike. The judge's card,
+# `assets/models/clay-judge/README.md`, says who looked, and lists the errors. Keep them in mind when two counts are
+# close to one another.
+#
 # ## Two lanes
 #
 # | lane | model | picture | where | truth |
@@ -215,46 +239,49 @@ plots.described(paint("a black cat on the beach"), "A black cat on the beach, in
 # %% [markdown]
 # ## The road
 #
-# For years computers made faces that nobody could tell from photographs, with a **GAN** ([Karras et al.,
-# 2018](https://arxiv.org/abs/1812.04948)), and you had no say in them. Words gave us a say. A model that makes any
-# picture is a wonder for an evening. Then you want *one* picture: put a funny moustache on this gentleman. You ask,
-# and you get a moustache, and another gentleman. Without control the game is soon over.
+# A model that makes any picture is a wonder for an evening. Then you want *one* picture: put a funny moustache on this
+# gentleman. You ask, and you get a moustache, and another gentleman. Without control the game is soon over. Each lesson
+# asks one question about control, and you make something that answers it:
 #
-# There are three roads to control, and this course walks them all.
+# | lesson | question | what you will make |
+# |---|---|---|
+# | 01 Text to image | How does a picture come out of words? | the loop that paints, by hand, and a count of its luck |
+# | 02 Image to image | Can I show a picture instead? | a moustache on a gentleman who stays himself |
+# | 03 Depth to image | Can I keep the shapes and change all else? | a man from a grey street, on the beach |
+# | 04 ControlNet | How do I give edges, poses, lines? | seven kinds of map, and how well each is obeyed |
+# | 05 Several ControlNets | Can I give a pose *and* a hand? | a body and a hand, each from its own map |
+# | 06 Attention maps | What does each word look at? | a heat map for each word |
+# | 07 Attend-and-Excite | Can a forgotten word be brought back? | the lion's crown |
+# | 08 LoRA | Can I teach it my own toy or style? | a small file that adds a toy to the model |
+# | 09 Train a ControlNet | Can I invent a control of my own? | a ControlNet, trained in minutes |
+# | 10 Pose and hands | Can I pose a doll? | a figure in a pose that you bent yourself |
+# | 11 Video | What if the picture moves? | a walk, painted frame by frame, that flickers less |
+# | 12 Control studio | Can I have all of it at once? | one panel with every control in it |
 #
-# **Pictures.** Show the model what you mean. Image to image keeps too much: the photo of a man on a street, asked for
-# a beach, stays a street or loses the man. Depth keeps the shape and frees the colour. ControlNet ([Zhang et al.,
-# 2023](https://arxiv.org/abs/2302.05543)) does it for edges, lines, scribbles, poses, classes, depth, normals, and
-# anything else that you can think of: copy the network, lock the original, train the copy. What had taken over 12
-# million pictures and, says the video that this course retells, over 2,000 hours of large GPUs, then took 200,000
-# pictures and five days on one card.
+# There are three roads in this list. **By pictures**: you show the model what you mean (02 to 05, and 09 to 11).
+# **By words**: you look at what each word does inside the model, and make it keep its promise (06 and 07). **By
+# retraining**: you teach the model something new (08). All three roads end in lesson 12.
 #
-# **Words.** A list of things is a lottery: the lion forgets its crown, the cat and the dog become a cat-dog, the
-# clock and the bench swap their colours. Look at what each word does inside the model, then make it keep its promise.
+# You can walk them in the browser on [Colab](https://colab.research.google.com), which lends you a GPU for some hours
+# (the badge at the top of each lesson opens it there), or on your own computer: on `clay` any will do, on `sd15` one
+# with a GPU.
 #
-# **Retraining.** Teach the model your own toy or your own style: in a file of 1.7 GB with DreamBooth, of a few MB with
-# LoRA.
-
-# %% [markdown]
-# ### How it came about, and three ways in
+# <details><summary>How it came about (you may skip this)</summary>
 #
-# - 2021, December: **latent diffusion** ([Rombach et al.](https://arxiv.org/abs/2112.10752)); 2022, August: its
-#   release as [Stable Diffusion](https://stability.ai/news/stable-diffusion-public-release).
-# - 2022, August: [DreamBooth](https://arxiv.org/abs/2208.12242); November: [Stable Diffusion
-#   2](https://stability.ai/news/stable-diffusion-v2-release) with a depth model; December: [LoRA for
+# - For years computers had made faces that nobody could tell from photographs, with generative adversarial networks
+#   ([Karras et al., 2018](https://arxiv.org/abs/1812.04948)), and you had no say in them. Words gave us a say.
+# - 2021, December: latent diffusion ([Rombach et al.](https://arxiv.org/abs/2112.10752)); 2022, August: its release as
+#   [Stable Diffusion](https://stability.ai/news/stable-diffusion-public-release).
+# - 2022, August: [DreamBooth](https://arxiv.org/abs/2208.12242), which teaches a model your own thing; November: [Stable
+#   Diffusion 2](https://stability.ai/news/stable-diffusion-v2-release) with a depth model; December: [LoRA for
 #   diffusion](https://github.com/cloneofsimo/lora), after an idea for [language
 #   models](https://arxiv.org/abs/2106.09685).
 # - 2023, January: [Attend-and-Excite](https://arxiv.org/abs/2301.13826); February:
 #   [ControlNet](https://arxiv.org/abs/2302.05543), and Corridor's [anime
 #   short](https://www.youtube.com/watch?v=GVT3WUa-48Y); March: [several ControlNets at
-#   once](https://github.com/huggingface/diffusers/pull/2627) in diffusers, and the video.
-# - Today the models are larger. The ideas are the same, as the last table of lesson 09 shows.
-#
-# There are three ways to try all this. A public demo on the Hugging Face Hub, such as [this
-# one](https://huggingface.co/spaces/hysts/ControlNet-v1-1), has a tab for each control; you wait in a queue with
-# everybody else, and cannot look inside. [Colab](https://colab.research.google.com) lends you a GPU for some hours;
-# the badge at the top of each lesson opens it there. At home nobody waits and nothing leaves your computer: on `clay`
-# any will do, on `sd15` one with a GPU. This course is made for the last two.
+#   once](https://github.com/huggingface/diffusers/pull/2627) in diffusers.
+# - Today the models are larger. The ideas are the same.
+# </details>
 
 # %%
 plots.diagram("map", here="00")
@@ -262,13 +289,8 @@ plots.diagram("map", here="00")
 # %% [markdown]
 # This is the map of the course. It shows how Stable Diffusion makes a picture: words pass the text encoder, a seed
 # gives noise, and the UNet and the scheduler take that noise away in a loop, until the decoder makes a picture of
-# what is left. You need not understand it yet. The numbers are the lessons, each where it acts: **01** and **02** on
-# the loop, **03**, **04**, **05**, **10** and **11** with pictures, **06** and **07** on the words, **08** and **09**
-# by retraining. Every lesson shows the map again, with its own place lit.
-#
-# All three end in **12**: one panel in a notebook with every control in it. The preprocessor and the model come in
-# pairs, a hand is asked for its fingers, a doll is posed, a clip is painted frame by frame and its flicker measured:
-# each is a lesson on the way.
+# what is left. You need not understand it yet; lesson 01 goes through it part by part. The numbers are the lessons of the
+# table, each where it acts. Every lesson shows the map again, with its own place lit.
 
 # %% [markdown]
 # ## Exercises and checks
@@ -303,12 +325,15 @@ plots.described(paint(own), f"The picture that the model made from your words: {
 # </details>
 
 # %% [markdown]
-# ### Exercise 00.2 · Noise from a seed (difficulty 2, 5 minutes)
+# ### Exercise 00.2 · Noise from a seed (difficulty 2, 8 minutes)
 #
-# A picture begins with noise, and a seed stands for one noise. Write `noise(seed, shape)`: the same seed must always
-# give the same noise, whatever ran before, and no other cell may be disturbed.
+# A picture begins with noise, and a seed stands for one noise. Here you make that noise yourself and hand it to the
+# model, as `latents`. The numbers come from **PyTorch**, the library in which these models are written: `torch.randn`
+# draws as many as the shape asks for. But run the cell and look: both pictures should have seed 3, and they differ.
+# Between the two something else drew numbers, as any cell of a notebook may, and both draw from one common source.
+# Mend `noise(seed, shape)`: the same seed gives the same noise, whatever else draws, and nobody else is disturbed.
 
-# %% tags=["exercise"]
+# %% tags=["exercise", "nbval-ignore-output"]
 import torch
 
 def noise(seed, shape):
@@ -316,11 +341,19 @@ def noise(seed, shape):
 
 checks.check("00.2", noise)
 
+shape = 1, pipe.unet.config.in_channels, *(settings[side] // pipe.vae_scale_factor for side in ("height", "width"))
+twice = []
+for name in ("first", "second"):
+    latents = noise(3, shape).to(runtime.device, runtime.dtype)
+    twice.append(pipe("a black cat on the beach", latents=latents, **settings).images[0])
+    torch.randn(7)  # somebody else draws
+plots.described(plots.strip(twice, ["seed 3", "seed 3 again"], size=(192, 192)), "Two pictures from your noise.")
+
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# `torch.manual_seed` sets the one generator that everything draws from. Make one of your own instead:
-# `torch.Generator().manual_seed(seed)`. `torch.randn` takes a `generator=`.
+# The common source is PyTorch's *global generator*. `torch.Generator()` makes another one, of your own; it has a method
+# `manual_seed`, which returns the generator itself. `torch.randn` can be told which one to draw from: `generator=`.
 # </details>
 # <details><summary>Solution</summary>
 #
@@ -360,8 +393,10 @@ checks.check("00.3", share)
 # An open exercise has no answer that we know: you find it. What changes a picture more, another word or another seed?
 # Choose two prompts of your own that differ in **one word**. **Predict**, before you paint: `"words"` or `"seed"`?
 # **Run** both with the same four seeds, or more. `experiment()` gives your guess and a dict,
-# `{prompt: [a picture for each seed], ...}`. The check **measures**: how much does a pixel change on average, from 0
-# to 255? Then **explain** in a sentence what such a number does not see.
+# `{prompt: [a picture for each seed], ...}`. The check **measures** how much a pixel changes on average, from 0 to 255,
+# between two pictures. For "seed" it compares pictures of the same words, each seed with each other seed. For "words"
+# it compares pictures of the same seed, one of each prompt. Then **explain** in a sentence what such a number does not
+# see.
 
 # %% tags=["exercise"]
 def experiment():
@@ -414,14 +449,12 @@ plots.described(panel.picture(), "The panel: fields and sliders for prompt, seed
 # - **seed**: the number that decides which noise a picture begins with.
 # - **diffusion model**: a model that has learned to take noise away, and so makes a picture out of pure noise.
 # - **denoising**: taking the noise away, step by step.
-# - **latent diffusion**: denoising a small, compressed picture instead of the pixels.
 # - **depth map**: a picture of how far away each pixel is; near is bright.
 # - **normal map**: a picture of which way each surface faces.
 # - **segmentation**: a picture of what each pixel belongs to, one colour for each class.
-# - **GAN**: a generative adversarial network: two networks, one that paints and one that tells paintings from
-#   photographs.
 # - **lane**: in this course, the family of models in use: `clay` or `sd15`.
 # - **judge**: in this course, the network that says what is in a clay picture.
+# - **PyTorch**: the library for calculating with networks that all models here are written in.
 #
 # ## Read on
 #
@@ -433,7 +466,7 @@ plots.described(panel.picture(), "The panel: fields and sliders for prompt, seed
 #
 # ## To take with you
 #
-# - Words and a seed make a picture; the same words and the same seed make the same picture.
+# - Words and a seed make a picture; on one computer the same words and the same seed make the same picture.
 # - The clay world has a truth, the judge reads pictures, so in this course a claim is a number.
 # - `clay` runs everywhere; `sd15` is for a GPU; the cells are the same.
 #
