@@ -1,4 +1,4 @@
-"""Exercises of lesson 01: guidance, what a net is asked to guess, and counting what came true."""
+"""Exercises of lesson 01: guidance, what a net is asked to guess, how few steps do, and counting what came true."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ..metrics import rate
 from .asking import NotYet, ask, exercise, expect, expect_parts, expect_verdicts, noise
 
 LATENTS = (1, 12, 4, 6)  # not square, so that a slip with axes shows
+NEAR = 0.3  # of a spiral: so near its points count as drawn
 
 
 @exercise("01.1")
@@ -73,20 +74,34 @@ def came_true(all_there: Any) -> str:
 
 
 @exercise("01.4")
-def failing_seeds(failures: Any) -> str:
-    """`failures(verdicts)` lists for each way to fail the seeds that failed so."""
-    for verdicts in ({3: "right", 5: "missing", 8: "swapped", 9: "missing"}, {2: "right"}, {7: "leaked"}):
-        given, wanted = ask(failures, verdicts), {}
-        for seed, verdict in verdicts.items():
-            if verdict != "right":
-                wanted.setdefault(verdict, []).append(seed)
-        if not isinstance(given, dict):
-            raise NotYet(f"Give a dict of verdict to list of seeds, such as {wanted}; this gives {given!r:.60}.")
-        if "right" in given:
-            raise NotYet("'right' is no failure: leave it out.")
-        if {name: sorted(seeds) for name, seeds in given.items()} != wanted:
-            raise NotYet(f"For {verdicts} it should give {wanted}; this gives {given}.")
-    return "A failing seed fails each time: that makes it a test that every later lesson can run."
+def fewest_steps(fewest: Any) -> str:
+    """`fewest()` gives the number of steps that should do, and {steps: points [point, 2] after the last step}."""
+    guess, drawn = expect_parts(ask(fewest), "guess and points")
+    if isinstance(guess, bool) or not isinstance(guess, int) or guess < 1:
+        raise NotYet(f"guess is a whole number of steps; this is {guess!r:.60}.")
+    if not isinstance(drawn, dict) or not {1, 5, 50} <= {*drawn} or len(drawn) < 4:
+        raise NotYet("points is a dict with four numbers of steps or more as keys, 1, 5 and 50 among them.")
+    away = {steps: _from_spiral(steps, points) for steps, points in sorted(drawn.items())}
+    enough = [steps for steps, far in away.items() if far < NEAR]
+    if not enough or away[50] > away[1]:
+        raise NotYet(f"After 50 steps the points are {away[50]:.2f} off: give those after the last step, `[-1]`.")
+    said = ", ".join(f"{far:.2f} after {steps}" for steps, far in away.items())
+    hit = "as you expected" if guess == enough[0] else f"and you expected {guess}"
+    return (
+        f"From the spiral on average: {said}. Of these {enough[0]} is the smallest number that does, {hit}. One step "
+        "gives the mean of all points that are possible, and that lies between the arms; each further step asks again."
+    )
+
+
+def _from_spiral(steps: Any, points: Any) -> float:
+    """Give the mean distance of points from the lesson's spiral, whose radius is a third of its angle."""
+    import torch
+
+    points = torch.as_tensor(points).detach().cpu().float()
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise NotYet(f"For {steps} steps give points [point, 2]; these have shape {tuple(points.shape)}.")
+    turn = torch.linspace(0, 3 * torch.pi, 3000)[:, None]
+    return float(torch.cdist(points, torch.cat([turn * turn.cos(), turn * turn.sin()], 1) / 3).amin(1).mean())
 
 
 @exercise("01.5")
