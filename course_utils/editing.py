@@ -1,4 +1,4 @@
-"""Pictures changed by hand: strokes drawn on them, and a mask that keeps a run from touching the rest.
+"""Pictures changed by hand: strokes drawn on them, a mask that keeps the rest; and the ways into a pipeline.
 
 A stroke is plain data, `(ink, width, points)`: the ink is a colour such as "#c0392b", "erase", or "mark" for what a
 mask holds; the width is in pixels; the points are x, y, x, y, ... in pixels of the picture. So a drawing can be
@@ -164,6 +164,31 @@ def decode(pipe: DiffusionPipeline, latents: torch.Tensor) -> Image.Image:
     with torch.no_grad():
         pixels = pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample
     return pipe.image_processor.postprocess(pixels.float())[0]
+
+
+def estimate_depth(pipe: DiffusionPipeline, picture: Image.Image, name: str = "picture") -> torch.Tensor:
+    """Return how near everything is, as the depth network of a depth-to-image pipeline sees it.
+
+    Args:
+        pipe: a depth2img pipeline.
+        picture: whatever `as_picture` takes.
+        name: what errors call it.
+
+    Returns:
+        Inverse depth [batch, height, width] in float32 on the CPU, near is large, of any scale and offset; of the size
+        that the network works at.
+
+    Raises:
+        TypeError, ValueError: no picture.
+    """
+    import torch
+
+    picture = as_picture(picture, name, smallest=1, largest=None)
+    device, dtype = pipe._execution_device, pipe.depth_estimator.dtype
+    pixels = pipe.feature_extractor(images=[picture], return_tensors="pt").pixel_values.to(device, dtype)
+    mixed = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)  # as the pipeline runs it
+    with torch.no_grad(), mixed:
+        return pipe.depth_estimator(pixels).predicted_depth.float().cpu()
 
 
 def _draw(paper: Image.Image, strokes: Sequence[Stroke]) -> Image.Image:

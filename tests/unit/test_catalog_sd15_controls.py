@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from course_utils import catalog, env
+from course_utils import catalog, editing, env
 from course_utils.catalog import hub, loading
 from tests.tiny import annotators, models
 from tests.tiny import hub as tiny
@@ -141,6 +141,15 @@ def test_depth2img_takes_estimated_and_true_depth(sd15, given, capfd, recwarn):
     assert made.shape == (HEIGHT, WIDTH, 3) and np.isfinite(made).all()
     assert pipe.unet.config.in_channels == 5 and type(pipe.depth_estimator).__name__ == "DPTForDepthEstimation"
     assert capfd.readouterr() == ("", "") and not shown(recwarn)
+
+
+def test_the_estimated_depth_is_the_pipelines_own(sd15):
+    pipe = catalog.load("depth2img")
+    near = editing.estimate_depth(pipe, picture())
+    assert near.ndim == 3 and near.dtype == torch.float32 and near.device.type == "cpu"
+    theirs = pipe.prepare_depth_map(picture(), None, 1, False, torch.float32, torch.device("cpu"))
+    small = torch.nn.functional.interpolate(near[:, None], theirs.shape[2:], mode="bicubic")
+    assert torch.allclose(2 * (small - small.min()) / (small.max() - small.min()) - 1, theirs, atol=1e-3)
 
 
 @pytest.mark.parametrize(("kind", "name"), [("inpaint", "CLIPImageProcessor"), ("depth2img", "DPTImageProcessor")])
