@@ -1,4 +1,4 @@
-"""Exercises of lesson 03: inverse depth, aligned, let in by a new channel, compared by order; what depth keeps."""
+"""Exercises of lesson 03: depth drawn, aligned, let in by a new channel, compared by order; what depth keeps."""
 
 from __future__ import annotations
 
@@ -22,20 +22,33 @@ LATENTS = (2, 12, 4, 6)  # not square, so that a slip with axes shows
 
 
 @exercise("03.1")
-def near_is_large(nearness: Any) -> str:
-    """`nearness(depth)` gives inverse depth, whose order is that of nearness."""
+def drawn_by_hand(drawn: Any) -> str:
+    """`drawn(height, width)` gives inverse depth, 0-1: sky, ground that comes nearer, an upright disc."""
     import numpy as np
 
-    depth = np.array([[1.0, 2.0, 4.0], [2.5, 5.0, 40.0]])
-    given = np.asarray(ask(nearness, depth), float)
-    expect_shape(given, depth.shape, "that of the map")
-    if np.ptp(given) and abs(np.corrcoef(given.ravel(), (1 / depth).ravel())[0, 1] - 1) < 1e-6:
-        return "Of any scale and offset: a depth network gives no more than that, and no more is needed."
-    if (np.diff(given.ravel()[np.argsort(depth.ravel())]) > 0).all():
-        raise NotYet("Far is large in it: near should be.")
-    if np.allclose(np.diff(given, axis=1), -np.diff(depth, axis=1)):
-        raise NotYet("The order is right, but the far place takes nearly the whole range: divide, do not subtract.")
-    raise NotYet("At twice the distance it should be half as large: 1 m gives 1, 4 m give 0.25.")
+    height, width = 48, 80
+    near = np.asarray(ask(drawn, height, width), float)
+    expect_shape(near, (height, width), "height, width")
+    if near.min() < -0.01 or near.max() > 1.01:
+        raise NotYet(f"It goes from {near.min():.2f} to {near.max():.2f}; inverse depth here is 0 to 1.")
+    side, disc = near[:, 2], near[height // 4 + 3 : 3 * height // 4 - 2, width // 2]  # a column of ground; the disc's
+    if side[0] > 0.5:
+        raise NotYet("The sky is near and large: it is the farthest, so 0. Far is small in inverse depth.")
+    if side[: height // 2].max() > 0.05:
+        raise NotYet("The upper half is sky: 0, but for the disc.")
+    if side[-1] < 0.9 or (np.diff(side[height // 2 :]) < -1e-6).any() or abs(side[3 * height // 4] - 0.5) > 0.1:
+        raise NotYet("From the middle row down the ground comes evenly nearer, from 0 up to 1 at the lower edge.")
+    if np.abs(disc - 0.8).max() > 0.05:
+        raise NotYet("The disc stands upright in the middle, all of it as near as 0.8; in its column there is more.")
+    across = np.abs(near[height // 2] - 0.8) < 0.05
+    if abs(across.sum() - height / 2) > 4:
+        raise NotYet(
+            f"In the middle row {across.sum()} pixels are disc; with a radius of {height // 4} it is twice that."
+        )
+    corner = near[height // 4 + 2, width // 2 - height // 4 + 2]
+    if abs(corner - 0.8) < 0.05:
+        raise NotYet("That is a box: in a disc, what is farther from the middle than the radius is left out.")
+    return "A slope and a plate: no network has seen a picture here. Whatever says near and far is a control."
 
 
 @exercise("03.2")

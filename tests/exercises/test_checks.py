@@ -216,6 +216,32 @@ def order_of(near, depth, pairs, least, of=np.mean):
     return of((gap * (near[a] - near[b]) > 0)[np.abs(gap) > least])
 
 
+def halved(share_at, upwards):
+    """Lesson 02: a bisection that goes on with the upper half where it is told to."""
+    low, high = 0, 1
+    for _ in range(5):
+        middle = (low + high) / 2
+        low, high = (middle, high) if upwards(share_at(middle)) else (low, middle)
+    return (low + high) / 2
+
+
+def plate(height, width, radius=4, power=2):
+    """Lesson 03: inverse depth of a slope with a disc, whose radius is the height over a number; 0 is none."""
+    y, x = np.indices((height, width))
+    near = np.clip((y - height / 2) / (height / 2 - 1), 0, 1)
+    if radius:
+        away = np.abs(y - height / 2) ** power + np.abs(x - width / 2) ** power
+        near[away <= (height / radius) ** power] = 0.8
+    return near
+
+
+def spirals(steps=(1, 2, 5, 10, 50)):
+    """Lesson 01: points that come nearer to the spiral with the number of steps."""
+    turn = torch.linspace(1, 9, 40)[:, None]
+    points = torch.cat([turn * turn.cos(), turn * turn.sin()], 1) / 3
+    return {count: points * (1 + 1 / count) for count in steps}
+
+
 WRONG = {
     "00.1": {
         "a green frog and a giraffe in the snow": "giraffe",
@@ -271,9 +297,11 @@ WRONG = {
         lambda sight, wanted: {(s.word, s.colour) for s in sight.things} >= {*wanted.items()}: "yellow crown",
     },
     "01.4": {
-        lambda verdicts: [seed for seed, name in verdicts.items() if name != "right"]: "dict",
-        lambda found: {name: [seed for seed in found if found[seed] == name] for name in found.values()}: "leave it",
-        lambda verdicts: {name: [k] for k, name in enumerate(verdicts.values()) if name != "right"}: "should give",
+        lambda: 10: "pair",
+        lambda: (0.3, spirals()): "whole number",
+        lambda: (10, {50: spirals()[50]}): "1, 5 and 50",
+        lambda: (10, {steps: points[0] for steps, points in spirals().items()}): "[point, 2]",
+        lambda: (10, dict.fromkeys(spirals(), torch.zeros(9, 2) + 9)): "after the last step",
     },
     "01.5": {
         lambda p, sure: 1 / p: "average",
@@ -292,6 +320,7 @@ WRONG = {
         lambda left, least: 1 - sum(share >= least for share in left) / len(left): "should be skipped",
         lambda left, least: sum(share > least for share in left) / len(left): "may be stronger",
         lambda left, least: 1.0: "begins where",
+        lambda left, least: sum(share >= least for share in left) / len(left): "cuts off",
         lambda left, least: 100 * sum(share >= least for share in left) / len(left): "from 0 to 1",
     },
     "02.2": {
@@ -315,9 +344,10 @@ WRONG = {
         lambda b, a, mask, least: (abs(a.astype(int) - b) > least / 2).any(-1)[~mask].mean(): "changed by more",
     },
     "02.4": {
-        lambda kept, obeyed: max(kept, key=lambda s: kept[s] + obeyed[s]): "weaker",
-        lambda kept, obeyed: max(kept, key=kept.get): "the weaker of the two",
-        lambda kept, obeyed: max(min(kept[s], obeyed[s]) for s in kept): "at which strength",
+        lambda share_at: "0.5": "number from 0 to 1",
+        lambda share_at: min(np.arange(0, 1, 0.02).tolist(), key=lambda s: abs(share_at(s) - 0.5)): "five are enough",
+        lambda share_at: halved(share_at, lambda share: share > 0.5): "upper half",
+        lambda share_at: 0.6: "tries nothing",
     },
     "02.5": {
         lambda: ({"lion": 0.8}, {}): "3 things",
@@ -332,9 +362,15 @@ WRONG = {
         lambda: ("in the snow", GONE, drowned(crown=1.1)): "of habit",
     },
     "03.1": {
-        lambda depth: depth: "Far is large",
-        lambda depth: depth.max() - depth: "divide",
-        lambda depth: depth**-0.5: "half as large",
+        lambda height, width: plate(width, height): "height, width",
+        lambda height, width: 1 - plate(height, width): "farthest",
+        lambda height, width: 255 * plate(height, width): "0 to 1",
+        lambda height, width: plate(height, width)[::-1]: "farthest",
+        lambda height, width: plate(height, width, radius=0): "upright in the middle",
+        lambda height, width: plate(height, width, radius=2): "In the middle row",
+        lambda height, width: plate(height, width, power=9): "That is a box",
+        lambda height, width: np.indices((height, width))[0] / height: "upper half is sky",
+        lambda height, width: (plate(height, width, radius=0) > 0) * 0.6: "evenly nearer",
     },
     "03.2": {
         lambda near, true: near * (near * true).sum() / (near**2).sum(): "scale alone",
@@ -849,6 +885,7 @@ def sees(found):
 
 
 STAGES = {  # what stands in a lesson when its open exercise is reached
+    "01.4": {"draw_points": lambda steps: [spirals((steps,))[steps]]},
     "02.5": {
         "photograph": lambda words: (None, words),
         "paint": lambda prompt, given, strength, seed: strength,
@@ -857,7 +894,8 @@ STAGES = {  # what stands in a lesson when its open exercise is reached
     "03.5": {
         "Image": SimpleNamespace(fromarray=lambda pixels: pixels),
         "photograph": lambda words: (SimpleNamespace(image=words), None),
-        "paint": lambda prompt, picture, seed: picture,
+        "depth2img": None,
+        "paint": lambda pipe, prompt, picture, seed: picture,
         "judge": SimpleNamespace(look=sees(lambda shown, word, colour: word in shown)),
         "kept": lambda image, scene: float(image == scene.image),
     },
@@ -961,6 +999,8 @@ def test_nonsense_never_raises(exercise, answer, capsys):
         ("00.4", ("seed", flat_prompts(5, 40)), "The seed changes more, as you expected, with 4 of 4"),
         ("00.4", ("seed", flat_prompts(90, 7)), "and you expected the seed"),
         ("00.4", ("words", flat_prompts(40, 20)), "paint more"),
+        ("01.4", (10, spirals()), "as you expected"),
+        ("01.4", (50, spirals()), "and you expected 50"),
         ("01.6", ({1: 1, 2: 1, 3: 0, 4: 0}, {1: 8 * [True], 2: 8 * [True], 3: 8 * [False], 4: 8 * [False]}), "rarer"),
         ("01.6", (dict.fromkeys((1, 2, 3, 4), 0.9), dict.fromkeys((1, 2, 3, 4), 8 * [True])), "for 4 of 4"),
         (
