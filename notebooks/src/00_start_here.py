@@ -13,12 +13,12 @@
 # - look into a small world whose truth is known exactly;
 # - see the whole road, and how exercises and checks work.
 #
-# **You need** about an hour with the exercises, some Python, and nothing but this notebook. The cells run in about half
-# a minute on a computer with two cores and take 1.2 GB of memory. If you go on to the large model on a Colab T4, it is
-# downloaded once, and a picture takes 2.9 GB of the card (computed, not yet measured).
+# **You need** about an hour with the exercises, some Python, and nothing but this notebook. The cells run in about
+# half a minute on a computer with two cores and take 1.2 GB of memory. If you go on to the large model on a Colab T4,
+# it is downloaded once, and a picture takes 2.9 GB of the card (computed, not yet measured).
 #
-# **How to read it.** Run the cells in order: press **Shift + Enter** in each, or choose *Run All* in the menu. The first
-# cell is the setup, which is the same in each lesson. Run it, and do not try to read it.
+# **How to read it.** Run the cells in order: press **Shift + Enter** in each, or choose *Run All* in the menu. The
+# first cell is the setup, which is the same in each lesson. Run it, and do not try to read it.
 
 # %% tags=["setup"]
 # {{setup}}
@@ -36,9 +36,9 @@ from course_utils import catalog, checks, clay, doctor, env, judge, plots, widge
 runtime = env.start(seed=0, lane="clay")
 
 # %% [markdown]
-# The course carries a model of its own. It is small, 36 MB, so it needs no graphics card and no network. It is built of
-# the same kinds of parts as Stable Diffusion ([Rombach et al., 2022](https://arxiv.org/abs/2112.10752)), only smaller.
-# `catalog.load` makes it ready; `settings` are the four numbers that it works well with.
+# The course carries a model of its own. It is small, 36 MB, so it needs no graphics card and no network. It is built
+# of the same kinds of parts as Stable Diffusion ([Rombach et al., 2022](https://arxiv.org/abs/2112.10752)), only
+# smaller. `catalog.load` makes it ready; `settings` are the four numbers that it works well with.
 
 # %%
 pipe = catalog.load("text2img", lane=runtime.lane)
@@ -109,10 +109,10 @@ assert all(finding.ok or finding.fix for finding in findings)
 # %% [markdown]
 # ## A world whose truth is known
 #
-# A photograph alone does not tell its depth; somebody must have measured it on the spot. For our pictures we know it, in
-# every pixel, for nothing: we made a world where everything is known, toys of clay, in seven places. A scene is plain
-# data: these things, in these colours, there. Let us put a red clock and a blue bench on the beach. Remember the two.
-# They will give us trouble.
+# A photograph alone does not tell its depth; somebody must have measured it on the spot. For our pictures we know it,
+# in every pixel, for nothing: we made a world where everything is known, toys of clay, in seven places. A scene is
+# plain data: these things, in these colours, there. Let us put a red clock and a blue bench on the beach. Remember the
+# two. They will give us trouble.
 
 # %%
 scene = clay.scene(words="a red clock and a blue bench on the beach")
@@ -154,8 +154,8 @@ assert np.allclose(np.linalg.norm(made.normal[made.instance >= 0], axis=-1), 1, 
 
 # %% [markdown]
 # The clay model learned from pictures of this world and from sentences about them, as Stable Diffusion learned from
-# pictures of the web. So it knows few words. Below are its nouns, its colours, its places, and what its people wear. Some
-# nouns are kept back on purpose, for later lessons in which the model learns something new. Of any other word the
+# pictures of the web. So it knows few words. Below are its nouns, its colours, its places, and what its people wear.
+# Some nouns are kept back on purpose, for later lessons in which the model learns something new. Of any other word the
 # catalogue says that the model never met it.
 
 # %%
@@ -240,8 +240,8 @@ plots.described(paint("a black cat on the beach"), "A black cat on the beach, in
 # ## The road
 #
 # A model that makes any picture is a wonder for an evening. Then you want *one* picture: put a funny moustache on this
-# gentleman. You ask, and you get a moustache, and another gentleman. Without control the game is soon over. Each lesson
-# asks one question about control, and you make something that answers it:
+# gentleman. You ask, and you get a moustache, and another gentleman. Without control the game is soon over. Each
+# lesson asks one question about control, and you make something that answers it:
 #
 # | lesson | question | what you will make |
 # |---|---|---|
@@ -272,8 +272,8 @@ plots.described(paint("a black cat on the beach"), "A black cat on the beach, in
 #   ([Karras et al., 2018](https://arxiv.org/abs/1812.04948)), and you had no say in them. Words gave us a say.
 # - 2021, December: latent diffusion ([Rombach et al.](https://arxiv.org/abs/2112.10752)); 2022, August: its release as
 #   [Stable Diffusion](https://stability.ai/news/stable-diffusion-public-release).
-# - 2022, August: [DreamBooth](https://arxiv.org/abs/2208.12242), which teaches a model your own thing; November: [Stable
-#   Diffusion 2](https://stability.ai/news/stable-diffusion-v2-release) with a depth model; December: [LoRA for
+# - 2022, August: [DreamBooth](https://arxiv.org/abs/2208.12242), which teaches a model your own thing; November:
+#   [Stable Diffusion 2](https://stability.ai/news/stable-diffusion-v2-release) with a depth model; December: [LoRA for
 #   diffusion](https://github.com/cloneofsimo/lora), after an idea for [language
 #   models](https://arxiv.org/abs/2106.09685).
 # - 2023, January: [Attend-and-Excite](https://arxiv.org/abs/2301.13826); February:
@@ -288,8 +288,8 @@ plots.diagram("map", here="00")
 
 # %% [markdown]
 # This is the map of the course. It shows how Stable Diffusion makes a picture: words pass the text encoder, a seed
-# gives noise, and the UNet and the scheduler take that noise away in a loop, until the decoder makes a picture of
-# what is left. You need not understand it yet; lesson 01 goes through it part by part. The numbers are the lessons of the
+# gives noise, and the UNet and the scheduler take that noise away in a loop, until the decoder makes a picture of what
+# is left. You need not understand it yet; lesson 01 goes through it part by part. The numbers are the lessons of the
 # table, each where it acts. Every lesson shows the map again, with its own place lit.
 
 # %% [markdown]
@@ -343,7 +343,7 @@ checks.check("00.2", noise)
 
 shape = 1, pipe.unet.config.in_channels, *(settings[side] // pipe.vae_scale_factor for side in ("height", "width"))
 twice = []
-for name in ("first", "second"):
+for _ in range(2):
     latents = noise(3, shape).to(runtime.device, runtime.dtype)
     twice.append(pipe("a black cat on the beach", latents=latents, **settings).images[0])
     torch.randn(7)  # somebody else draws
@@ -352,8 +352,9 @@ plots.described(plots.strip(twice, ["seed 3", "seed 3 again"], size=(192, 192)),
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# The common source is PyTorch's *global generator*. `torch.Generator()` makes another one, of your own; it has a method
-# `manual_seed`, which returns the generator itself. `torch.randn` can be told which one to draw from: `generator=`.
+# The common source is PyTorch's *global generator*. `torch.Generator()` makes another one, of your own; it has a
+# method `manual_seed`, which returns the generator itself. `torch.randn` can be told which one to draw from:
+# `generator=`.
 # </details>
 # <details><summary>Solution</summary>
 #
@@ -392,11 +393,10 @@ checks.check("00.3", share)
 #
 # An open exercise has no answer that we know: you find it. What changes a picture more, another word or another seed?
 # Choose two prompts of your own that differ in **one word**. **Predict**, before you paint: `"words"` or `"seed"`?
-# **Run** both with the same four seeds, or more. `experiment()` gives your guess and a dict,
-# `{prompt: [a picture for each seed], ...}`. The check **measures** how much a pixel changes on average, from 0 to 255,
-# between two pictures. For "seed" it compares pictures of the same words, each seed with each other seed. For "words"
-# it compares pictures of the same seed, one of each prompt. Then **explain** in a sentence what such a number does not
-# see.
+# **Run** both with the same four seeds, or more. `experiment()` gives your guess and a dict, `{prompt: [a picture for
+# each seed], ...}`. The check **measures** how much a pixel changes on average, from 0 to 255, between two pictures.
+# For "seed" it compares pictures of the same words, each seed with each other seed. For "words" it compares pictures
+# of the same seed, one of each prompt. Then **explain** in a sentence what such a number does not see.
 
 # %% tags=["exercise"]
 def experiment():
