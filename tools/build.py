@@ -29,7 +29,7 @@ TIMEOUT = 600  # seconds a cell
 OFFLINE = {"HF_HUB_OFFLINE": "1", "COURSE_LANE": "clay", "JUPYTER_PREFER_ENV_PATH": "1"}
 SNAPSHOT = shlex.join([sys.executable, "-m", "tools.snapshot"])  # photographs a panel, see Panel.picture
 ASSET_FOLDERS = ("models", "results", "diagrams")  # what a lesson's outputs depend on
-CARDS = {".md", ".jsonl"}  # but for what was measured of the models: no lesson reads it
+CARDS = {".md", ".jsonl"}  # but for what was measured of the models: a lesson that quotes it is tested
 
 
 def sources(root: Path = ROOT, wanted: list[str] | None = None) -> list[Path]:

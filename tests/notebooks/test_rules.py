@@ -179,3 +179,11 @@ def test_lessons_quote_the_peaks_that_were_computed():
         if (number := source.stem[:2]) in shown:
             prose = " ".join(source.read_text().replace("\n# ", " ").split())
             assert re.search(r"T4\b.{0,60}? (\d+\.\d) GB of the card", prose)[1] == f"{shown[number]}", source.stem
+
+
+def test_lesson_00_quotes_the_card_of_the_judge():
+    """The card is no asset that makes a notebook stale."""
+    card = (ROOT / "assets/models/clay-judge/README.md").read_text()
+    questions, agreed = re.search(r"\| all answers \| (\d+) \| ([\d.]+)", card).groups()
+    prose = " ".join(" ".join(cell.source.split()) for cell in kept(SOURCES[0]).cells if cell.cell_type == "markdown")
+    assert f"Of {questions} questions" in prose and f"answered {float(agreed):.0%} alike" in prose
