@@ -1,27 +1,34 @@
-"""Exercises of lesson 02: how strong, two edits blended, what changed, the best compromise, and what survives."""
+"""Exercises of lesson 02: how strong, two edits blended, what changed, a strength by bisection, and what survives."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..metrics import rate
 from .asking import NotYet, ask, exercise, expect, expect_parts, expect_unnamed, expect_verdicts, noise
 
 LATENTS = (2, 12, 4, 6)  # not square, so that a slip with axes shows
+CALLS = 5  # of a bisection
 
 
 @exercise("02.1")
 def how_strong(strength_for: Any) -> str:
-    """`strength_for(left, least)` gives the largest strength that leaves at least so much of the picture."""
-    for left, least in (([0.1, 0.2, 0.4, 0.9], 0.5), ([0.1, 0.4, 0.5, 0.6, 0.95], 0.4), ([0.5, 0.6], 0.2)):
+    """`strength_for(left, least)` gives a strength that begins where at least so much of the picture is left."""
+    many = [0.1] * 48 + [0.9]  # int(49 * (1 / 49)) is 0
+    for left, least in (
+        ([0.1, 0.2, 0.4, 0.9], 0.5), ([0.1, 0.4, 0.5, 0.6, 0.95], 0.4), ([0.5, 0.6], 0.2), (many, 0.5)
+    ):  # fmt: skip
         count, wanted = len(left), sum(share >= least for share in left)
         given = ask(strength_for, left, least)
         if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
             raise NotYet(f"Give a strength, from 0 to 1; this gives {given!r:.40}.")
-        run = int(count * given + 1e-9)
+        run = int(count * given)
         if run == wanted:
             continue
-        case = f"For left={left} and least={least} strength {given:g} runs {run} of {count} steps"
+        if round(count * given) == wanted:
+            raise NotYet(f"int({count} * {given!r}) is {run}, not {wanted}: `int` cuts off. Aim at half a step more.")
+        case = f"For left={left[-5:]} and least={least} strength {given:g} runs {run} of {count} steps"
         if run == count - wanted:
             raise NotYet(f"{case}: as many as should be skipped.")
         if run > wanted:
@@ -85,25 +92,28 @@ def what_changed(changed_outside: Any) -> str:
 
 
 @exercise("02.4")
-def best_compromise(compromise: Any) -> str:
-    """`compromise(kept, obeyed)` gives the strength at which the smaller of two numbers is largest."""
-    cases = (
-        ({0.3: 0.9, 0.5: 0.6, 0.7: 0.5, 0.9: 0.1}, {0.3: 0.0, 0.5: 0.2, 0.7: 0.4, 0.9: 1.0}),
-        ({0.2: 1.0, 0.8: 0.3}, {0.2: 0.25, 0.8: 0.35}),
-        ({0.4: 0.5, 0.6: 0.5}, {0.4: 0.5, 0.6: 0.9}),
-    )
-    for kept, obeyed in cases:
-        given, worst = ask(compromise, kept, obeyed), {s: min(kept[s], obeyed[s]) for s in kept}
-        wanted = max(worst, key=worst.get)
-        if given == wanted:
+def half_by_bisection(half_of_them: Any) -> str:
+    """`half_of_them(share_at)` finds by bisection where a growing share reaches a half, in five calls."""
+    for where in (0.61, 0.23, 0.94):
+        tried: list[float] = []
+
+        def share_at(strength: float, where: float = where, tried: list[float] = tried) -> float:
+            tried.append(float(strength))
+            return 1 / (1 + math.exp(40 * (where - strength)))
+
+        given = ask(half_of_them, share_at)
+        if isinstance(given, bool) or not isinstance(given, int | float):
+            raise NotYet(f"Give a strength, a number from 0 to 1; this gives {given!r:.40}.")
+        if len(tried) > CALLS:
+            raise NotYet(f"It paints at {len(tried)} strengths: five are enough, each halves what is left.")
+        if abs(given - where) <= 0.5**CALLS:
             continue
-        reason = f"there the weaker of the two is {worst[wanted]}, more than anywhere else."
-        if given == worst[wanted]:
-            reason = "that is the number that is reached there; say at which strength."
-        elif given == max(kept, key=lambda s: kept[s] + obeyed[s]):
-            reason = "a sum lets one wish pay for the other. The weaker one counts."
-        raise NotYet(f"For kept={kept} and obeyed={obeyed} it should give {wanted}, not {given}: {reason}")
-    return "If even the best compromise is bad, the knob is the wrong one: lesson 03 brings another."
+        after = ", ".join(f"{strength:g}" for strength in tried)
+        raise NotYet(
+            f"With half of the seeds at {where} it tries {after or 'nothing'} and gives {given:g}. Where the share is "
+            "less than a half, the answer is stronger: go on with the upper half."
+        )
+    return "Five calls for 1/32, ten for 1/1024: that is how one searches where each look is dear."
 
 
 @exercise("02.5")
