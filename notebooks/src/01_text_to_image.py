@@ -484,7 +484,7 @@ def verdict(picture):
 
 verdicts = {seed: verdict(picture) for seed, picture in tickets.items()}
 plots.described(
-    plots.grid(list(tickets.values()), [f"{seed}: {name}" for seed, name in verdicts.items()], 8, (80, 80)),
+    plots.grid(list(tickets.values()), [f"{seed}: {name}" for seed, name in verdicts.items()], 8, (86, 86)),
     "The sixteen pictures again, each with the judge's verdict.",
 )
 
@@ -634,7 +634,8 @@ checks.check("01.1", combined)
 # </details>
 #
 # And what comes of it? Here is the loop once more, with two prompts, "a red clock" and "a blue bench", that both pull.
-# Below each ticket stands what the same seed gives now. Count again.
+# Below each ticket stands what the same seed gives now. Are both things there? And where does each prompt want its
+# own? Nothing tells the two to stand apart.
 
 
 # %%
