@@ -1,4 +1,4 @@
-"""Exercises of lesson 04: joining, the score, a map from metres, how zeros learn, and a map against words."""
+"""Exercises of lesson 04: who speaks, the score, a map from metres, how zeros learn, and a map against words."""
 
 from __future__ import annotations
 
@@ -21,23 +21,32 @@ WINNERS = {
 
 
 @exercise("04.1")
-def joining(joined: Any) -> str:
-    """`joined(skips, additions, scale)` adds what the ControlNet says to each skip (Zhang et al., 2023)."""
-    skips, additions = ([noise(seed, *shape) for shape in SKIPS] for seed in (0, 1))
-    for scale in (1.0, 0.0, 0.5):
-        given = ask(joined, skips, additions, scale)
-        if not isinstance(given, list | tuple) or len(given) != len(skips):
-            raise NotYet(f"Give a list of {len(skips)} tensors, one for each skip; this gives {type(given).__name__}.")
-        otherwise = f"With scale={scale:g} it should give skip + scale * addition for each pair."
-        if scale == 0:
-            otherwise = "At scale 0 the skips must come out untouched: no control."
-        for joined_skip, skip, more in zip(given, skips, additions, strict=True):
-            slips = (
-                (skip + more, f"With scale={scale:g} the control is at full strength: the scale is left out."),
-                (scale * (skip + more), "The scale is for the ControlNet alone: the locked model's skips stay as is."),
-            )
-            expect(joined_skip, skip + scale * more, slips, otherwise)
-    return "At scale 0 nothing is added, so the picture is that of the locked model, to the last bit."
+def who_speaks(only: Any) -> str:
+    """`only(additions, keep)` silences all additions but those whose numbers, from 1, are kept."""
+    additions = [noise(seed, *SKIPS[seed % 2]) for seed in range(4)]
+    for keep in ({4}, {1, 3}, set(), {1, 2, 3, 4}):
+        given = ask(only, additions, keep)
+        if not isinstance(given, list | tuple) or [*map(len, given)] != [*map(len, additions)]:
+            raise NotYet(f"Give a list of {len(additions)} tensors: who is silent adds zeros, and is not missing.")
+        said, numbers = _flat(additions), range(1, len(additions) + 1)
+        allowed = ([n in keep for n in numbers], [n - 1 in keep for n in numbers], [n not in keep for n in numbers])
+        wanted, late, turned = (
+            _flat([part * speaks for part, speaks in zip(additions, each, strict=True)]) for each in allowed
+        )
+        case = f"With keep={keep or '{}'}"
+        slips = (
+            (late, f"{case} it counts from 0; the lesson counts from 1."),
+            (turned, f"{case} it silences those that may speak."),
+            (said, f"{case} nothing is silenced."),
+        )
+        expect(_flat(given), wanted, slips, f"{case} it should hand on these as they are, and zeros for all others.")
+    return "Now look: what can the middle do alone, and where do the edges come from?"
+
+
+def _flat(parts: Any) -> Any:
+    import torch
+
+    return torch.cat([part.flatten() for part in parts])
 
 
 @exercise("04.2")
@@ -118,6 +127,8 @@ def map_against_words(experiment: Any) -> str:
         raise NotYet(f"guess says who wins, one of {', '.join(WINNERS)}; this is {guess!r:.60}.")
     if not isinstance(seen, dict) or {*seen} != {*BOTH} or any(len(both) != 2 for both in seen.values()):
         raise NotYet('seen is {"agree": (without, with_map), "contradict": (without, with_map)}: lists of pairs.')
+    if not all(pairs for both in seen.values() for pairs in both):
+        raise NotYet("A list is still empty: paint, and give a pair for each seed, such as (0.62, True).")
     obeyed, came = {}, {}
     for words, both in seen.items():
         for pairs, which in zip(both, ("without the map", "with it"), strict=True):

@@ -17,6 +17,7 @@ one device or many, from a folder of pairs (`write_pairs`); a killed command goe
 """
 
 from .config import ControlNetTrainingConfig, memory_gb
+from .listening import Joint, joints
 from .network import copy_of, locked, with_control, zero_layers
 from .pairs import Batch, ControlPairs, PairSource, read_pairs, write_pairs
 from .steering import MODES, steered

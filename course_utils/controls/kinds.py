@@ -99,7 +99,7 @@ _RECORDS = (
     ControlKind(
         "canny", "every sharp edge", ON_BLACK,
         {"clay": Preprocessor("OpenCV's Canny, 100 / 200", preprocess_clay.canny, THRESHOLDS),
-         "sd15": Preprocessor("the same", preprocess_clay.canny, THRESHOLDS)},
+         "sd15": Preprocessor("OpenCV's Canny, 100 / 200", preprocess_clay.canny, THRESHOLDS)},
         "lines", control_maps.canny_map, "F1 of edges, 2 pixels off allowed", _edges, slips.inverted,
         "No edge was found",
     ),
@@ -160,12 +160,11 @@ def kind(control: str) -> ControlKind:
     return KINDS[control]
 
 
-def pairs_table() -> str:
+def pairs_table(lane: str) -> str:
     """Return which map goes with which model as Markdown, for `IPython.display.Markdown`: the table of lesson 04."""
-    head = ("control", "the map shows", "convention", "preprocessor: clay", "sd15", "model: clay", "sd15")
+    head = ("control", "the map shows", "convention", "preprocessor", "model")
     rows = [head, ("---",) * len(head)]
     for each in KINDS.values():
-        makers = (each.preprocessors[lane].name if lane in each.preprocessors else "-" for lane in ("clay", "sd15"))
-        models = (each.model(lane) or "-" for lane in ("clay", "sd15"))
-        rows.append((each.name, each.shows, each.convention, *makers, *models))
+        maker = each.preprocessors[lane].name if lane in each.preprocessors else "-"
+        rows.append((each.name, each.shows, each.convention, maker, each.model(lane) or "-"))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -5,4 +5,5 @@ A table is a list of raw rows with the settings, the hashes of the weights and t
 """
 
 from . import counting
+from .matching import Crossed, crossed
 from .rows import FOLDER, Result, read

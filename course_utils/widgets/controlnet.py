@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -117,6 +117,7 @@ def multi_controlnet_panel(
     negative_prompt: str = "",
     picture: PictureSource | Path | str = "a man and a bench",
     folder: str | Path = "pictures",
+    preprocessor: str | None = None,
     **defaults: float,
 ) -> Panel:
     """Return a panel with several controls at once, each with its own picture, model and weight.
@@ -126,12 +127,13 @@ def multi_controlnet_panel(
         controls: the models at first, of `catalog.CONTROLS`; in the panel others are added and removed.
         runtime, prompt, negative_prompt, picture, folder, defaults: as `controlnet_panel` takes them; every control
             starts from the same picture.
+        preprocessor: what makes all maps at first, such as "truth", a scene's own; None: each control's.
 
     Raises:
         TypeError, ValueError: as `controlnet_panel` does.
     """
     start = parts.first_call(pipe, runtime, prompt, negative_prompt, defaults)
-    return _panel(pipe, start, picture, list(controls), folder, many=True)
+    return _panel(pipe, start, picture, list(controls), folder, True, preprocessor)
 
 
 def _panel(
@@ -141,9 +143,11 @@ def _panel(
     controls: list[str],
     folder: str | Path,
     many: bool,
+    preprocessor: str | None = None,
 ) -> Panel:
     pipe_for = loaded(pipe, controls)
     units = [unit(source_of(picture), control) for control in controls]
+    units = [replace(one, preprocessor=preprocessor or one.preprocessor) for one in units]
     knob = Units(units, start["height"], start["width"], Path(folder), start["lane"], many)
     guess = parts.field(Checkbox, "Guess mode: the map alone decides", value=False)
 

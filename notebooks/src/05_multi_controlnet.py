@@ -14,8 +14,9 @@
 # - count fingers, with and without control;
 # - see where a hand is too small to be controlled at all.
 #
-# **You need** lesson 04. About a minute and a half on two cores and 2 GB of memory; on a Colab T4 5.0 GB of the
-# card (computed, not yet measured), and the three nets of lesson 04 (2.2 GB, if they are not there yet).
+# **You need** lesson 04, and about two hours with the exercises. The cells themselves run for about a minute and a
+# half on two cores, with 2 GB of memory; on a Colab T4 they take 5.0 GB of the card (computed, not yet measured), and
+# the three nets of lesson 04 (2.2 GB, if they are not there yet).
 
 # %% tags=["setup"]
 # {{setup}}
@@ -32,7 +33,8 @@ from course_utils.clay.control_maps import draw_pose
 runtime = env.start(seed=0)
 
 # %% [markdown]
-# On the map of the course: we are where lesson 04 was. Today there are two copies.
+# On the map of the course: we are where lesson 04 was. Today the ControlNet is asked more than once, each time with
+# another map.
 
 # %%
 plots.diagram("map", here="05")
@@ -40,289 +42,333 @@ plots.diagram("map", here="05")
 # %% [markdown]
 # ## The idea
 #
-# Everybody knows the hands of generated pictures. The video promises that with such maps *the problem with hands is
-# solved*. This lesson counts how far. Too many fingers, or too few. A skeleton of the body, as OpenPose ([Cao et al.,
-# 2018](https://arxiv.org/abs/1812.08008)) finds it, ends at the wrist: it says where the hand is, not which fingers
-# are up. A map of the hand, with 21 **keypoints** ([Simon et al., 2017](https://arxiv.org/abs/1704.07809)), says
-# nothing of the rest. So give each its own map, and each map its own ControlNet. Every net speaks as before, and what
-# they say is added (**Multi-ControlNet**). The paper ([Zhang et al., 2023](https://arxiv.org/abs/2302.05543)) found
-# that this needs no further weighting.
+# Everybody knows the hands of generated pictures: too many fingers, or too few. Some say that ControlNet has *solved
+# the problem with hands*. This lesson counts how far it does.
 #
-# Here is a half-body figure. The raised hand is large, and that matters, as you will see at the end.
+# A skeleton of the body, as OpenPose ([Cao et al., 2018](https://arxiv.org/abs/1812.08008)) finds it, ends at the
+# wrist: it says where the hand is, not which fingers are up. A map of the hand, with 21 **keypoints** ([Simon et al.,
+# 2017](https://arxiv.org/abs/1704.07809)), says nothing of the rest. So give each its own map, and ask a ControlNet
+# with each. Every net speaks as before, and what they say is added: this is **Multi-ControlNet**. The paper ([Zhang et
+# al., 2023](https://arxiv.org/abs/2302.05543)) found that it needs no further weighting.
+#
+# Here is a woman from the hips up, a map of her body, and three maps of her raised hand, in which nothing differs but
+# the fingers.
 
 # %%
 settings = catalog.defaults(runtime.lane)
 size = settings["height"], settings["width"]
-prompt = "a woman showing three fingers in the snow"
-made = clay.render(clay.scene(seed=0, words=prompt), *size)
-bodies, hands = truth.joints(made)
-body, hand = draw_pose(bodies, [], *size), draw_pose([], hands, *size)
-plots.described(
-    plots.strip([made.image, body, hand], ["the scene", "map of the body", "map of the hand"], size=(220, 220)),
-    "A woman from the hips up who raises a hand with three fingers; a skeleton of her body; one of her raised hand.",
-)
+women = {
+    count: clay.render(clay.scene(seed=0, words=f"a woman showing {count} in the snow"), *size)
+    for count in ("one finger", "three fingers", "five fingers")
+}
 
 # %% [markdown]
-# How large is the hand, in pixels? Keep the number in mind: the clay model draws in latents of 16 pixels. We want the
-# hand to be two and a half of them wide at least; why, you will see at the end.
+# `truth.joints` gives the points of all bodies and of all hands; `draw_pose` draws them as OpenPose does.
 
-# %% tags=["check"]
-raised = max(np.ptp(points[points[:, 2] > 0, :2], axis=0).max() for points in hands if (points[:, 2] > 0).sum() > 2)
-print(f"the largest hand measures {raised:.0f} of {size[0]} pixels")
-assert raised >= 40 / 256 * size[0]
+# %%
+bodies, hands = truth.joints(made := women["three fingers"])
+body, hand = draw_pose(bodies, [], *size), draw_pose([], hands, *size)
+hand_of = {count: draw_pose([], truth.joints(scene)[1], *size) for count, scene in women.items()}
+shown = plots.strip([made.image, body, *hand_of.values()], ["the scene", "her body", *hand_of], size=(150, 150))
+plots.described(shown, "A woman who raises a hand; a skeleton of her body; her hand with one, three and five fingers.")
 
 # %% [markdown]
 # ## One call
 #
-# In plain diffusers, lists in place of single things:
+# In plain diffusers, lists stand in place of single things. (This is not to be run; the next cell does the same.)
 #
 # ```python
+# net = ControlNetModel.from_pretrained(env.ASSETS / "models/clay-control-openpose")
 # pipe = StableDiffusionControlNetPipeline.from_pretrained(env.ASSETS / "models/clay-base", controlnet=[net, net])
 # image = pipe(prompt, image=[body, hand], controlnet_conditioning_scale=[1.0, 1.0]).images[0]
 # ```
 #
-# Both maps are skeletons, so both go to the same kind of net. It is read once and asked twice.
+# Both maps are skeletons, so both go to the same net: it is read once and asked twice.
 
 # %%
 pipe = catalog.load("controlnet", lane=runtime.lane, control=["openpose", "openpose"])
+prompt = "a woman in the snow"
 
-def paint(*scales, maps=(body, hand), seed=0, **more):
+def paint(pipe, *scales, maps=(body, hand), seed=1, **more):
     how = {"prompt": prompt, "image": list(maps), "controlnet_conditioning_scale": list(scales)}
     return pipe(generator=runtime.generator(seed), **(settings | how | more)).images[0]
 
-ways = {"neither": (0.0, 0.0), "the body": (1.0, 0.0), "the hand": (0.0, 1.0), "both": (1.0, 1.0)}
-made_by = {name: paint(*scales) for name, scales in ways.items()}
-shown = plots.strip([*made_by.values()], [*made_by], size=(180, 180), caption="which map may speak, seed 0")
-plots.described(shown, "One seed painted with neither map, with the body's, with the hand's, and with both.")
+# %% [markdown]
+# The words say nothing of a hand. **Predict:** what will she do with the body's map alone? And with each map of a hand
+# beside it?
+
+# %%
+made_by = {"neither": paint(pipe, 0.0, 0.0), "the body": paint(pipe, 1.0, 0.0)}
+made_by |= {f"and {count}": paint(pipe, 1.0, 1.0, maps=(body, drawn)) for count, drawn in hand_of.items()}
+shown = plots.strip([*made_by.values()], [*made_by], size=(150, 150), caption="which maps may speak, seed 1")
+plots.described(shown, "One seed: no map; the body's map; with it a hand of one, of three, of five fingers.")
 
 # %% [markdown]
-# How far is each obeyed? The reader looks for joints in the picture; a joint is right within a tenth of the body's, or
-# the hand's, size (PCK@0.1, lesson 04). And how many fingers does the judge count? (It knows the answers 0 to 5, and
-# "not to be counted". A sixth finger, the best-known fault of all, it cannot name, so look for one yourself.) On
-# `sd15` these numbers are not known: reader and judge know clay.
+# How far is each map obeyed? The reader of lesson 04 looks for joints in the picture. A joint is right within a tenth
+# of the size of the body, or of the hand. First we ask it about the true scene itself: what it misses there, no
+# picture can show. And how many fingers does the judge count? (It knows the answers 0 to 5, and "not to be counted". A
+# sixth finger, the best-known fault of all, it cannot name, so look for one yourself.)
 
-# %% tags=["check", "nbval-ignore-output"]
-kept = {name: controls.adherence_of_joints(made, image) for name, image in made_by.items() if runtime.lane == "clay"}
-for name, found in kept.items():
-    print(f"{name}: body {found['body']:.2f}, hand {found['hand']:.2f}; fingers: {judge.look(made_by[name]).fingers}")
-if kept:
-    neither, her_body, her_hand, both = kept.values()
-    checks.claim(runtime.lane, neither["hand"] < 0.2, "Without a map her hand is elsewhere")
-    checks.claim(runtime.lane, her_body["hand"] > neither["hand"], "The body's map brings the hand to its place")
-    checks.claim(runtime.lane, her_hand["body"] > neither["body"], "the hand's map pulls an arm and a body after it")
-    checks.claim(runtime.lane, judge.look(made_by["the hand"]).fingers == 3, "the judge counts three")
-    assert both["body"] > neither["body"] and both["hand"] > neither["hand"], "both maps are obeyed"
+# %% tags=["nbval-ignore-output"]
+points = {"body": int((bodies[0][:, 2] > 0).sum()), "hand": sum(int((each[:, 2] > 0).sum()) for each in hands)}
+
+def found_in(image, scene=made):
+    if runtime.lane == "sd15":
+        return "not known: reader and judge know clay"
+    shares = controls.adherence_of_joints(scene, image)
+    joints = ", ".join(f"{part} {shares[part] * count:.0f} of {count}" for part, count in points.items())
+    return f"{joints}, fingers: {judge.look(image).fingers}"
+
+scenes = {"neither": made, "the body": made, **{f"and {count}": scene for count, scene in women.items()}}
+for name, image in {"the true scene": Image.fromarray(made.image), **made_by}.items():
+    print(f"{name:18}{found_in(image, scenes.get(name, made))}")
+
+# %% tags=["remove-cell"]
+without_any, with_body = (controls.adherence_of_joints(made, made_by[it])["hand"] for it in ("neither", "the body"))
+by_chance, *by_map = (judge.look(made_by[this]).fingers for this in [*made_by][1:])
+ceiling_of = controls.adherence_of_joints(made, Image.fromarray(made.image))["body"] * points["body"]
+assert with_body > without_any, "The body's map raises her arm"
+assert len({*by_map}) == 3, "With each map of a hand comes another number of fingers"
+by_chance = "no hand that shows them" if by_chance is None else by_chance
 
 # %% [markdown]
-# Without a map her hand is elsewhere, hence the {{neither["hand"]:.2f}}. The body's map brings the hand to its place,
-# and the hand's map pulls an arm and a body after it; what they leave open, words and seed fill in. And do not take
-# the three on trust; look. With the hand's map {{her_hand["hand"]:.0%}} of its joints lie where they should, and the
-# judge counts three. Do you, and are there gaps between the fingers? PCK measures where joints are, not the gaps.
+# The body's map raises her arm. How many fingers are up, it does not say; chance decides, and the judge counts
+# {{by_chance}}. With each map of a hand comes another number of fingers, while all else stays nearly the same. That is
+# what the second map is for. (Do not take the judge's word for it. Look: are there gaps between the fingers? A number
+# of joints knows nothing of the gaps.)
+#
+# And do not read much into the numbers of the body. In the true scene itself the reader finds {{ceiling_of:.0f}} of
+# {{points["body"]}} joints; more cannot be expected. One joint more or less is nothing, and these pictures look alike.
 #
 # ## The sum, by hand
 #
-# Lesson 04 hung hooks on one net. Now we hang one on the net (it is asked twice a step, once for each map) and one on
-# the pair, and listen. The scales are 1 and 0.5.
+# Lesson 04 hung a hook on one net. Now we hang one on the net, which is asked twice a step, once for each map, and one
+# on the pair. The scales are 1 and 0.5.
 
 # %%
 captured = []
-listen = [
-    module.register_forward_hook(lambda module, inputs, output: captured.append([part.clone() for part in output[0]]))
-    for module in {*pipe.controlnet.nets, pipe.controlnet}
-]
-try:
-    paint(1.0, 0.5, num_inference_steps=2)
-finally:
-    for hook in listen:
-        hook.remove()
+
+def keep(module, inputs, output):
+    captured.append([part.clone() for part in (*output[0], output[1])])  # for each skip, and for the middle
+
+# %%
+hooks = [module.register_forward_hook(keep) for module in (pipe.controlnet.nets[0], pipe.controlnet)]
+paint(pipe, 1.0, 0.5, num_inference_steps=2)
+for hook in hooks:
+    hook.remove()
+says_body, says_hand, says_pair = captured[:3]  # of the first step: the net with each map, then the pair
 
 # %% [markdown]
-# First speaks the net with the body's map, then with the hand's, then the pair. What the pair says at each skip, its
-# **residuals**, must be the sum of the other two, with no weight but the scales, which are in already.
+# What a net adds at each skip and at the middle are its **residuals**. Those of the pair must be the sum of the other
+# two. The scales are already multiplied in.
 
 # %% tags=["check"]
-first, second, together = captured[:3]  # of the first step
-assert len(first) == len(second) == len(together)
-assert all(torch.equal(a + b, c) for a, b, c in zip(first, second, together, strict=True))
-print(f"{len(together)} skips, each the sum of two")
+for from_body, from_hand, from_pair in zip(says_body, says_hand, says_pair, strict=True):
+    assert torch.equal(from_body + from_hand, from_pair), "nothing but a sum"
+print(f"{len(says_pair) - 1} skips and the middle, each the sum of two")
 
 # %% [markdown]
-# It is. So a map with weight 0 says nothing, and two maps weighted (1, 0) are the first alone, to the last bit:
+# So a map with weight 0 says nothing, and two maps weighted (1, 0) are the first alone, to the last bit:
 
 # %% tags=["check"]
 alone = catalog.load("controlnet", lane=runtime.lane, control="openpose")
-single = alone(prompt, image=body, generator=runtime.generator(0), **settings).images[0]
+single = alone(prompt, image=body, generator=runtime.generator(1), **settings).images[0]
 assert np.array_equal(single, made_by["the body"])
 
 # %% [markdown]
 # ## Weights, and who speaks when
 #
-# The weight of the hand rises, the body stays at 1.
+# The weight of the hand rises, the body stays at 1. **Predict:** is more always better?
 
-# %% tags=["check", "nbval-ignore-output"]
-by_weight = {weight: paint(1.0, weight) for weight in (0.0, 0.5, 1.0, 1.5, 2.0)}
-joints = {weight: controls.adherence_of_joints(made, image) for weight, image in by_weight.items()}
-names = [f"hand {weight}: body {found['body']:.2f}, hand {found['hand']:.2f}" for weight, found in joints.items()]
-late = [joints[weight]["hand"] for weight in (1.0, 1.5, 2.0)]
-checks.claim(runtime.lane, max(late) - min(late) < 0.2, "From some weight on the joints sit")
-shown = plots.strip([*by_weight.values()], names if kept else [f"hand {weight}" for weight in joints], size=(150, 150))
+# %% tags=["nbval-ignore-output"]
+by_weight = {weight: paint(pipe, 1.0, weight) for weight in (0.0, 0.5, 1.0, 1.5, 2.0)}
+print(*(f"hand at {weight}: {found_in(image)}" for weight, image in by_weight.items()), sep="\n")
+shown = plots.strip([*by_weight.values()], [f"hand at {weight}" for weight in by_weight], size=(150, 150))
 plots.described(shown, "One seed; the body's map at weight 1, the hand's from 0 to 2.")
 
+# %% tags=["remove-cell"]
+sitting = [controls.adherence_of_joints(made, by_weight[this])["hand"] for this in (1.0, 1.5, 2.0)]
+assert max(sitting) - min(sitting) < 0.2, "From some weight on the joints of the hand sit"
+
 # %% [markdown]
-# From some weight on the joints sit, and more weight changes little. The body's number rests on a few joints of one
-# picture: read no order into it. A sum has no ceiling, so two nets that want the same thing at full
-# weight push twice as hard. If a picture breaks, turn both down.
+# From some weight on the joints of the hand sit, and more weight changes little. (The body has few joints, so one
+# joint more or less means nothing.) A sum has no ceiling: two nets that want the same thing at full weight push twice
+# as hard. If a picture breaks, turn both down.
 
 # %% [markdown]
 # Start and end are lists as well. The body is a large thing, so it is settled early (lesson 01). Then it may be
 # silent, and leave the last steps to the hand.
 
-# %% tags=["check"]
-turns = {
-    "both, all the time": {},
-    "body first, hand all the time": {"control_guidance_end": [0.5, 1.0]},
-    "one after the other": {"control_guidance_start": [0.0, 0.5], "control_guidance_end": [0.5, 1.0]},
-}
-images = [paint(1.0, 1.0, **when) for when in turns.values()]
-stay = [controls.adherence_of_joints(made, image) if kept else {} for image in images]
-lost = [stay[0][part] - stay[1][part] for part in stay[0]]
-checks.claim(runtime.lane, lambda: max(lost) < 0.2, "Pose and hand stay")
-shown = plots.strip(images, [*turns], size=(200, 200))
+# %%
+first, then = {"control_guidance_end": [0.5, 1.0]}, {"control_guidance_start": [0.0, 0.5]}
+turns = {"both, all the time": {}, "body first, hand all the time": first, "one after the other": first | then}
+in_turn = {name: paint(pipe, 1.0, 1.0, **when) for name, when in turns.items()}
+shown = plots.strip([*in_turn.values()], [*in_turn], size=(170, 170))
 plots.described(shown, "One seed; both maps all the time; the body's in the first half only; one after the other.")
 
+# %% tags=["remove-cell"]
+stay = [controls.adherence_of_joints(made, this) for this in in_turn.values()]
+assert max(stay[0][this] - stay[1][this] for this in stay[0]) < 0.2, "Pose and hand stay"
+
 # %% [markdown]
-# Pose and hand stay, so the first half was enough for them. But look at the eyes when the body's map falls silent:
-# fine things are settled late, and the skeleton marks the eyes as well.
+# Pose and hand stay in the second picture, so the first half was enough for the body. But look at the eyes when the
+# body's map falls silent: fine things are settled late, and the skeleton marks the eyes as well.
 #
 # ## When they agree
 #
-# Now two *different* kinds of map, of the same scene: a pose, and depth. Each is made to say something else:
-# where the joints are, and where everything else is. Do both promises hold together? A table of 24 scenes, made once
-# on the clay lane, for this pair, for our pair of body and hand, and for edges with classes. Every field is the mean
-# of what its column measures. A promise counts as kept if no more than a tenth of what the map reaches alone is lost,
-# and if it is not one that is kept without any map.
+# Now two maps of *different* kinds, of the same scene. Do both promises hold together? A table of 24 scenes, made once
+# on the clay lane, for three pairs: pose with depth, body with hand, and edges with classes. Each number says how far
+# a map is obeyed, by the measure of lesson 04: joints found (pose, body, hand), order from near to far (depth), F1
+# (canny), mIoU (seg). 1 is perfect.
 
-# %% tags=["check"]
+# %%
 table = results.read("together")
 
 def obeyed(duet, first, second, case="agree"):
     which = {"duet": duet, "case": case, "first": first, "second": second}
     return [float(np.nanmean(table.column(f"obeys {side}", **which))) for side in ("first", "second")]
 
-rows = {}
-for name, scales in zip(("neither", "first alone", "second alone", "both"), ways.values(), strict=True):
-    rows[name] = [one for duet in ("pose + depth", "body + hand", "canny + seg") for one in obeyed(duet, *scales)]
-best = np.where([True, False] * 3, rows["first alone"], rows["second alone"])
-assert (rows["both"] >= 0.9 * best).all() and (rows["neither"] < 0.9 * best).all(), "both keep their promise"
-columns = ["pose", "depth", "body", "hand", "canny", "seg"]
-other = np.where([True, False] * 3, rows["second alone"], rows["first alone"])
-spared = {name for name, enough in zip(columns, other >= 0.9 * best, strict=True) if enough}
-checks.claim(runtime.lane, {"pose", "body"} <= spared, "depth sets the joints as well as the skeleton does")
-checks.claim(runtime.lane, spared == {*columns} - {"hand", "canny"}, "The second map is really needed for the hand")
-shown = plots.matrix([*rows.values()], [*rows], columns)
-plots.described(shown, "; ".join(f"{name}: {np.round(row, 2).tolist()}" for name, row in rows.items()))
+figures = []
+for duet in ("pose + depth", "body + hand", "canny + seg"):
+    one, other = duet.split(" + ")
+    ways = {"neither": (0.0, 0.0), f"{one} alone": (1.0, 0.0), f"{other} alone": (0.0, 1.0), "both": (1.0, 1.0)}
+    values = [obeyed(duet, *scales) for scales in ways.values()]
+    figures.append(plots.matrix(values, [*ways], [f"obeys {one}", f"obeys {other}"], title=duet, size=(2.6, 3.6)))
+plots.described(plots.strip(figures), "Three tables: how far two maps are obeyed by neither, by either, and by both.")
+
+# %% tags=["remove-cell"]
+kept_by = {}
+for this in ("pose + depth", "body + hand", "canny + seg"):
+    scaled = (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)
+    none, first_only, second_only, together = (obeyed(this, *at) for at in scaled)
+    by_itself, by_other = (first_only[0], second_only[1]), (second_only[0], first_only[1])
+    for place, kind_of in enumerate(this.split(" + ")):
+        kept_by[kind_of] = [level / by_itself[place] for level in (none[place], by_other[place], together[place])]
+hand_by_body, hand_by_both = obeyed("body + hand", 1.0, 0.0)[1], obeyed("body + hand", 1.0, 1.0)[1]
+spared = sorted(name_of for name_of, (_, by_its_friend, _) in kept_by.items() if by_its_friend >= 0.9)
+assert min(in_both for *_, in_both in kept_by.values()) >= 0.9, "Together all six keep their promise"
+assert max(untold for untold, *_ in kept_by.values()) < 0.9, "None is kept without any map"
+assert {"pose", "body"} <= {*spared}, "depth sets the joints as well as the skeleton does, and a hand brings its body"
+assert {*spared} == {*kept_by} - {"hand", "canny"}, "Only the hand and the edges really need a map of their own"
 
 # %% [markdown]
-# Look along the columns, too. In {{len(spared)}} of 6 the *other* map alone would already keep the promise: depth sets
-# the joints as well as the skeleton does, a hand brings its body. Maps of one scene are seldom strangers. The second
-# map is really needed for the hand ({{rows["first alone"][3]:.2f}} by the body's map, {{rows["both"][3]:.2f}} with
-# both) and for the edges. And again one row of the table, painted now:
+# We say that a promise is kept if the map still reaches 90 % of what it reaches alone. Together all six keep their
+# promise. None is kept without any map, or it would be no promise.
+#
+# But look at the rows between, too: would the *other* map alone have kept it? For {{len(spared)}} of the 6 it would:
+# depth sets the joints as well as the skeleton does, and a hand brings its body. Maps of one scene are seldom
+# strangers. Only the hand and the edges really need a map of their own: the hand is at {{hand_by_body:.2f}} with the
+# body's map, and at {{hand_by_both:.2f}} with both. And again one row of the table, painted now:
 
 # %% tags=["check", "nbval-ignore-output"]
 pipe = catalog.load("controlnet", lane=runtime.lane, control=["openpose", "depth"])
 row = table.where(duet="pose + depth", case="agree", first=1.0, second=1.0)[0]
 scene = clay.render(clay.scene(table.settings["world"], row["scene"]), *size)
-pair = [controls.from_truth(scene, kind) for kind in ("openpose", "depth")]
-image = paint(1.0, 1.0, maps=pair, seed=row["scene"], prompt=row["prompt"]) if runtime.lane == "clay" else None
-if image:
-    now = controls.adherence_of("openpose", scene, image), controls.adherence_of("depth", scene, image)
-    print(f"pose and depth: {row['obeys first']}, {row['obeys second']} in the table; {now[0]:.2f}, {now[1]:.2f} now")
-    assert abs(now[1] - row["obeys second"]) < 0.05
+maps = [controls.from_truth(scene, kind) for kind in ("openpose", "depth")]
+image = paint(pipe, 1.0, 1.0, maps=maps, seed=row["scene"], prompt=row["prompt"])
+now = controls.adherence_of("depth", scene, image)
+print(f"depth, obeyed: {row['obeys second']:.2f} in the table, {now:.2f} now")
+assert runtime.lane == "sd15" or abs(now - row["obeys second"]) < 0.05, "the table is of other models: make it anew"
 
 # %% [markdown]
 # ## When they fight
 #
 # Now the pose is of one scene and the depth of another. Both cannot be true. (The words are those of the pose's scene,
-# so they take its side.) We let one weight fall while the other rises, so that their sum stays 1, and watch how far
-# each is obeyed; beside it the same for maps that agree.
+# so they take its side.) Each map speaks at full weight, as it did alone, so that nothing differs but its company.
+# **Predict** what the pose will lose.
 
 # %% tags=["check"]
-mixes = [(1 - weight, weight) for weight in (0.0, 0.25, 0.5, 0.75, 1.0)]
-lines = {
-    f"{what}, {case}": [obeyed("pose + depth", *scales, case)[side] for scales in mixes]
-    for case in ("agree", "fight") for side, what in enumerate(("pose", "depth"))
-}  # fmt: skip
-lost = {case: lines[f"pose, {case}"][0] - lines[f"pose, {case}"][2] for case in ("agree", "fight")}
-assert lost["fight"] > 0.1 > lost["agree"], "at equal weights a pose loses to an enemy, not to a friend"
-shown = plots.curve([second for _, second in mixes], lines, xlabel="weight of the depth map; the pose has the rest")
-plots.described(shown, "; ".join(f"{name}: from {line[0]:.2f} to {line[-1]:.2f}" for name, line in lines.items()))
+ways = {"pose alone": (1.0, 0.0), "both": (1.0, 1.0), "depth alone": (0.0, 1.0)}
+figures = [
+    plots.matrix([obeyed("pose + depth", *scales, case) for scales in ways.values()], [*ways],
+                 ["obeys pose", "obeys depth"], title=title, size=(2.3, 3.6))
+    for case, title in (("agree", "depth of the same scene"), ("fight", "depth of another scene"))
+]  # fmt: skip
+friend, enemy = obeyed("pose + depth", 1.0, 1.0), obeyed("pose + depth", 1.0, 1.0, "fight")
+before, last = obeyed("pose + depth", 1.0, 0.0, "fight"), obeyed("pose + depth", 0.0, 1.0, "fight")
+assert before[0] - enemy[0] > 0.1 > before[0] - friend[0], "a pose loses to an enemy, not to a friend"
+plots.described(plots.strip(figures), "Two tables: how far pose and depth are obeyed, as friends and as enemies.")
+
+# %% tags=["remove-cell"]
+assert enemy[0] / before[0] < enemy[1] / last[1], "Here that is the depth"
 
 # %% [markdown]
+# A friend costs the pose nothing. An enemy does: of its joints, {{before[0]:.2f}} are right when it is alone, and
+# {{enemy[0]:.2f}} beside the strange depth. The depth falls from {{last[1]:.2f}} to {{enemy[1]:.2f}}.
+# ({{before[1]:.2f}} is what depth has when it has no say; this is about its floor.)
+#
 # Nobody referees. The nets do not know of each other, and the UNet gets one sum. What comes out of a fight is a
-# mixture in which the stronger one has more: at equal weights the pose has {{lines["pose, fight"][2]:.2f}} of its
-# joints, where alone it has {{lines["pose, fight"][0]:.2f}}, and the depth {{lines["depth, fight"][2]:.2f}} instead of
-# {{lines["depth, fight"][-1]:.2f}}. ({{lines["depth, fight"][0]:.2f}} is what depth has without a say, about its
-# floor.) Look at it: this woman's pose, and the depth of a scene without her.
-
-# %% tags=["check"]
-stranger = clay.render(clay.scene(words="a house and a tree in the garden"), *size)
-enemies = controls.from_truth(made, "openpose"), controls.from_truth(stranger, "depth")
-fought = [paint(*scales, maps=enemies, prompt="a woman in the garden") for scales in mixes[1:-1]]
-posed = [controls.adherence_of_joints(made, image)["body"] for image in fought] if kept else [0, 0, 0]
-checks.claim(runtime.lane, posed[1] > 0.4, "At equal weights the pose has still won")
-checks.claim(runtime.lane, posed[2] < 0.3, "At a quarter it has lost")
-shown = plots.strip([*enemies, *fought], ["pose", "depth", *(f"{a} and {b}" for a, b in mixes[1:-1])], size=(150, 150))
-plots.described(shown, "A woman's skeleton; the depth of a house and a tree; pictures from both, as weights move.")
-
-# %% [markdown]
-# At equal weights the pose has still won: the words are on its side. At a quarter it has lost. Look whether the depth
-# has won then: the words know neither house nor tree.
+# mixture, in which the stronger one has more. Here that is the depth: it says something in every pixel, a skeleton
+# only at a few lines.
 #
-# ## Outlines and classes
-#
-# Another couple, the last two columns of the table: edges say where something ends, classes say what it is. (On `sd15`
-# we take depth for the second: one download less.)
+# So who shall win is up to the weights. Now one rises while the other falls. Their sum stays at 1, so that together
+# they are never louder than one.
 
 # %%
-wish, second = "a cat and a red ball in the garden", "seg" if runtime.lane == "clay" else "depth"
-pipe = catalog.load("controlnet", lane=runtime.lane, control=["canny", second])
-toys = clay.render(clay.scene(seed=2, words=wish), *size)
-pair = [controls.from_truth(toys, kind) for kind in ("canny", second)]
-images = [paint(*scales, maps=pair, prompt=wish) for scales in [*ways.values()][1:]]
-shown = plots.strip([*pair, *images], ["canny", second, "canny alone", f"{second} alone", "both"], size=(150, 150))
-plots.described(shown, "Edges and classes of a cat and a ball; pictures from the edges, the classes, and from both.")
+mixes = [(1 - weight, weight) for weight in (0.0, 0.25, 0.5, 0.75, 1.0)]
+pose, depth = np.transpose([obeyed("pose + depth", *scales, "fight") for scales in mixes])
+lines = {"obeys pose": pose, "obeys depth": depth}
+shown = plots.curve([second for _, second in mixes], lines, xlabel="weight of the depth map; the pose has the rest")
+plots.described(shown, "Two curves over the weight of the depth: one falls as the other rises.")
+
+# %% tags=["remove-cell"]
+assert pose[0] > 0.3 + pose[-1] and depth[-1] > 0.2 + depth[0], "one falls as the other rises"
+
+# %% [markdown]
+# (What a map loses in the middle has two reasons, the enemy and its own smaller weight. Only the tables above tell the
+# price of the fight alone.) Look at one such fight, at five pairs of weights: this woman's pose, and the depth of a
+# scene without her. When has each of them won? And who has the words on its side?
+
+# %%
+stranger = clay.render(clay.scene(words="a house and a tree in the garden"), *size)
+enemies = controls.from_truth(made, "openpose"), controls.from_truth(stranger, "depth")
+fights = [(1, 0), (1, 0.5), (1, 1), (0.5, 1), (0, 1)]
+fought = [paint(pipe, *map(float, scales), maps=enemies, prompt="a woman in the garden") for scales in fights]
+shown = plots.strip([*enemies, *fought], ["pose", "depth", *(f"{a} and {b}" for a, b in fights)], size=(112, 112))
+plots.described(shown, "A woman's skeleton; the depth of a house and a tree; pictures from both, as weights move.")
 
 # %% [markdown]
 # ## The hand story, counted
 #
-# Ask for a number of fingers, and let the judge count what came. First without any map, four seeds; then with the map
-# of a hand that shows this number. The prompt and the seeds are the same. On `sd15` count yourself.
+# Ask for a number of fingers, and count what came: first without any map, four seeds; then with the map of a hand that
+# shows this number. The prompt and the seeds are the same.
 
 # %% tags=["nbval-ignore-output"]
 pipe = catalog.load("controlnet", lane=runtime.lane, control=["openpose", "openpose"])
 asked = "a hand showing three fingers"
-scenes = [clay.render(clay.scene(seed, words=asked), *size) for seed in range(4)]
-drawn = [draw_pose([], truth.joints(scene)[1], *size) for scene in scenes]
+palms = [clay.render(clay.scene(seed, words=asked), *size) for seed in range(4)]
+drawn_palms = [draw_pose([], truth.joints(palm)[1], *size) for palm in palms]
 
 def show_hands(scale):
-    return [paint(0.0, scale, maps=(body, map), seed=seed, prompt=asked) for seed, map in enumerate(drawn)]
+    return [paint(pipe, 0.0, scale, maps=(body, drawn_palms[seed]), seed=seed, prompt=asked) for seed in range(4)]
 
-fists = {"map": drawn, "without": show_hands(0.0), "with": show_hands(1.0)}
-right_now = []
-for name in ("without", "with") if runtime.lane == "clay" else ():
-    found = [judge.look(image).fingers for image in fists[name]]
-    right_now.append(found.count(3))
-    print(f"{name}: the judge counts {found}")
+fists = {"map": drawn_palms, "without": show_hands(0.0), "with": show_hands(1.0)}
 shown = plots.sweep([*fists.values()], [*fists], range(4), column_name="seed", size=(130, 130))
 plots.described(shown, "Maps of four hands with three fingers; pictures of the same seeds without and with the map.")
 
+# %% tags=["remove-cell"]
+threes = {this: [judge.look(image_of).fingers for image_of in fists[this]].count(3) for this in ("without", "with")}
+
 # %% [markdown]
-# Count with your own eyes, too: every long finger, every stump, and look for a sixth. With the map the judge counts
-# three in {{right_now[1]}} of 4, without it in {{right_now[0]}}. Where you and the judge disagree, you are right.
+# Count with your own eyes: every long finger, every stump, and look for a sixth. With the map the judge counts three
+# in {{threes["with"]}} of 4, without it in {{threes["without"]}}. Where you and the judge disagree, you are right.
 #
-# Four are too few. The table, made on the clay lane, has five counts, sixteen seeds each, for close hands and for the
-# raised hands of half bodies, whose body has a map of its own. Each row is what was asked, each column what was
-# counted; right is on the diagonal. Such a table is called a **confusion matrix**.
+# How often does the judge err? Ask it about renders, whose fingers we know:
+
+# %% tags=["nbval-ignore-output"]
+numbers = ["one finger", "two fingers", "three fingers", "four fingers", "five fingers"]
+counted = {"a hand": [], "a woman": []}
+for who, answers in counted.items():
+    for count, number in enumerate(numbers, start=1):
+        renders = [clay.render(clay.scene(seed, words=f"{who} showing {number}"), 256, 256) for seed in range(6)]
+        answers += [judge.look(render.image).fingers == count for render in renders]
+    print(f"{who}: the judge counts the fingers of {np.mean(answers):.0%} of {len(answers)} renders right")
+
+# %% [markdown]
+# So much for the measure. And four pictures are too few. The table, made on the clay lane, has five counts, sixteen
+# seeds each, for close hands and for the raised hands of half bodies, whose body has a map of its own. Each row is
+# what was asked, each column what was counted; right is on the diagonal. Such a table is called a **confusion
+# matrix**.
 
 # %%
 counts = results.read("fingers")
@@ -331,80 +377,101 @@ def confusion(control):
     found = [counts.column("counted", control=control, asked=asked) for asked in range(1, 6)]
     return [[*(float(np.mean(row == count)) for count in range(6)), float(np.isnan(row).mean())] for row in found]
 
-def right(control, **which):
-    rows = counts.where(control=control, **which)
-    return metrics.rate([row["counted"] == row["asked"] for row in rows])
-
-tables = [plots.matrix(confusion(way), range(1, 6), [*range(6), "no hand"], "counted", "asked", name, size=(3.2, 4.6))
-          for way, name in ((False, "without control"), (True, "with the map"))]  # fmt: skip
-shown = plots.strip(tables)
-plots.described(shown, f"Asked against counted. Right without control: {right(False)}; with the map: {right(True)}.")
+figures = [plots.matrix(confusion(control), range(1, 6), [*range(6), "no hand"], "counted", "asked", name, (3.2, 4.6))
+           for control, name in ((False, "without control"), (True, "with the map"))]  # fmt: skip
+plots.described(plots.strip(figures), "Two confusion matrices of fingers asked and counted: without and with control.")
 
 # %% [markdown]
-# Both kinds of hand apart, with the interval that so many pictures allow:
+# Hands and persons apart, with the interval that so many pictures allow:
 
 # %% tags=["check"]
+right = {}
 for subject in ("hand", "person"):
-    before, after = right(False, subject=subject), right(True, subject=subject)
-    print(f"{subject}: right in {before} of the pictures without control, in {after} with it")
-    checks.claim(runtime.lane, after.low > before.value, "far more often, but not always")
-checks.claim(runtime.lane, right(False).high < right(True).low < 0.95,
-             "the problem with hands is not solved, but much smaller")  # fmt: skip
-assert len(counts.rows) == 2 * 2 * 5 * 16
+    for control in (False, True):
+        rows = counts.where(control=control, subject=subject)
+        right[subject, control] = share = metrics.rate([row["counted"] == row["asked"] for row in rows])
+        way = "with control" if control else "without"
+        print(f"{subject:7}{way:13}{share.value:.0%} ({share.low:.0%} to {share.high:.0%}) right")
+    assert right[subject, True].low > right[subject, False].high, "the intervals lie apart"
+
+# %% tags=["remove-cell"]
+assert all(right[this, True].low > right[this, False].value for this in ("hand", "person")), (
+    "far more often, but not always"
+)
+assert right["hand", True].value > right["person", True].value, "Close hands are easier than the hands of persons"
+assert right["person", True].high < 0.95, "the problem with hands is not solved, but much smaller"
 
 # %% [markdown]
-# So the problem with hands is not solved, but much smaller. On clay, with large hands, {{right(True).value:.0%}} of
-# the counts are right where words alone get {{right(False).value:.0%}}; of persons, for whom both maps speak,
-# {{right(True, subject="person").value:.0%}}. And the count is all that this number knows: a sixth finger, a thumb on
-# the wrong side or two fingers grown together may hide in it. Why do words do worse? Our guess: "three" is one word
-# among many, and no place in the picture is its own. A map has twenty-one points, each somewhere.
+# So the problem with hands is not solved, but much smaller. Of close hands {{right["hand", True].value:.0%}} are right
+# with the map, in place of {{right["hand", False].value:.0%}}; of persons, for whom both maps speak,
+# {{right["person", True].value:.0%}} in place of {{right["person", False].value:.0%}}. Close hands are easier than the
+# hands of persons. And the count is all that these numbers know: a sixth finger, a thumb on the wrong side or two
+# fingers grown together may hide in it.
+#
+# Why do words do worse? Our guess: "three" is one word among many, and no place in the picture is its own. A map has
+# twenty-one points, each somewhere.
 
 # %% [markdown]
 # ## Too small to steer
 #
 # The UNet does not see pixels. It sees latents, and each of them covers a square of 16 x 16 pixels in the clay model,
 # of 8 x 8 in Stable Diffusion (where a figure has to be smaller for the same to happen). Here is the same gesture
-# twice, near and far, *rendered*, so the fingers are right; then reconstructed by the autoencoder, with no diffusion
-# at all.
+# three times, nearer and farther. It is *rendered*, so the fingers are right; then it is reconstructed by the
+# autoencoder, with no diffusion at all. **Predict** in which of them you can still count.
 
-# %% tags=["check"]
-far = clay.render(clay.scene(seed=0, words="a woman showing three fingers and a house and a tree"), *size)
+# %%
+company = {"near": "", "with a cat": " and a cat", "far": " and a house and a tree"}
+three = "a woman showing three fingers"
+views = {name: clay.render(clay.scene(0, three + more), *size) for name, more in company.items()}
 
-def box(scene):
+def hand_box(scene):
     """Return middle and side of the largest hand, in pixels."""
-    seen = [points[points[:, 2] > 0, :2] for points in truth.joints(scene)[1]]
-    hand = max(seen, key=lambda points: np.ptp(points, axis=0).max() if len(points) else 0)
-    return (hand.min(0) + hand.max(0)) / 2, np.ptp(hand, axis=0).max()
+    shown = [points[points[:, 2] > 0, :2] for points in truth.joints(scene)[1]]
+    largest = max(shown, key=lambda points: np.ptp(points, axis=0).max() if len(points) else 0)
+    return (largest.min(0) + largest.max(0)) / 2, np.ptp(largest, axis=0).max()
 
 def cut(image, middle, side):
     left, top = np.clip(middle - 0.8 * side, 0, None).astype(int).tolist()
     return image.crop((left, top, left + int(1.6 * side), top + int(1.6 * side)))
 
-boxes = {"near": box(made), "far": box(far)}
-pictures = {"near": Image.fromarray(made.image), "far": Image.fromarray(far.image)}
-reconstructed = {name: editing.decode(pipe, editing.encode(pipe, picture)) for name, picture in pictures.items()}
-cuts = [cut(which[name], *boxes[name]) for name in pictures for which in (pictures, reconstructed)]
-wide = {name: side / pipe.vae_scale_factor for name, (_, side) in boxes.items()}
-fingers = {name: judge.look(image).fingers for name, image in reconstructed.items()} if runtime.lane == "clay" else {}
-assert wide["near"] > 1.5 * wide["far"] and (not fingers or fingers["near"] == 3 != fingers["far"])
-names = [f"{name}: {latents:.1f} latents{way}" for name, latents in wide.items() for way in ("", ", reconstructed")]
-shown = plots.strip(cuts, names, size=(170, 170))
-plots.described(shown, f"A raised hand, true and reconstructed: {'; '.join(names)}.")
+# %% tags=["check"]
+wide, rows = {}, [[], []]
+for name, scene in views.items():
+    middle, extent = hand_box(scene)
+    wide[name] = extent / pipe.vae_scale_factor
+    sharp = Image.fromarray(scene.image)
+    again = editing.decode(pipe, editing.encode(pipe, sharp))
+    for row, image in zip(rows, (sharp, again), strict=True):
+        row.append(cut(image, middle, extent))
+assert wide["near"] > wide["with a cat"] > wide["far"], "the more there is to see, the smaller the hand"
+titles = [f"{name}: {it:.1f} latents, {it * pipe.vae_scale_factor:.0f} pixels" for name, it in wide.items()]
+shown = plots.sweep(rows, ["rendered", "reconstructed"], titles, size=(150, 150))
+plots.described(shown, "A raised hand at three sizes: above as rendered, below as the autoencoder gives it back.")
+
+# %% tags=["remove-cell"]
+given_back = {this: Image.fromarray(views[this].image) for this in views}
+given_back = {this: editing.decode(pipe, editing.encode(pipe, sharp_one)) for this, sharp_one in given_back.items()}
+assert judge.look(given_back["near"]).fingers == 3 != judge.look(given_back["far"]).fingers, (
+    "is lost by the decoder itself"
+)
 
 # %% [markdown]
 # What is hardly larger than a latent is lost by the decoder itself, so no map can help there. Make the hand large in
-# the frame: come nearer, as our half body does, or paint the hand again in a picture of its own, with the masked edit
-# of lesson 02.
+# the frame, as in the first column: come nearer, as our half body does, or paint the hand again in a picture of its
+# own, with the masked edit of lesson 02.
 
 # %% [markdown]
 # ## The panel
 #
-# Up to four maps, one on show at a time, each with its picture, preprocessor, model, weight and span. Take "the
-# scene's truth" as preprocessor and openpose as model, and you have the pose of this lesson.
+# Up to four maps, each with its picture, preprocessor, model, weight and span. It opens with two of this lesson, pose
+# and depth of the same woman, drawn from "the scene's truth"; the buttons on top choose which of them you see. Her
+# pose has body and hand in one map.
 
 # %% tags=["widget", "nbval-ignore-output"]
-pipe = catalog.load("controlnet", lane=runtime.lane, control=["canny", "depth"])
-panel = widgets.multi_controlnet_panel(pipe, runtime, ("canny", "depth"), prompt=prompt, picture=prompt)
+both_of_her = ["openpose", "depth"]
+pipe = catalog.load("controlnet", lane=runtime.lane, control=both_of_her)
+gesture = f"{three} in the snow"
+panel = widgets.multi_controlnet_panel(pipe, runtime, both_of_her, prompt, picture=gesture, preprocessor="truth")
 panel.generate.click()
 panel.wait()
 panel
@@ -464,28 +531,47 @@ checks.check("05.2", speaks)
 # ```
 # </details>
 #
-# ### 05.3 · Promises kept (difficulty 2, 5 minutes)
+# ### 05.3 · Three maps of one scene (open, difficulty 2, 15 minutes)
 #
-# Write `keeps_both(alone, together)`. Each is a pair: how far the first and the second map are obeyed, alone and at
-# the same time. True if neither loses more than a tenth of what it reaches alone.
+# Two friends kept their promises. Do three? Take one scene, and three kinds of map of it.
+# - **Predict:** which of the three will still be obeyed to 90 % of what it reaches alone, when all speak at weight 1?
+# - **Run** four seeds or more: each map alone, and all three together (`catalog.load` takes a list of three, too).
+# - **Measure** with `controls.adherence_of`, or, on sd15, with your eyes: 0, 0.5 or 1.
+#
+# The lists in the cell wait for one number for each seed.
 
 # %% tags=["exercise"]
-def keeps_both(alone, together):
-    return None  # your line
+def three_maps():
+    expected = ["canny", "depth"]  # those that you think keep their promise
+    alone = {"canny": [], "depth": [], "seg": []}
+    together = {"canny": [], "depth": [], "seg": []}
+    return expected, alone, together
 
-checks.check("05.3", keeps_both)
+checks.check("05.3", three_maps)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# A tenth *of what it reaches alone*: 0.5 may fall to 0.45, not to 0.4. And `all(...)`, not the mean: one that is kept
-# twice does not make up for one that is broken.
+# `paint(pipe, 1.0, 0.0, 0.0, maps=three, seed=seed, prompt=words)` lets the first of three maps speak alone.
 # </details>
 # <details><summary>Solution</summary>
 #
+# One of many, with a guess that is only ours. It paints 16 pictures.
+#
 # ```python
-# def keeps_both(alone, together):
-#     return all(now >= 0.9 * before for before, now in zip(alone, together))
+# def three_maps():
+#     kinds, text = ["canny", "depth", "openpose"], "a man and a red chair on the street"
+#     three_nets = catalog.load("controlnet", lane=runtime.lane, control=kinds)
+#     scene = clay.render(clay.scene(seed=3, words=text), *size)
+#     three, alone, together = [controls.from_truth(scene, kind) for kind in kinds], {}, {}
+#     for place, kind in enumerate(kinds):
+#         weights = [float(place == one) for one in range(3)]
+#         images = [paint(three_nets, *weights, maps=three, seed=seed, prompt=text) for seed in range(4)]
+#         alone[kind] = [controls.adherence_of(kind, scene, image) for image in images]
+#     images = [paint(three_nets, 1.0, 1.0, 1.0, maps=three, seed=seed, prompt=text) for seed in range(4)]
+#     for kind in kinds:
+#         together[kind] = [controls.adherence_of(kind, scene, image) for image in images]
+#     return ["canny", "depth"], alone, together
 # ```
 # </details>
 #
@@ -505,8 +591,8 @@ checks.check("05.4", changed)
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# A dict of dicts: `right.setdefault((subject, asked, seed), {})[control]` says whether it is right. Who asks for three
-# fingers and gets no hand did not get three fingers.
+# A dict of dicts: `right.setdefault((subject, asked, seed), {})[control]` says whether it is right. If three fingers
+# were asked for and no hand came, then three fingers did not come.
 # </details>
 # <details><summary>Solution</summary>
 #
@@ -523,25 +609,30 @@ checks.check("05.4", changed)
 #
 # ### 05.5 · Friends or enemies? (open, difficulty 3, 20 minutes)
 #
-# Choose two maps of your own: two kinds of one scene, or of two scenes. `catalog.load` puts their two nets into
-# `pipe`. **Predict** for one or more pairs of weights: which share of what it reaches alone will each map keep?
-# **Run** six seeds or more with each map alone, (1, 0) and (0, 1), and with your weights. **Measure** how far both
-# maps are obeyed in each picture, with `controls.adherence_of`, or, on sd15, with your eyes: 0, 0.5 or 1.
-# `experiment()` gives the pair of what you expected, `{(0.5, 0.5): (0.9, 0.4)}`, and what you saw,
-# `{(1, 0): [(0.8, 0.1), ...], (0, 1): [...], (0.5, 0.5): [...]}`, two numbers for each seed. Then **explain** with a
-# picture: where did they quarrel, and who had the words on its side?
+# Choose two maps of your own: two kinds of one scene, or of two scenes.
+# - **Predict** for the weights (1, 1), and for others if you like: which share of what it reaches alone will each map
+#   keep?
+# - **Run** six seeds or more with each map alone, (1, 0) and (0, 1), and with your weights.
+# - **Measure** in each picture how far both maps are obeyed, with `controls.adherence_of`, or, on sd15, with your
+#   eyes: 0, 0.5 or 1.
+# - **Explain** with a picture: where did they quarrel, and who had the words on its side?
+#
+# The lists in the cell wait for pairs, such as `(0.8, 0.1)`: how far the first and the second map are obeyed, one pair
+# for each seed.
 
 # %% tags=["exercise"]
 def experiment():
-    return None  # your guess, and what you saw
+    guess = {(1, 1): (0.9, 0.4)}  # what the first and the second map will keep
+    seen = {(1, 0): [], (0, 1): [], (1, 1): []}
+    return guess, seen
 
 checks.check("05.5", experiment)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# `paint(*weights, maps=maps, seed=seed, prompt=text)` of this lesson paints. Measure each picture twice: against the
-# scene of the first map, and against that of the second.
+# `paint(pipe, *weights, maps=maps, seed=seed, prompt=text)` of this lesson paints. Measure each picture twice: against
+# the scene of the first map, and against that of the second.
 # </details>
 # <details><summary>Solution</summary>
 #
@@ -549,13 +640,12 @@ checks.check("05.5", experiment)
 #
 # ```python
 # def experiment():
-#     global pipe  # it is asked by `paint`
-#     pipe = catalog.load("controlnet", lane=runtime.lane, control=["canny", "depth"])
-#     text, guess, seen = "a cat and a tree in the garden", {(0.5, 0.5): (0.5, 0.9)}, {}
+#     two_nets = catalog.load("controlnet", lane=runtime.lane, control=["canny", "depth"])
+#     text, guess, seen = "a cat and a tree in the garden", {(1, 1): (0.7, 0.9)}, {}
 #     first, second = (clay.render(clay.scene(seed=seed, words=text), *size) for seed in (1, 2))
 #     maps = controls.from_truth(first, "canny"), controls.from_truth(second, "depth")
 #     for weights in [(1, 0), (0, 1), *guess]:
-#         images = [paint(*weights, maps=maps, seed=seed, prompt=text) for seed in range(6)]
+#         images = [paint(two_nets, *map(float, weights), maps=maps, seed=seed, prompt=text) for seed in range(6)]
 #         seen[weights] = [
 #             (controls.adherence_of("canny", first, image), controls.adherence_of("depth", second, image))
 #             for image in images

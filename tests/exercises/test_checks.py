@@ -48,6 +48,7 @@ def seeds(hits, count=8):
     return {seed: seed < hits for seed in range(count)}
 
 
+TRIO = {"a": 4 * [0.8], "b": 4 * [0.7], "c": 4 * [0.6]}  # lesson 05
 QUARREL = {(1, 0): 6 * [(0.8, 0.1)], (0, 1): 6 * [(0.1, 0.8)], (0.5, 0.5): 6 * [(0.4, 0.78)]}  # lesson 05
 
 
@@ -405,11 +406,11 @@ WRONG = {
         lambda: ("in the snow", KEPT, dict.fromkeys(KEPT, (9 * [True], 8 * [False]))): "same seeds",
     },
     "04.1": {
-        lambda skips, additions, scale: [a + b for a, b in zip(skips, additions, strict=True)]: "left out",
-        lambda skips, additions, scale: [scale * (a + b) for a, b in zip(skips, additions, strict=True)]: "locked",
-        lambda skips, additions, scale: [scale * b for b in additions]: "skip + scale",
-        lambda skips, additions, scale: skips[0] + scale * additions[0]: "list of 2 tensors",
-        lambda skips, additions, scale: [a - b * (scale - 1) for a, b in zip(skips, additions, strict=True)]: "scale",
+        lambda additions, keep: [additions[number - 1] for number in sorted(keep)]: "is not missing",
+        lambda additions, keep: [part * (k in keep) for k, part in enumerate(additions)]: "from 0",
+        lambda additions, keep: [part * (k not in keep) for k, part in enumerate(additions, 1)]: "silences those",
+        lambda additions, keep: list(additions): "nothing is silenced",
+        lambda additions, keep: [0.5 * part for part in additions]: "zeros for all others",
     },
     "04.2": {
         lambda *sides: [np.subtract(*m[:2]) / np.subtract(*m[:0:-1]) for m in [[np.nanmean(a) for a in sides]]] * 4: (
@@ -464,9 +465,12 @@ WRONG = {
         lambda step, steps, start, end: (step + 0.5) / steps >= start and (step + 1) / steps <= end: "too early",
     },
     "05.3": {
-        lambda alone, together: sum(together) >= 0.9 * sum(alone): "tenth",
-        lambda alone, together: all(b >= a - 0.1 for a, b in zip(alone, together, strict=True)): "nine tenths of 0.5",
-        lambda alone, together: all(b >= a for a, b in zip(alone, together, strict=True)): "nine tenths of its own",
+        lambda: (["a"], TRIO): "3 things",
+        lambda: (["a"], TRIO, {"a": 4 * [0.8]}): "same three maps",
+        lambda: (["d"], TRIO, TRIO): "none may be",
+        lambda: (["a"], TRIO, TRIO | {"b": 3 * [0.8]}): "same seeds",
+        lambda: (["a"], TRIO, TRIO | {"b": 4 * [float("nan")]}): "asks for nothing",
+        lambda: (["a"], TRIO | {"b": 4 * [0.01]}, TRIO): "never had",
     },
     "05.4": {
         lambda rows: pairs_changed(rows)[::-1]: "each other's place",
@@ -508,10 +512,13 @@ WRONG = {
         lambda heat, words: heat[0] > 1: "belongs to",
     },
     "06.3": {
-        lambda choose, measure: max((sum(v) / len(v), k) for k, v in choose.items())[::-1]: "too good",
-        lambda choose, measure: max((sum(v) / len(v), k) for k, v in measure.items())[::-1]: "must not help",
-        lambda choose, measure: (max(choose, key=lambda name: max(choose[name])), 0.25): "single trial",
-        lambda choose, measure: max(choose): "two values",
+        lambda choose, measure: (choose.mean(1).max(), measure.mean(1).max()): "best of the others",
+        lambda choose, measure: (measure.mean(1).max(), choose[measure.mean(1).argmax()].mean()): "must not help",
+        lambda choose, measure: (choose.mean(1).max(), choose.mean(1).max()): "too good",
+        lambda choose, measure: (choose.mean(), measure.mean()): "means of all",
+        lambda choose, measure: (int(choose.mean(1).argmax()), measure[choose.mean(1).argmax()].mean()): "its mean",
+        lambda choose, measure: choose.mean(1).max(): "pair",
+        lambda choose, measure: (0.1, 0.1): "should give",
     },
     "06.4": {
         lambda heats, masks: (len(heats) * hit_rate(heats, masks), 0.2): "divide",
@@ -862,7 +869,7 @@ LESSON_05 = {
     "controls": SimpleNamespace(
         from_truth=lambda scene, kind: (scene, kind), adherence_of=lambda kind, scene, image: image[kind == "depth"]
     ),
-    "paint": lambda *weights, maps, seed, prompt: [0.1 + 0.8 * weight for weight in weights],
+    "paint": lambda pipe, *weights, maps, seed, prompt: [0.1 + 0.8 * weight for weight in weights],
 }
 
 
@@ -909,10 +916,11 @@ STAGES = {  # what stands in a lesson when its open exercise is reached
         "catalog": SimpleNamespace(load=lambda *which, **more: None),
         "editing": SimpleNamespace(encode=lambda pipe, image: image, decode=lambda pipe, latents: (0.9, latents)),
         "controls": SimpleNamespace(from_truth=lambda made, kind: made, adherence_of=lambda *asked: asked[-1][0]),
-        "paint": lambda seed, prompt, image, controlnet_conditioning_scale: (
+        "paint": lambda pipe, seed, prompt, image, controlnet_conditioning_scale: (
             (0.9 if controlnet_conditioning_scale else 0.2 + len(prompt) / 1000), prompt),
         "judge": SimpleNamespace(look=sees(lambda image, word, colour: word in image[1])),
     },
+    "05.3": LESSON_05,
     "05.5": LESSON_05,
     "09.5": LESSON_09,
     "10.5": {
@@ -1025,6 +1033,8 @@ def test_nonsense_never_raises(exercise, answer, capsys):
             (1, {0: (20 * [False], 20 * [True]), 1: 2 * (20 * [True],), 2: (20 * [True], 20 * [False])}),
             "No other",
         ),
+        ("05.3", (["a", "b", "c"], TRIO, TRIO), "all three, as you expected"),
+        ("05.3", (["a"], TRIO, TRIO | {"a": 4 * [0.3]}), "b, c, and you expected otherwise"),
         ("05.5", ({(0.5, 0.5): (0.9, 0.4)}, QUARREL), "first gives way"),
         ("05.5", ({(0.5, 0.5): (1, 1)}, QUARREL | {(0.5, 0.5): 6 * [(0.8, 0.8)]}), "They agree"),
         ("05.5", ({(0.5, 0.5): (1, 1)}, QUARREL | {(0.5, 0.5): 6 * [(0.3, 0.3)]}), "Both lose"),

@@ -25,11 +25,9 @@ COUNTED = re.compile(
 SET = {
     "01": ["four verdicts", "one of the two is not there", "in per cent of the sixteen pictures"],
     "02": ["half of the outline is kept", "How many of the tries do"],
-    "04": [
-        "the half of the UNet that looks", "the authors 34 %",
-        "the first 30 % alone", "Starting at 30 %", "at 70 %"],
-    "05": ["two and a half of them wide", "twice as hard"],
-    "06": ["The query of the one times the key", "one of the four above"],
+    "04": ["the authors 34 %", "the first 30 % alone", "Starting at 30 %", "at 70 %"],
+    "05": ["twice as hard", "a promise is kept if"],
+    "06": ["The query of the one times the key", "with at least half of its peak"],
     "07": [
         "the start token takes most", "the first half of the steps", "Twice the same noise", "after 0, 20 and 40 %",
         "until half of what is missing", "99 of 100 true renders", "95 of 100 true renders", "in 88.5 %", "in 31.5 %",

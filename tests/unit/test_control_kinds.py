@@ -45,10 +45,11 @@ def made():
 def test_an_eighth_kind_is_known_by_the_catalogue_and_in_the_table(toy):
     assert catalog.control_names("clay") == (*catalog.control_names("sd15"), "silhouette") == catalog.control_names()
     assert toy.model("clay") == "models/clay-control-silhouette" and toy.model("sd15") == ""
-    row = controls.pairs_table().splitlines()[-1]
-    assert row == (
-        "| silhouette | what is not the ground | red on black | a threshold | - | models/clay-control-silhouette | - |"
-    )
+    rows = {lane: controls.pairs_table(lane).splitlines()[-1] for lane in ("clay", "sd15")}
+    assert rows == {
+        "clay": "| silhouette | what is not the ground | red on black | a threshold | models/clay-control-silhouette |",  # noqa: E501
+        "sd15": "| silhouette | what is not the ground | red on black | - | - |",
+    }
 
 
 def test_an_eighth_kind_is_drawn_made_and_measured(toy, made):
@@ -87,7 +88,7 @@ def test_a_kind_may_be_on_one_lane_only_and_lack_truth_and_measure(monkeypatch, 
     monkeypatch.setitem(catalog.CHECKPOINTS["sd15"], "control softedge", entry)
     monkeypatch.setitem(controls.KINDS, "softedge", plain)
     assert "softedge" in catalog.control_names() and "softedge" not in catalog.control_names("clay")
-    assert "| softedge | soft edges | grey on black | - | HED | - | somebody/softedge |" in controls.pairs_table()
+    assert "| softedge | soft edges | grey on black | HED | somebody/softedge |" in controls.pairs_table("sd15")
     with pytest.raises(ValueError, match="control='softedge' is not drawn from truth"):
         controls.from_truth(made, "softedge")
     with pytest.raises(ValueError, match="control='softedge' has no measure"):

@@ -60,6 +60,17 @@ def test_gaussian_connections_do_change_the_picture(pipe, pictures, how):
     )
 
 
+def test_at_every_joint_what_it_says_is_added(pipe, pictures):
+    painter = controlnet.with_control(pipe, controlnet.copy_of(pipe, zero=False))
+    with controlnet.joints(painter) as joints:
+        heard = paint(painter, image=pictures[0])
+    assert len(joints) == len(controlnet.zero_layers(painter.controlnet)) - 1, "the hint's own layer adds nothing here"
+    assert all(joint.said.any() and torch.equal(joint.after, joint.before + joint.said) for joint in joints)
+    kept = [*joints]
+    assert np.array_equal(paint(painter, image=pictures[0]), heard)
+    assert all(old is new for old, new in zip(kept, joints, strict=True)), "no hook is left"
+
+
 def test_the_copy_is_the_unets_encoder(pipe):
     net = controlnet.copy_of(pipe)
     copied = weights(pipe.unet)

@@ -252,13 +252,13 @@ def test_problems_refuses_what_it_cannot_judge():
 # The table
 
 
-def test_the_table_has_every_control_and_both_models():
+@pytest.mark.parametrize("lane", ["clay", "sd15"])
+def test_the_table_has_every_control_and_its_model(lane):
     assert tuple(controls.KINDS) == catalog.CONTROLS
-    lines = controls.pairs_table().splitlines()
+    lines = controls.pairs_table(lane).splitlines()
     assert len(lines) == 2 + len(catalog.CONTROLS) and len({line.count("|") for line in lines}) == 1
     for line, control in zip(lines[2:], catalog.CONTROLS, strict=True):
-        models = [catalog.checkpoint(f"control {control}", lane).id for lane in ("clay", "sd15")]
-        assert line.startswith(f"| {control} |") and all(model in line for model in models)
+        assert line.startswith(f"| {control} |") and catalog.checkpoint(f"control {control}", lane).id in line
 
 
 def test_importing_the_room_is_light():

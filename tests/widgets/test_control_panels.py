@@ -492,6 +492,14 @@ def test_on_colab_maps_wait_for_the_heartbeat(folder, monkeypatch):
     assert slot.value != before
 
 
+def test_several_maps_may_begin_from_the_truth(folder):
+    names = ["canny", "scribble"]
+    panel = widgets.multi_controlnet_panel(
+        catalog.load("controlnet", control=names), controls=names, folder=folder, preprocessor="truth", **SMALL
+    )
+    assert [unit.preprocessor for unit in panel.knobs["units"].value] == ["truth", "truth"]
+
+
 def test_impossible_arguments_are_refused(folder):
     pipe = catalog.load("controlnet", control="canny")
     with pytest.raises(ValueError, match="control='edges' is no control"):
