@@ -392,7 +392,7 @@ plots.described(shown, "A table of scores: seven kinds of map by seven nets; the
 # %% tags=["remove-cell"]
 off = ~np.eye(len(crossed.names), dtype=bool)
 right, wrong = np.diag(crossed.scores).mean(), crossed.scores[off].mean()
-assert right > wrong + 0.2, "A wrong map costs most of the control"
+assert wrong < right / 2, "A wrong map costs most of the control"
 cousins = ", ".join(f"{its} map in {other_net} net" for its, other_net in crossed.close) or "none"
 above = crossed.scores.max()
 assert above > 1, "A score above 1 is no error"

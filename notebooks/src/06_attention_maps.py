@@ -474,11 +474,11 @@ assert at_most["cat"] > 0.6 * at_most["lion"], "and yet places listen to \"cat\"
 # **It is a measurement, not yet a cause.** The map of "lion" lies on the lion. So does the lion come from the word
 # "lion"? To see a map is not enough to know: it was measured while something else may have done the work. To find out,
 # we must *intervene*: change one thing, keep all others, and look what follows. There are two things to change. One is
-# how much is **listened** to a token, its share in $A$. The other is what the token **says**, its value in $V$.
+# how much is *listened* to a token, its share in $A$. The other is what the token *says*, its value in $V$.
 #
-# The first: make every layer deaf to a token. Its share becomes 0, and the other tokens share out what it had. The
-# second: leave all shares as they are, and let a token say what it would say in an empty prompt. (With guidance the
-# batch begins with an empty prompt anyway.)
+# To change what is listened to, make every layer *deaf* to a token: its share becomes 0, and the other tokens share
+# out what it had. To change what is said, *mute* a token: leave the shares alone, and let it say what it would say in
+# an empty prompt. (With guidance the batch begins with an empty prompt anyway.)
 
 # %%
 class Deaf(Listener):
@@ -532,13 +532,13 @@ assert differs[3] < differs[2] / 3, "For this picture it changes little"
 # it.
 #
 # The end token is a sink: without it every place has to listen to some word, and the lion spreads. Is it nothing but a
-# sink? When it is muted, all shares may stay, and only what it *says* is another. For this picture it changes little,
-# for the words themselves say enough. Keep the question for a moment.
+# sink? When it is muted, nobody takes its share away; only what it *says* is another. For this picture it changes
+# little, for the words themselves say enough. Keep the question for a moment.
 #
 # So read a map as what it is, a measurement: who is *listened to*, at this place, in this layer. It becomes part of a
 # cause when somebody changes it, as Prompt-to-Prompt ([Hertz et al., 2022](https://arxiv.org/abs/2208.01626)) did, and
-# as lesson 07 will do. It is never the whole cause: what reaches the picture is share *and* value, and a meaning that
-# one token loses may still arrive through others.
+# as lesson 07 will do. It need not be the whole cause: what reaches the picture is share *and* value, and a meaning
+# that one token loses may still arrive through others.
 #
 # Does that solve the riddle of the style? Two pictures with "cubist" said of a thing and of the whole: with all words,
 # deaf to "cubist", and with the end token muted. **Predict:** which picture will lose its style, and when?
