@@ -188,7 +188,7 @@ plots.described(shown, "One seed; the body's map at weight 1, the hand's from 0 
 
 # %% tags=["remove-cell"]
 sitting = [controls.adherence_of_joints(made, by_weight[this])["hand"] for this in (1.0, 1.5, 2.0)]
-assert max(sitting) - min(sitting) < 0.2, "From some weight on the joints of the hand sit"
+assert max(sitting) - min(sitting) < 0.25, "From some weight on the joints of the hand sit"
 
 # %% [markdown]
 # From some weight on the joints of the hand sit, and more weight changes little. (The body has few joints, so one
@@ -208,7 +208,7 @@ plots.described(shown, "One seed; both maps all the time; the body's in the firs
 
 # %% tags=["remove-cell"]
 stay = [controls.adherence_of_joints(made, this) for this in in_turn.values()]
-assert max(stay[0][this] - stay[1][this] for this in stay[0]) < 0.2, "Pose and hand stay"
+assert max(stay[0][this] - stay[1][this] for this in stay[0]) < 0.25, "Pose and hand stay"
 
 # %% [markdown]
 # Pose and hand stay in the second picture, so the first half was enough for the body. But look at the eyes when the
@@ -417,12 +417,12 @@ assert right["person", True].high < 0.95, "the problem with hands is not solved,
 # The UNet does not see pixels. It sees latents, and each of them covers a square of 16 x 16 pixels in the clay model,
 # of 8 x 8 in Stable Diffusion (where a figure has to be smaller for the same to happen). Here is the same gesture
 # three times, nearer and farther. It is *rendered*, so the fingers are right; then it is reconstructed by the
-# autoencoder, with no diffusion at all. **Predict** in which of them you can still count.
+# autoencoder. **Predict** in which of them you can still count.
 
 # %%
 company = {"near": "", "with a cat": " and a cat", "far": " and a house and a tree"}
 three = "a woman showing three fingers"
-views = {name: clay.render(clay.scene(0, three + more), *size) for name, more in company.items()}
+views = {name: clay.render(clay.scene(0, words=three + more), *size) for name, more in company.items()}
 
 def hand_box(scene):
     """Return middle and side of the largest hand, in pixels."""
@@ -451,12 +451,13 @@ plots.described(shown, "A raised hand at three sizes: above as rendered, below a
 # %% tags=["remove-cell"]
 given_back = {this: Image.fromarray(views[this].image) for this in views}
 given_back = {this: editing.decode(pipe, editing.encode(pipe, sharp_one)) for this, sharp_one in given_back.items()}
-assert judge.look(given_back["near"]).fingers == 3 != judge.look(given_back["far"]).fingers, (
-    "is lost by the decoder itself"
-)
+seen_back = {this: judge.look(given_back[this]).fingers for this in views}
+assert seen_back["near"] == 3 and wide["near"] > 3.5, "At four latents the fingers can be counted"
+assert seen_back["with a cat"] != 3 != seen_back["far"] and wide["with a cat"] < 2.5, "at two they have run together"
 
 # %% [markdown]
-# What is hardly larger than a latent is lost by the decoder itself, so no map can help there. Make the hand large in
+# At four latents the fingers can be counted; at two they have run together; at one there is a lump. The decoder itself
+# has lost them, with no diffusion at all, so no map can help there. Make the hand large in
 # the frame, as in the first column: come nearer, as our half body does, or paint the hand again in a picture of its
 # own, with the masked edit of lesson 02.
 
