@@ -1,4 +1,4 @@
-"""Exercises of lesson 07: what Attend-and-Excite (Chefer et al., 2023) does not ask, how far to push, who is sure."""
+"""Exercises of lesson 07: what Attend-and-Excite (Chefer et al., 2023) does not ask, how far to push, how sure."""
 
 from __future__ import annotations
 
@@ -38,10 +38,35 @@ def two_or_one(together: Any) -> str:
             (1 - wanted, "That tells how far they are apart; asked is how far together."),
         )
         expect(given, wanted, slips, f"Of these two maps {wanted:.2f} lies on one another, not {float(given):.2f}.")
-    return "It has a gradient, too: `lack(maps) + together(...)` would push two words off the same creature."
+    return "It has a gradient, too: put into the loss, it pushes two words off the same creature. That comes next."
 
 
 @exercise("07.2")
+def apart_too(loss: Any) -> str:
+    """`loss(maps, weight)` is what the weaker word lacks, plus weight times how far the two maps lie together."""
+    import torch
+
+    for seed, weight in ((3, 0.5), (4, 0.0), (5, 2.0)):
+        maps = _positive(seed, 1, 2, *SIZE) * torch.tensor([0.9, 0.4])[None, :, None, None]
+        given = ask(loss, maps, weight)
+        lacking, (first, second) = 1 - maps.amax((2, 3)).amin(), (each / each.sum() for each in maps[0])
+        both, plain = torch.minimum(first, second).sum(), torch.minimum(*maps[0]).sum()
+        if getattr(given, "shape", None) not in ((1,), ()):
+            raise NotYet(f"A tensor of one number is asked for; this is {given!r:.60}.")
+        slips = (
+            (lacking - weight * both, "A sign is wrong: the loss should grow where the two lie together."),
+            (lacking + both, "The weight is left out."),
+            (weight * (lacking + both), "The weight belongs to the second part alone."),
+            (weight * both, "What the weaker word lacks is left out: two words that nobody hears are apart, too."),
+            (lacking + weight * plain, "Make each map add up to 1 before you compare them."),
+            (1 - maps.amax((2, 3)).amax() + weight * both, "That is the stronger word; the weaker one lacks most."),
+        )
+        wanted = lacking + weight * both
+        expect(given.reshape(()), wanted, slips, f"At weight {weight:g} it should be {float(wanted):.3f}.")
+    return "Paint with it, and count. What it wins in pairs it may lose in pictures: look at both rows."
+
+
+@exercise("07.3")
 def how_sharp(sharpness_for: Any) -> str:
     """`sharpness_for(first, second, wanted)` solves softmax(k * [first, second])[0] = wanted for k."""
     for first, second, wanted in ((0.30, 0.10, 0.9), (0.031, 0.026, 0.6), (0.25, 0.15, 0.99)):
@@ -57,32 +82,6 @@ def how_sharp(sharpness_for: Any) -> str:
         )
         expect(given, k, slips, f"For {first} against {second} and a share of {wanted} it should give {k:.1f}.")
     return "Maps that differ by thousandths need hundreds. That is why the paper's 100 would be far too much on clay."
-
-
-@exercise("07.3")
-def not_too_far(push: Any) -> str:
-    """`push(latents, loss_of, step_size, most)` goes down the slope, but never further than `most`."""
-    import torch
-
-    aim, start = _positive(5, *SIZE), _positive(6, *SIZE)
-    cubes, flat = (lambda z: (z - aim).abs().pow(3).sum()), (lambda z: 0 * z.sum())
-    for loss_of, step_size, most in ((cubes, 0.1, 5.0), (cubes, 8.0, 0.5), (cubes, 2.0, 0.1), (flat, 1.0, 0.5)):
-        given, leaf = ask(push, start, loss_of, step_size, most), start.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(loss_of(leaf), leaf)
-        step = step_size * slope
-        length = float(step.norm())
-        wanted = start - step * min(1, most / max(length, 1e-12))
-        slips = (
-            (2 * start - wanted, "The loss rises: the gradient points uphill, go against it."),
-            (start - step, f"This push is {length:.2f} long; it should be no longer than {most:g}."),
-            (start - step * most / max(length, 1e-12), "A short push must stay as short as it is: it is a limit."),
-            (start - step.clamp(-most, most), "Each number is limited for itself, which bends the direction."),
-        )
-        expect(given.detach(), wanted, slips, f"Of a push of {length:.2f} it should keep {min(most, length):.2f}.")
-        if given.requires_grad:
-            raise NotYet("The result drags the whole calculation along: step by step the memory fills. Use the "
-                         "latents without gradient in the last line.")  # fmt: skip
-    return "The direction stays, the length has a limit. What this lesson's failure lacked is one line."
 
 
 @exercise("07.4")

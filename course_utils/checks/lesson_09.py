@@ -5,31 +5,55 @@ from __future__ import annotations
 from typing import Any
 
 from .. import adherence, metrics
-from .asking import NotYet, ask, exercise, expect, expect_parts, expect_shape, noise
+from .asking import NotYet, ask, exercise, expect, expect_parts, expect_shape
 
-IN, OUT, PLACES = 5, 3, 7  # all different, so that a slip with axes shows
 STEPS = 1000  # noise steps of a Stable Diffusion
-MILLIONS = (5.4, 361.0)  # of our copy, and of SD 1.5's
 ROWS = ("floor", "relative", "yours", "ceiling")  # what a score is made of, and what it is held against
-BYTES = {"weights": 4, "gradients": 4, "Adam's means": 8, "the moving average": 4}  # of each trained number
+# By way to train: millions of numbers, bytes for each of them, GB of what is locked, GB of activations.
+CARDS = {
+    "the whole UNet": (860.0, 16, 0.4, 6.0),
+    "the copy": (361.0, 18, 2.1, 3.7),
+    "the copy, 8-bit": (361.0, 12, 2.1, 1.0),
+    "a thin copy": (36.0, 12, 3.5, 1.2),
+    "a thin copy, four at once": (36.0, 12, 3.5, 4.4),
+    "ours": (5.4, 20, 0.1, 0.9),
+}
 
 
 @exercise("09.1")
-def zero_convolution(gradients: Any) -> str:
-    """`gradients(weight, x, g)` differentiates y = weight @ x, for the weights and for what lies below."""
-    for seed, loud in ((0, 0.0), (1, 1.0)):
-        weight, x, g = loud * noise(seed, OUT, IN), noise(seed + 9, IN, PLACES), noise(seed + 99, OUT, PLACES)
-        given = expect_parts(ask(gradients, weight, x, g), "the gradient of the weights and that of x")
-        for gradient, like, name in zip(given, (weight, x), ("weights", "x"), strict=True):
-            if not hasattr(gradient, "shape"):
-                raise NotYet(f"The gradient of {name} should be a tensor; this is {gradient!r:.60}.")
-            expect_shape(gradient, tuple(like.shape), f"as {name} themselves")
-        slips = ((x @ g.T, "It lies on its side: the gradient has the shape of the weights, [out, in]."),
-                 (g @ x.T / PLACES, "Sum over the places, do not take their mean."))  # fmt: skip
-        expect(given[0], g @ x.T, slips, "The gradient of the weights is g @ x.T: what went in times what comes back.")
-        otherwise = "The gradient of x is weight.T @ g: with weights of zero nothing gets through."
-        expect(given[1], weight.T @ g, ((g.new_ones(IN, OUT) @ g, "The weights are left out."),), otherwise)
-    return "With zero weights the first is alive and the second is zero: the gate opens first, then what is behind it."
+def two_gates(reached: Any) -> str:
+    """`reached(weights, steps)` tells, step by step, which weights of a chain a gradient reaches."""
+    for weights in ([0.5, 0.0, 2.0], [1.0, 3.0], [0.5, 0.0, 2.0, 0.0], [0.0], [0.0, 0.0, 1.0]):
+        given, wanted, before = ask(reached, weights, 3), _reached(weights, 3), _reached(weights, 3, own=True)
+        try:
+            rows = [[bool(hit) for hit in row] for row in given]
+        except TypeError:
+            raise NotYet(f"Give a list for each step, True or False for each weight; not {given!r:.60}.") from None
+        if [len(row) for row in rows] != [len(weights)] * 3:
+            raise NotYet(f"For {weights} and 3 steps give 3 lists of {len(weights)}; this is {given!r:.60}.")
+        if rows == wanted:
+            continue
+        if rows == before:
+            raise NotYet("A weight's own value does not matter for its gradient: it is the product of all others.")
+        if rows == [wanted[0]] * 3:
+            raise NotYet("The weights never change here: one that was reached is no longer 0 in the next step.")
+        if rows == [*wanted[1:], wanted[-1]]:
+            raise NotYet("That is a step too early: first say whom the gradient reaches, then change the weights.")
+        step = next(k for k in range(3) if rows[k] != wanted[k])
+        raise NotYet(f"For {weights} it should be {wanted[step]} in step {step + 1}, not {rows[step]}.")
+    return (
+        "One gate opens in its first step. Two in a row never open, each waits for the other: that is why it matters "
+        "that the latents enter between them."
+    )
+
+
+def _reached(weights: list[float], steps: int, own: bool = False) -> list[list[bool]]:
+    """Say whom a gradient reaches; `own` is the slip that a weight itself must not be 0."""
+    alive, rows = [weight != 0 for weight in weights], []
+    for _ in range(steps):
+        rows.append([all(alive if own else alive[:k] + alive[k + 1 :]) for k in range(len(alive))])
+        alive = [old or new for old, new in zip(alive, rows[-1], strict=True)]
+    return rows
 
 
 @exercise("09.2")
@@ -79,17 +103,34 @@ def large_first(draw: Any) -> str:
 
 
 @exercise("09.4")
-def bytes_of_training(training_gb: Any) -> str:
-    """`training_gb(millions)` counts float32 weights, gradients, Adam's two means and a moving average, in GB."""
-    for millions in MILLIONS:
-        each = sum(BYTES.values())
-        wanted = millions * each / 1000
-        partly = ((millions * (each - size) / 1000, f"You left out {part}.") for part, size in BYTES.items())
-        slips = (*partly, (millions * 4 / 1000, "These are the weights alone."),
-                 (wanted * 1000, "That is in megabytes: a thousand make a gigabyte."))  # fmt: skip
-        otherwise = f"For {millions:g} million numbers it should be {wanted:.3f} GB."
-        expect(ask(training_gb, millions), wanted, slips, otherwise)
-    return "Five numbers for each one that learns. That is why small nets are loved, and 8-bit Adam."
+def what_fits(fitting: Any) -> str:
+    """`fitting(ways, card_gb)` names the ways to train that fit, the smallest first."""
+    for ways, card in ((CARDS, 15.0), (CARDS, 8.0), (CARDS, 2.0)):
+        given = ask(fitting, ways, card)
+        if isinstance(given, str) or not hasattr(given, "__iter__"):
+            raise NotYet(f"Give a list of names; this is {given!r:.60}.")
+        given, wanted = list(given), _fitting(ways, card)
+        if given == wanted:
+            continue
+        if given == _fitting(ways, card, locked=False):
+            raise NotYet("What is locked lies on the card, too: add its gigabytes.")
+        if given == _fitting(ways, card, kept=False):
+            raise NotYet("The activations are left out: they are kept for the way back.")
+        if {*map(str, given)} == {*wanted}:
+            raise NotYet(f"These are the right ones; the smallest total comes first: {wanted}.")
+        totals = {name: f"{_total(way):.1f} GB" for name, way in ways.items()}
+        raise NotYet(f"On {card:g} GB it should be {wanted}; the totals are {totals}.")
+    return "Count before you start: a training that does not fit fails late, and takes the whole evening with it."
+
+
+def _total(way: tuple[float, float, float, float], locked: bool = True, kept: bool = True) -> float:
+    """Give the GB of millions of numbers at so many bytes, with what is locked and what is kept."""
+    return way[0] * way[1] / 1000 + locked * way[2] + kept * way[3]
+
+
+def _fitting(ways: dict, card: float, **parts: bool) -> list[str]:
+    totals = {name: _total(way, **parts) for name, way in ways.items()}
+    return [name for name in sorted(totals, key=totals.get) if totals[name] <= card]
 
 
 @exercise("09.5")
@@ -120,7 +161,7 @@ def own_condition(experiment: Any) -> str:
     elif gap.low > 0:
         meaning = "That is more than a net reaches that never saw your map: it was learned."
     elif gap.high < 0:
-        meaning = "A net that never saw your map obeys it better: begin from that one, not from zero."
+        meaning = "A net that never saw your map obeys it better: begin from that one, not from a fresh copy."
     else:
         meaning = "It cannot be told from a net that never saw your map: a control it is, but not one that was needed."
     return f"Your condition scores {found}, which {hit} your {guess:g}; the relative {other}. {meaning}"

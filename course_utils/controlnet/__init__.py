@@ -18,7 +18,7 @@ one device or many, from a folder of pairs (`write_pairs`); a killed command goe
 
 from .config import ControlNetTrainingConfig, memory_gb
 from .listening import Joint, joints
-from .network import copy_of, locked, with_control, zero_layers
+from .network import copy_of, layers_to_thin, locked, with_control, zero_layers
 from .pairs import Batch, ControlPairs, PairSource, read_pairs, write_pairs
 from .steering import MODES, steered
 from .training import ControlNetLoss, ControlNetProgress, Run, train

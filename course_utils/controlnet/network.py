@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SILU_GAIN = 1.67
 # Channels of the hint encoder by the pixels that a latent covers: each number after the first halves the map.
 HINT_CHANNELS = {8: (16, 32, 96, 256), 16: (8, 16, 32, 64, 128)}
+# Of the copy: its convolutions and the projections of its attention.
+THIN = ("conv1", "conv2", "conv_shortcut", "conv", "to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out")
 
 
 def copy_of(pipe: DiffusionPipeline, zero: bool = True, seed: int = 0) -> ControlNetModel:
@@ -53,6 +55,13 @@ def zero_layers(net: ControlNetModel) -> dict[str, nn.Conv2d]:
     """Return the convolutions that start at zero, by name: behind the hint encoder, at each skip, at the middle."""
     skips = {f"skip {number}": layer for number, layer in enumerate(net.controlnet_down_blocks)}
     return {"hint": net.controlnet_cond_embedding.conv_out, **skips, "middle": net.controlnet_mid_block}
+
+
+def layers_to_thin(net: ControlNetModel) -> list[str]:
+    """Return the names of the copied layers that a control LoRA changes by thin matrices: `LoraConfig` takes them."""
+    ends = tuple(f".{end}" for end in THIN)
+    return [name for name, _ in net.named_modules() if name.startswith(("down_blocks.", "mid_block.")) and
+            name.endswith(ends)]  # fmt: skip
 
 
 def _draw(layer: nn.Conv2d, generator: torch.Generator, gain: float) -> None:

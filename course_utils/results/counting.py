@@ -64,6 +64,8 @@ FAULTS: dict[str, Callable[[dict, Bars], float | None]] = {
     "incomplete": lambda row, bars: float(not all(row["present"])),
     # one creature scores as both
     "mixed": lambda row, bars: float(row["mixing"] > bars.mixed[row["category"]]),
+    # what nobody would call two things: incomplete, or mixed
+    "no clean pair": lambda row, bars: float(not all(row["present"]) or row["mixing"] > bars.mixed[row["category"]]),
     # a thing has the colour that was asked of the other
     "leaked": lambda row, bars: _any(row["leaked"]),
     # a thing that is there has not the colour that was asked
@@ -84,6 +86,18 @@ def fault(row: dict, name: str, bars: Bars) -> float | None:
     if name not in FAULTS:
         raise ValueError(f"name={name!r} is no fault; use one of {', '.join(FAULTS)}.")
     return FAULTS[name](row, bars)
+
+
+def example(rows: Sequence[dict], name: str, bars: Bars) -> dict:
+    """Return a row that has a fault, and as little as possible of the others: the first such.
+
+    Raises:
+        ValueError: no such fault, or no row has it.
+    """
+    have = [row for row in rows if fault(row, name, bars)]
+    if not have:
+        raise ValueError(f"name={name!r}: no row of {len(rows)} has this fault.")
+    return min(have, key=lambda row: sum(fault(row, other, bars) or 0 for other in FAULTS))
 
 
 def compare(before: Sequence[dict], after: Sequence[dict], name: str, bars: Bars) -> PairedComparison | None:
@@ -150,11 +164,11 @@ def by_scale(tried: Result, sharpness: float, names: Sequence[str], bars: Bars) 
 def report(rows: Sequence[dict]) -> str:
     """Write table "excite" down: for each fault the judge's own error, the rates, and what is left of it."""
     true, before, after = (_where(rows, way=way) for way in ("truth", "without", "with"))
-    lines, limits = [f"{'':13}{'renders':>9}{'without':>9}{'with':>9}   with / without (95 %)"], bars(true)
+    lines, limits = [f"{'':14}{'renders':>9}{'without':>9}{'with':>9}   with / without (95 %)"], bars(true)
     for name in FAULTS:
         found, own = compare(before, after, name, limits), _rate(true, name, limits)
         rates = f"{found.before:9.1%}{found.after:9.1%}   {found.ratio}" if found else "   cannot be told"
-        lines.append(f"{name:13}{own:9.1%}{rates}")
+        lines.append(f"{name:14}{own:9.1%}{rates}")
     return "\n".join(lines)
 
 

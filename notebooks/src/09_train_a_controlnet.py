@@ -1,16 +1,17 @@
 # %% [markdown]
 # {{badges}}
 #
-# # 09 · Train a ControlNet: a control that you invent
+# # 09 · Train a ControlNet: a control that did not exist
 #
-# You will invent a control that this course does not ship, make its pairs in ten lines, train a ControlNet on them
-# while you watch, and measure the moment at which it begins to obey.
+# The course ships seven controls. You may need an eighth: floor plans, sewing patterns, the symbols that you scribble
+# in your own sketches. Then nobody has trained the net for you. In this lesson we train one together, on a control
+# that this course does not ship, and watch it begin to obey. In the last exercise you train your own.
 
 # %% [markdown]
 # **You will**
 # - design a condition, and say how it is measured, before anything is trained;
 # - check to the last bit that an untrained ControlNet changes nothing, and see by gradients how zeros learn;
-# - train the copy from zero, and hold its loss against what it can do;
+# - train the copy, whose connections start at zero, and compare its loss with what it can do;
 # - find the noise steps at which a map is obeyed at all;
 # - build a smaller one yourself, and take yours home.
 #
@@ -21,16 +22,15 @@
 # {{setup}}
 
 # %% tags=["nbval-ignore-output"]
-import re
-
 import numpy as np
 import torch
 from diffusers import ControlNetModel
+from IPython.display import display
 from peft import LoraConfig, inject_adapter_in_model
 from PIL import Image, ImageOps
 
 from course_utils import adherence, catalog, checks, clay, controlnet, editing, env, metrics, objectives, personalize
-from course_utils import plots, widgets
+from course_utils import plots, training, widgets
 from course_utils.clay.captions import caption
 from course_utils.clay.vocabulary import BACKGROUND
 from course_utils.controls import annotators
@@ -50,8 +50,8 @@ plots.diagram("map", here="09")
 #
 # Lesson 04 said how ControlNet ([Zhang et al., 2023](https://arxiv.org/abs/2302.05543)) is done: **lock** the model,
 # **copy** its encoder, join the two by convolutions that start at **zero**, and train the copy on pairs of a map and a
-# picture. The video adds "and any other you can think of". So think of one. Ours is the **silhouette**: white where a
-# thing is, black elsewhere. It knows no classes, no edges inside, no depth. A **condition** is a function from a clay
+# picture. The video adds "and any other you can think of". Ours is the **silhouette**: white where a thing is, black
+# elsewhere. It knows no classes, no edges inside, no depth. In our clay world a **condition** is a function from a
 # render, which knows the whole truth, to a picture:
 
 # %%
@@ -94,10 +94,10 @@ pairs = pairs_for(silhouette, 200 if on_clay else 8)
 # ### What does "obeyed" mean?
 #
 # Decide this before you train, or you will find that whatever comes out is what you wanted. Ours: the **reader**, the
-# network of lesson 04 that tells classes in a picture, says where it sees a thing. Its mask is held against the one
-# that was asked for, by their overlap over their union (IoU). As always, two more numbers belong to it: the
-# floor, the same words and seeds without the map, and the ceiling, the true scene as the autoencoder
-# reconstructs it. The scenes below are not among the pairs.
+# network of lesson 04 that tells classes in a picture, says where it sees a thing. We compare its mask with the one
+# that was asked for: their overlap over their union (IoU). As always, two more numbers belong to it: the floor, the
+# same words and seeds without the map, and the ceiling, the true scene as the autoencoder reconstructs it. The scenes
+# below are not among the pairs.
 
 # %% tags=["nbval-ignore-output"]
 held, asked = map(list, zip(*(scene(20_000 - number) for number in range(16 if on_clay else 2)), strict=True))
@@ -117,7 +117,7 @@ def overlap(made, image):
     return metrics.iou(made.instance >= 0, annotators.reader().read(image).seg >= len(BACKGROUND))
 
 def measured(images):
-    return [overlap(*pair) for pair in zip(held, images, strict=True)]
+    return [overlap(*pair) for pair in zip(held, images, strict=False)]  # or of the first few scenes
 
 without = paint(pipe)
 if on_clay:
@@ -126,11 +126,11 @@ if on_clay:
     print(f"floor {np.mean(floor):.2f}, ceiling {np.mean(ceiling):.2f}")
 
 def score(reached):
-    return adherence.score(reached, floor, ceiling)
+    return adherence.score(reached, floor[:len(reached)], ceiling[:len(reached)])
 
 # %% [markdown]
-# The floor is not zero. The words say what is there, and things tend to stand in the middle. The score counts the way
-# from there: 0 is the floor, 1 the ceiling.
+# The floor is not zero: the words say what is there, and things tend to stand in the middle. The score counts the
+# way from there: 0 is the floor, 1 the ceiling.
 #
 # ## Step 0: nothing has changed
 #
@@ -156,17 +156,31 @@ assert all(equal) and isinstance(net, ControlNetModel)
 # %% [markdown]
 # ## How zeros learn
 #
-# Is a layer of zeros not dead? A 1 x 1 convolution is a matrix at each place, $y = W x + b$. Let $g$ be what flows
-# back from the loss. Then
+# Is a layer of zeros not dead? Take the smallest one, $y = w x$ with $w = 0$, and let $x = 3$. Say the loss wants $y$
+# to be larger: it falls by 1 when $y$ grows by 1, so what flows back to $y$ is $g = -1$. Now ask twice:
+#
+# - What if $w$ grows a little? Then $y$ grows by that, times 3. So $w$ gets the gradient $g\,x = -3$: it will move.
+# - What if $x$ grows a little? Then $y$ stays 0, because $w = 0$. So $x$ gets the gradient $g\,w = 0$: nothing of the
+#   loss reaches what lies before this layer.
+#
+# Such a layer is a **gate**: it opens itself in the first step, and lets gradients through from the second step on. A
+# 1 x 1 convolution is the same with a matrix at each place, $y = W x$, and the two answers become
 #
 # $$\frac{\partial L}{\partial W} = \sum_{\text{places}} g\, x^\top, \qquad
 # \frac{\partial L}{\partial x} = W^\top g$$
 #
-# At $W = 0$ the second is zero: nothing reaches what lies *below*. But the first is not zero, because it does not ask
-# for $W$, only for what came in. So the gates open first, then what stands behind them. There are two gates on the
-# way of a map: one at its encoder's end, one at each connection. That makes a prediction. Step 1 moves the
-# connections only. Step 2 also the copy, and the gate of the map's encoder. Step 3 all of it. To try it, name the
-# parts by the names of their weights, then take three steps by hand.
+# A map passes two gates on its way. The latents, too, enter the copy, behind the first gate:
+#
+# ```text
+#                                         latents
+#                                            |
+#   map -> the map's encoder -> GATE 1 ------+-> the copy -> GATE 2 (connections) -> locked UNet -> loss
+#               step 3          step 2             step 2          step 1                <- gradients come back
+# ```
+#
+# That is a prediction. In step 1 a gradient reaches the connections only. In step 2 they are no longer zero, so it
+# also reaches the copy and the map's gate. In step 3 it reaches all of it. To try it, name the parts by the names of
+# their weights, then take three steps by hand.
 
 # %%
 def part_of(name):
@@ -207,37 +221,39 @@ for number, moved in enumerate(sizes, start=1):
 assert [sum(total > 0 for total in moved.values()) for moved in sizes] == [1, 3, 4], "as predicted"
 
 # %% [markdown]
-# The prediction holds, and it holds exactly: what was not named got a gradient of 0.0, not a small one.
+# The prediction holds, and it holds exactly: what was not named got a gradient of 0.0, not a small one. And had the
+# latents not entered between the two gates? Then both would have stayed shut for ever, as exercise 09.1 shows.
 #
 # ## Live
 #
 # `controlnet.train` is that loop with a rate that rises and falls, half of the prompts emptied so that the map must be
-# read, and a moving average of the weights. It calls `watch` after each step. Ours paints all held-out scenes four
-# times on the way, and measures them. All that is drawn belongs to the number of the step. So if you stop the cell, or
-# the kernel dies, the same call goes on and comes to the same net as if nothing had happened.
+# read, and a moving average of the weights. It calls `watch` after each step. Ours paints some held-out scenes on the
+# way, all of them at the end, and measures them. If you stop the cell, or the kernel dies, the same call goes on where
+# it was.
 
 # %%
 steps = 200 if on_clay else 5
 config = controlnet.ControlNetTrainingConfig.for_lane(runtime.lane, max_train_steps=steps)
-stops = [steps * number // 4 for number in range(1, 5)]
+stops = [20, 40, 60, 80, 100, 150, 200] if on_clay else [5]
 
 # %% [markdown]
-# If you changed `silhouette` above, change `overlap`, too: it measures whether things are where they should be. The
-# asserts below are about silhouettes; the open experiment at the end is the place for a condition of your own.
+# Before you run it, guess: will the score rise evenly, or in a jump? And the loss?
 
 # %% tags=["nbval-ignore-output"]
-losses, film, curve, painted = {}, {}, {}, {}
+losses, film, curve = {}, {}, {}
 
 def watch(progress):
     losses[progress.step] = progress.loss
     if progress.step in stops:
         film[progress.step] = progress.sample(asked[0], seed=0, image=hints[0], **how)
-        if on_clay:
-            painted["copy"] = paint(controlnet.with_control(pipe, progress.net), hints)
-            curve[progress.step] = measured(painted["copy"])
+        if on_clay and progress.step < steps:
+            curve[progress.step] = measured(paint(controlnet.with_control(pipe, progress.net), hints, 6))
 
 run = controlnet.train(pipe, controlnet.copy_of(pipe), pairs, config, watch)
 print(f"{steps} steps of {config.train_batch_size} pairs: {steps * config.train_batch_size:,} pairs seen")
+
+# %% [markdown]
+# One of the scenes, on the way:
 
 # %%
 rows = [hints[0], *film.values()]
@@ -245,104 +261,133 @@ names = ["map", *(f"step {step}" for step in film)]
 plots.described(plots.strip(rows, names, (130, 130)), "A silhouette, and one seed painted with the net as it learns.")
 
 # %% [markdown]
-# ## The loss tells nothing
+# ## The loss is a poor guide
 #
-# Look at both at once: the loss (mean of twenty steps, held against the first twenty) and the score.
+# Look at both at once: the loss (mean of twenty steps, divided by that of the first twenty) and the score. On the way
+# the score is that of six scenes, at the end that of all.
 
 # %% tags=["check", "nbval-ignore-output"]
-smooth = {step: np.mean([losses[k] for k in losses if step - 20 < k <= step]) for step in stops if step in losses}
+smooth = {step: np.mean([losses[k] for k in losses if step - 20 < k <= step]) for step in stops}
 if on_clay:
-    begun = np.mean([loss for step, loss in losses.items() if step <= 20])
-    scores = {step: score(values) for step, values in curve.items()}
-    lines = {"score": [0.0, *(found.value for found in scores.values())],
-             "loss, 1 = first 20 steps": [1.0, *(smooth[step] / begun for step in scores)]}  # fmt: skip
-    ends = {"score": [[0.0, *(getattr(found, end) for found in scores.values())] for end in ("low", "high")]}
-    figure = plots.curve([0, *scores], lines, ends, "training step", "", "obedience, and the loss")
+    painted = {"copy": paint(controlnet.with_control(pipe, run.net), hints)}
+    reached = measured(painted["copy"])
+    scores = {step: score(values) for step, values in (curve | {steps: reached}).items()}
     for step, found in scores.items():
         print(f"step {step:3}: loss {smooth[step]:.4f}, score {found}")
-if on_clay:
-    assert score(curve[stops[-1]]).low > 0.4, "the silhouette is obeyed"
-    first_rise, *later = np.diff([found.value for found in scores.values()])
-    checks.claim(runtime.lane, first_rise > max(later), "and then slowly")
-plots.described(figure, "The score over the steps, with its interval, and the loss.") if on_clay else None
+    assert scores[steps].low > 0.4, "the silhouette is obeyed"
+    lines = {"score": [0.0, *(found.value for found in scores.values())],
+             "loss, 1 = first 20 steps": [1.0, *(smooth[step] / smooth[stops[0]] for step in scores)]}  # fmt: skip
+    ends = {"score": [[0.0, *(getattr(found, end) for found in scores.values())] for end in ("low", "high")]}
+    figure = plots.curve([0, *scores], lines, ends, "training step", "", "obedience, and the loss")
+    display(plots.described(figure, "The score over the steps, with its interval, and the loss."))
+
+# %% tags=["remove-cell"]
+late = [stop for stop in stops if stop >= 100]
+rises = np.diff(lines["score"])
+assert lines["score"][5] > 0.3 and smooth[100] < smooth[20], "At first both get better"
+swing = max(smooth[stop] for stop in late) / min(smooth[stop] for stop in late)
+assert swing > 1.05, "Then the loss goes up and down"
+assert rises.max() < 0.6 * max(lines["score"]), "the rise is quick, but it is no jump"
 
 # %% [markdown]
-# The loss is an average over all noise steps, so it wavers with what is drawn, and a lasting fall is hard to see in
-# it. The score rises from {{scores[stops[0]].value:.2f}} after {{stops[0]}} steps to {{scores[stops[1]].value:.2f}}
-# after {{stops[1]}}, and then slowly. Trainers of ControlNets call that **sudden convergence**. On Stable Diffusion
-# 1.5 it is expected after 4,000 to 6,000 steps
-# ([lllyasviel/ControlNet#215](https://github.com/lllyasviel/ControlNet/issues/215)). So whoever looks at the loss
-# stops too early.
+# At first both get better: from step 20 to step 100 the loss goes from {{smooth[20]:.3f}} to {{smooth[100]:.3f}}, and
+# the score from {{scores[20].value:.2f}} to {{scores[100].value:.2f}}. Then the loss goes up and down: at step 150 it
+# is {{smooth[150]:.3f}}, at step 200 {{smooth[200]:.3f}}, while the scores are {{scores[150].value:.2f}} and
+# {{scores[200].value:.2f}}. The loss is an average over all noise steps, and it wavers with what is drawn. It falls
+# while the net learns, but it does not say how much the net obeys. So measure what you want to know.
+#
+# On our small model the rise is quick, but it is no jump. On Stable Diffusion 1.5 people report a jump: for thousands
+# of steps the map is ignored, and then, usually after 4,000 to 6,000, it is obeyed within few
+# ([lllyasviel/ControlNet#215](https://github.com/lllyasviel/ControlNet/issues/215)). The author of ControlNet calls
+# that **sudden convergence**. Whoever trains there must not give up because nothing is seen yet.
 #
 # ## A relative is a floor, too
 #
 # Is our score much? Ask a net that has never seen a silhouette: the course's scribble net, which knows outlines.
 
-# %% tags=["check", "nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"]
 if on_clay:
     related = measured(paint(catalog.load("controlnet", lane="clay", control="scribble"), hints))
-    print(f"the scribble net, which saw no silhouette: {score(related)}; ours, from zero: {score(curve[stops[-1]])}")
-    print(f"IoU, ours minus the relative's, scene by scene: {metrics.difference(related, curve[stops[-1]])}")
-    checks.claim(runtime.lane, score(related).low > 0.3, "An untrained relative gets far")
+    way = np.mean(ceiling) - np.mean(floor)  # so long is a score of 1, in IoU
+    gap = metrics.difference(np.divide(related, way), np.divide(reached, way))
+    print(f"the scribble net, which never saw a silhouette: {score(related)}")
+    print(f"ours, never trained on any map before: {score(reached)}")
+    print(f"ours minus the relative's, scene by scene: {gap}")
+
+# %% tags=["remove-cell"]
+assert score(related).low > 0.3, "An untrained relative gets far"
+assert gap.low <= 0, "These scenes do not show that ours is better"
 
 # %% [markdown]
-# Where an interval holds zero, these scenes do not show a difference. An untrained relative gets far: a filled shape
-# is an outline to it. That is why the course's own nets, but for the first, did not begin at zero but from one that
-# obeys something similar. A score without this number beside it may be nothing but inheritance.
+# An untrained relative gets far: a filled shape is an outline to it. These scenes do not show that ours is better.
+# That is why the course's own nets, but for the first, began not as a fresh copy of the UNet but as a net that obeys
+# something similar. A score without this number beside it may be nothing but inheritance.
 #
 # ## At which noise step is a map obeyed?
 #
 # A picture takes shape while much noise is left. So ask for one step only: add noise to the true scenes, let the model
-# guess, solve for the picture, and read its silhouette. Where noise is little, the truth shows through and both are
-# good. The difference is where the net works.
+# guess the noise, and read the silhouette of the picture that follows from the guess. Lesson 01 mixed picture and
+# noise as $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 - \bar\alpha_t}\,\epsilon$. Solved for the picture:
+#
+# $$\hat x_0 = \frac{x_t - \sqrt{1 - \bar\alpha_t}\,\hat\epsilon}{\sqrt{\bar\alpha_t}}$$
+#
+# What do you expect: where does the net help most, at little noise or at much? First the data, sixteen true scenes as
+# latents, their maps and their words:
 
-# %% tags=["check", "nbval-ignore-output"]
-@torch.no_grad()
-def one_step(own, timestep, **given):
-    times = torch.full((len(held),), timestep)
-    noisy, t, _ = objectives.add_noise(truth, pipe.scheduler, runtime.generator(7), times)
-    skips, middle = own(noisy, t, words, hint, return_dict=False) if own else (None, None)
-    added = {"down_block_additional_residuals": skips, "mid_block_additional_residual": middle} if own else {}
-    alpha = pipe.scheduler.alphas_cumprod[timestep]
-    x0 = (noisy - (1 - alpha).sqrt() * pipe.unet(noisy, t, words, **added).sample) / alpha.sqrt()
-    return np.mean(measured([editing.decode(pipe, estimate[None]) for estimate in x0]))
-
-if on_clay:
+# %%
+with torch.no_grad():
     truth = torch.cat([editing.encode(pipe, Image.fromarray(made.image)) for made in held])
-    hint = torch.from_numpy(np.stack([np.asarray(drawn) for drawn in hints])).permute(0, 3, 1, 2).float() / 255
-    with torch.no_grad():
-        words = pipe.encode_prompt(asked, runtime.device, 1, False)[0]
-    times = [200, 500, 800, 999]
-    lines = {name: [one_step(own, t) for t in times] for name, own in (("without", None), ("with the net", run.net))}
-    works = np.subtract(*(lines[name] for name in ("with the net", "without")))
-    checks.claim(runtime.lane, works[-1] > works[0], "The net earns its score at the high noise steps")
-    figure = plots.curve(times, lines, None, "noise step", "IoU of the one-step guess", "where the net works")
-plots.described(figure, "IoU of one-step guesses over the noise step, with and without the net.") if on_clay else None
+    words = pipe.encode_prompt(asked, runtime.device, 1, False)[0]
+hint = torch.from_numpy(np.stack([np.asarray(drawn) for drawn in hints])).permute(0, 3, 1, 2).to(truth) / 255
 
 # %% [markdown]
-# The net earns its score at the high noise steps, where the layout is decided. The loss counts all steps alike, and at
-# the low ones there is nothing for a silhouette to say. That is one reason why the loss tells so little. It also
-# suggests a remedy that people ask for
+# Then the function, for one noise step, without a net and with one:
+
+# %%
+@torch.no_grad()
+def guessed(timestep, net=None):
+    times = torch.full((len(held),), timestep)
+    noisy, t, _ = objectives.add_noise(truth, pipe.scheduler, runtime.generator(7), times)
+    skips, middle = net(noisy, t, words, hint, return_dict=False) if net else (None, None)
+    added = {"down_block_additional_residuals": skips, "mid_block_additional_residual": middle}
+    noise, alpha = pipe.unet(noisy, t, words, **added).sample, pipe.scheduler.alphas_cumprod[timestep]
+    return [editing.decode(pipe, one[None]) for one in (noisy - (1 - alpha).sqrt() * noise) / alpha.sqrt()]
+
+# %% tags=["check", "nbval-ignore-output"]
+times = [200, 500, 800, 999] if on_clay else []
+sides = {t: (measured(guessed(t)), measured(guessed(t, run.net))) for t in times}
+gains = {t: metrics.difference(*both) for t, both in sides.items()}
+for t, (alone, beside) in sides.items():
+    print(f"noise step {t}: IoU {np.mean(alone):.2f} without, {np.mean(beside):.2f} with the net; gain {gains[t]}")
+if on_clay:
+    assert gains[800].value > gains[200].value, "it works where there is much noise"
+    lines = {name: [np.mean(sides[t][k]) for t in times] for k, name in enumerate(("without", "with the net"))}
+    figure = plots.curve(times, lines, None, "noise step", "IoU of the one-step guess", "four noise steps, 16 scenes")
+    display(plots.described(figure, "IoU of one-step guesses over the noise step, with and without the net."))
+
+# %% tags=["remove-cell"]
+assert gains[999].value > gains[200].value, "The net earns its score at the high noise steps"
+assert gains[200].value < 0.1, "Where noise is little, the truth shows through and both are good"
+
+# %% [markdown]
+# Where noise is little, the truth shows through and both are good. The net earns its score at the high noise steps,
+# where the layout is decided. The loss counts all steps alike, and at the low ones there is nothing for a silhouette
+# to say. That is one reason why the loss is a poor guide. It also suggests a remedy that people ask for
 # ([lllyasviel/ControlNet#628](https://github.com/lllyasviel/ControlNet/issues/628)): draw the large noise steps first.
+# Exercise 09.3 writes that.
 #
 # ## The science, measured
 #
-# `make results` trains the same net again and again: with other seeds, ten times as long, with the large noise steps
-# first, with Gaussian connections in place of zeros, without inheriting the copy's weights, on 100 to 10,000 pairs,
-# and without emptied prompts. (To change one part at a time and measure again is called an **ablation**.) Each is held
-# against the plain way on the same seeds and scenes. What is not in the table has not been measured yet, and nothing
-# is claimed of it.
+# Does a remedy help? One training does not tell. `make results` trains the same net again and again: with other seeds,
+# ten times as long, with the large noise steps first, with Gaussian connections in place of zeros, without inheriting
+# the copy's weights, on 100 to 10,000 pairs, and without emptied prompts. That takes hours. Where a table has not been
+# made yet, the cell says so, and nothing is claimed.
 
-# %% tags=["check"]
+# %%
 measurements = learning.made()
 print(learning.report(measurements) if measurements else "No table yet: `make results` makes them.")
-for arm in {row["arm"] for row in measurements} - {*learning.ENDS}:
-    assert learning.score_of(measurements, arm).high > 0, "whatever the way, something is learned"
 
 # %% [markdown]
-# If the tables are there, read the last column before the second. Where the interval of a difference holds zero, the
-# table does not show that the two differ, whatever their scores look like.
-#
 # ## A smaller one, by your own hand
 #
 # Our copy trains nearly half as many numbers as the whole model has. Must it? Lesson 08 knows a trick: leave the
@@ -351,54 +396,63 @@ for arm in {row["arm"] for row in measurements} - {*learning.ENDS}:
 # 2021](https://arxiv.org/abs/2106.09685)). Only the map's encoder and the connections are trained in full.
 
 # %% tags=["check"]
-inner = r"(down_blocks|mid_block)\..*(conv1|conv2|conv_shortcut|conv|to_q|to_k|to_v|to_out\.0|proj_in|proj_out)"
 small = controlnet.copy_of(pipe)
 small.requires_grad_(False)
-inject_adapter_in_model(LoraConfig(r=4, lora_alpha=4, target_modules=inner), small)
+inject_adapter_in_model(LoraConfig(r=4, lora_alpha=4, target_modules=controlnet.layers_to_thin(small)), small)
 for name, p in small.named_parameters():
-    if name.startswith("controlnet_"):
-        p.requires_grad_(True)
+    p.requires_grad_(p.requires_grad or name.startswith("controlnet_"))
 
 counts = [sum(p.numel() for p in own.parameters() if p.requires_grad) for own in (controlnet.copy_of(pipe), small)]
 print(f"the copy trains {counts[0]:,} numbers, the control LoRA {counts[1]:,}: {counts[1] / counts[0]:.0%}")
 assert counts[1] < 0.2 * counts[0] or not on_clay, "the control LoRA is small"
-of_all = counts[0] / sum(p.numel() for p in pipe.unet.parameters())
-checks.claim(runtime.lane, 0.35 < of_all < 0.55, "nearly half as many numbers as the whole model has")
-assert any(re.fullmatch(inner, name) for name, _ in controlnet.copy_of(pipe).named_modules())
+
+# %% tags=["remove-cell"]
+assert 0.05 < counts[1] / counts[0] < 0.15, "With a tenth of the numbers"
+of_all = counts[0] / pipe.unet.num_parameters()
+assert 0.35 < of_all < 0.55, "nearly half as many numbers as the whole model has"
 
 # %% [markdown]
-# The trainer does not care which numbers learn. Same pairs, same draws, same steps. Again: if the interval of the
-# difference holds zero, these scenes do not tell the two apart.
+# The trainer does not care which numbers learn. Same pairs, same draws, same steps; one part is changed and all is
+# measured again. Such an experiment is called an **ablation**. What do you expect it to cost?
 
 # %% tags=["check", "nbval-ignore-output"]
 thin = controlnet.train(pipe, small, pairs, config)
+assert thin.finished, "the control LoRA has had all its steps"
 if on_clay:
     painted["LoRA"] = paint(controlnet.with_control(pipe, thin.net), hints)
-    reached = measured(painted["LoRA"])
-    print(f"control LoRA {score(reached)}; the copy {score(curve[stops[-1]])}")
-    print(f"IoU, the control LoRA minus the copy: {metrics.difference(curve[stops[-1]], reached)}")
+    lora = measured(painted["LoRA"])
+    price = metrics.difference(np.divide(reached, way), np.divide(lora, way))
+    print(f"control LoRA {score(lora)}; the copy {score(reached)}; in score, LoRA minus copy: {price}")
     rows = [images[:6] for images in (hints, *painted.values())]
     figure = plots.sweep(rows, ["map", *painted], [""] * 6, size=(110, 110))
-assert thin.finished
-plots.described(figure, "Six silhouettes; what the copy paints from them; the control LoRA.") if on_clay else None
+    display(plots.described(figure, "Six silhouettes; what the copy paints from them; the control LoRA."))
 
 # %% [markdown]
+# With a tenth of the numbers the difference in score is {{price.value:+.2f}}, with an interval from
+# {{price.low:+.2f}} to {{price.high:+.2f}}. An interval that holds 0 means that sixteen scenes cannot
+# tell the two apart; it does not mean that they are equal.
+#
 # ## The table of 2026
 #
-# What people use beside the ControlNet of 2023; all of these are **adapters**. The numbers are the makers' own, for
-# the models in brackets.
+# What people use beside the ControlNet of 2023. Each is an **adapter**: a small trained addition to a large locked
+# model. The numbers are the makers' own; ours and that of SD 1.5's ControlNet are counted in this lesson.
 #
-# | adapter | trained | what is known of its cost | diffusers |
+# | adapter | for | numbers trained | what it is for |
 # |---|---|---|---|
-# | [ControlNet][cn] (SD 1.5; SDXL) | counted below; 1,251 M | 4,000 to 6,000 steps until it obeys | yes |
-# | [Control-LoRA][cl] (SDXL, rank 256; 128) | files of 738 and 377 MB, not 4.7 GB | - | `load_lora_adapter` |
-# | [T2I-Adapter][t2i] (SD 1.5; SDXL) | 77 M; 79 M | runs once for a picture, not at each step | yes |
-# | [ControlNet-XS][xs] (SD 2.1; SDXL) | 14 M; 48 M | a fifth to a quarter faster than ControlNet | deprecated |
-# | [ControlNeXt][next] | up to 90 % fewer | control from 2,000, done within 5,000 steps of 16 | no |
-# | [CtrLoRA][ctr] (rank 128) | 148 MB beside one base net for all | 1,000 pictures, under an hour on 20 GB | no |
-# | [union nets][union] | one net, many maps | 10 M pictures, 50,000 steps of 64 (InstantX, Qwen) | yes, several |
-# | [IP-Adapter][ip] | keys and values for an embedding | a prompt that is a picture, no map | `load_ip_adapter` |
-# | ours | counted above | above | yes |
+# | [ControlNet][cn] | SD 1.5; SDXL | 361 M; 1,251 M | one kind of map |
+# | [Control-LoRA][cl] | SDXL | 198 M (rank 128) | the same, as a thin change of the copy |
+# | [T2I-Adapter][t2i] | SD 1.5; SDXL | 77 M; 79 M | the same, with a small encoder in place of the copy |
+# | [ControlNet-XS][xs] | SD 2.1; SDXL | 14 M; 48 M | the same, with a copy made thin |
+# | [ControlNeXt][next] | several | up to 90 % fewer than ControlNet | the same |
+# | [CtrLoRA][ctr] | SD 1.5 | a file of 148 MB (rank 128) | a new kind of map from few pictures |
+# | [union nets][union] | SDXL, Qwen and others | one net | many kinds of map |
+# | [IP-Adapter][ip] | several | - | a picture as the prompt, no map |
+# | ours | clay | 5.4 M | one kind of map |
+#
+# What is known of their costs: T2I-Adapter runs once for a picture and not at each step; ControlNet-XS is a fifth to a
+# quarter faster than ControlNet; CtrLoRA's makers need 1,000 pictures and less than an hour on one card of 20 GB;
+# InstantX trained its union net on ten million pictures. diffusers loads all of them but ControlNeXt and CtrLoRA, and
+# is retiring ControlNet-XS.
 #
 # [cn]: https://arxiv.org/abs/2302.05543 "Zhang et al., 2023"
 # [cl]: https://huggingface.co/stabilityai/control-lora "Stability AI, 2023"
@@ -409,26 +463,40 @@ plots.described(figure, "Six silhouettes; what the copy paints from them; the co
 # [union]: https://huggingface.co/InstantX/Qwen-Image-ControlNet-Union "InstantX, 2025"
 # [ip]: https://arxiv.org/abs/2308.06721 "Ye et al., 2023"
 #
-# The idea outlived every backbone: lock, start from nothing, add. What became smaller is the copy. Newer models that
-# are transformers take the map as more tokens.
+# The idea outlived the model for which it was made: lock, begin with nothing, add. What became smaller is the copy.
+# Newer models are transformers, which cut a picture into pieces and treat each like a word (a token); they take the
+# map as more tokens.
 #
 # ## On a GPU, for Stable Diffusion 1.5
 #
-# The same trainer trains it. First count, then start. The net's shape is known without a download:
+# The same trainer trains it. First count, then start: how much memory does it take in all? The net's shape is known
+# without a download. Each trained number needs its gradient (4 bytes), Adam's two running means (8, or 2 with 8-bit
+# Adam) and a copy in half precision (2). Beside them stand the net itself, the locked model, and the activations,
+# which are kept for the way back.
 
 # %% tags=["check"]
+unet = personalize.sd15_unet()
 with torch.device("meta"):
-    count = ControlNetModel.from_unet(personalize.sd15_unet(), load_weights_from_unet=False).num_parameters()
-kept = {"weights": 4, "gradients": 4, "Adam's two means": 8, "the same in 8 bits": 2, "weights for autocast": 2}
-print(f"{count / 1e6:.0f} M numbers:", ", ".join(f"{name} {each * count / 1e9:.1f} GB" for name, each in kept.items()))
-assert 355e6 < count < 365e6 and controlnet.memory_gb(pipe, run.net, config, *size) > 0
+    count = ControlNetModel.from_unet(unet, load_weights_from_unet=False).num_parameters()
+stands = 4 * count / env.GIB + 2 * unet.num_parameters() / env.GIB + 0.4  # the net, the UNet, text encoder with VAE
+ways = {"four pairs at once": (14, 4, False), "one pair after the other": (14, 1, False),
+        "activations computed again": (14, 1, True), "8-bit Adam": (8, 1, True)}  # fmt: skip
+totals = {name: stands + training.memory_gb(each * count, together * 64 * 64, 320, again)
+          for name, (each, together, again) in ways.items()}  # fmt: skip
+print(f"{count / 1e6:.0f} M numbers are trained;", "; ".join(f"{name} {gb:.1f} GB" for name, gb in totals.items()))
+assert 355e6 < count < 365e6 and sorted(totals.values(), reverse=True) == [*totals.values()], "each saving saves"
+
+# %% tags=["remove-cell"]
+assert 13 < totals["four pairs at once"] < 15, "the first way fills it nearly"
+assert totals["8-bit Adam"] < 8, "The last way leaves half of it free"
 
 # %% [markdown]
-# A T4 has 15 GB. So the lane's settings, `ControlNetTrainingConfig.for_lane("sd15")`, keep the locked model in half
-# precision, forget activations and compute them again (`gradient_checkpointing`), take four pairs one after the other
-# (`gradient_accumulation_steps`), and use 8-bit Adam where bitsandbytes is installed. If the estimate does not fit,
-# nothing starts, and the message says what to change. Expect hours, and promise nobody a control within minutes. From
-# a folder of pairs, on one card or on many:
+# Each way also has the savings of the ways before it. A T4 has 15 GB: the first way fills it nearly, and a picture
+# painted on the way would no longer fit. The last way leaves half of it free. The lane's settings,
+# `ControlNetTrainingConfig.for_lane("sd15")`, are the last: the locked model in half precision, four pairs one after
+# the other (`gradient_accumulation_steps`), activations forgotten and computed again (`gradient_checkpointing`), and
+# 8-bit Adam where bitsandbytes is installed. If the estimate does not fit, nothing starts, and the message says what
+# to change. Expect hours, and promise nobody a control within minutes. From a folder of pairs, on one card or on many:
 #
 # ```bash
 # python -m course_utils.controlnet PAIRS my-controlnet --lane sd15
@@ -491,27 +559,34 @@ plots.described(panel.picture(), "The panel: steps, seed, buttons; the loss as a
 # %% [markdown]
 # ## Exercises
 #
-# ### 09.1 · A zero convolution (difficulty 2, 10 minutes)
+# ### 09.1 · Two gates, and nothing between them (difficulty 3, 15 minutes)
 #
-# Write `gradients(weight, x, g)` for $y = W x$: what flows to the weights, and what flows on to $x$, as a pair.
-# `weight` is [out, in], `x` is [in, place], and `g`, what comes back, [out, place].
+# In ControlNet the latents enter between the two gates. What if they did not? Take a chain of single numbers, $y = w_n
+# \cdots w_2\, w_1\, x$ with $x = 1$, some of which start at 0. The gradient of one weight is the product of all
+# *others*. **Predict** first: a chain with one 0, a chain with two. Then write `reached_weights(weights, steps)`: for
+# each step a list that says, True or False, which weights a gradient reaches. A weight that was reached is no longer 0
+# in the next step.
 
 # %% tags=["exercise"]
-def gradients(weight, x, g):
-    return None  # your line
+def reached_weights(weights, steps):
+    return None  # your lines
 
-checks.check("09.1", gradients)
+checks.check("09.1", reached_weights)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# The shapes leave one choice: [out, place] times [place, in] for the weights, [in, out] times [out, place] for x.
+# Keep a list that says which weights are alive, not 0. A weight is reached if all the others are alive.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def gradients(weight, x, g):
-#     return g @ x.T, weight.T @ g
+# def reached_weights(weights, steps):
+#     alive, rows = [weight != 0 for weight in weights], []
+#     for _ in range(steps):
+#         rows.append([all(alive[:k] + alive[k + 1 :]) for k in range(len(alive))])
+#         alive = [old or new for old, new in zip(alive, rows[-1])]
+#     return rows
 # ```
 # </details>
 #
@@ -544,9 +619,9 @@ checks.check("09.2", mirrored)
 #
 # ### 09.3 · Large noise steps first (difficulty 3, 10 minutes)
 #
-# Write `large_first(share, uniform)`. `uniform` holds numbers from 0 to 1, `share` says how much of the training is
-# over. Give one noise step for each number: spread evenly from a least step to 999, where the least falls from 500 at
-# the beginning to 0 at the end.
+# Write `large_first(share, uniform)`. `uniform` is a tensor of numbers from 0 to 1, `share` says how much of the
+# training is over. Give one noise step for each number: spread evenly from a least step to 999, where the least falls
+# from 500 at the beginning to 0 at the end.
 
 # %% tags=["exercise"]
 def large_first(share, uniform):
@@ -557,7 +632,8 @@ checks.check("09.3", large_first)
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# `least + uniform * (1000 - least)`, then whole numbers.
+# Write the least step first: what is it at share 0, at 0.5, at 1? Then stretch 0 to 1 over the rest. `.long()` makes
+# whole numbers of a tensor.
 # </details>
 # <details><summary>Solution</summary>
 #
@@ -568,27 +644,29 @@ checks.check("09.3", large_first)
 # ```
 # </details>
 #
-# ### 09.4 · What does it weigh? (difficulty 1, 5 minutes)
+# ### 09.4 · What fits on my card? (difficulty 2, 10 minutes)
 #
-# Write `training_gb(millions)`: how many gigabytes it takes to train so many million numbers in float32, with their
-# gradients, Adam's two means and a moving average.
+# Write `fitting(ways, card_gb)`. `ways` maps the name of each way to train to a tuple: how many millions of numbers
+# are trained, how many bytes each of them takes in all, the gigabytes of what is locked, and those of the activations.
+# Give a list of the names that fit, the smallest total first. (A thousand million bytes are a gigabyte here.)
 
 # %% tags=["exercise"]
-def training_gb(millions):
-    return None  # your line
+def fitting(ways, card_gb):
+    return None  # your lines
 
-checks.check("09.4", training_gb)
+checks.check("09.4", fitting)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# Weights, gradients, mean, mean of squares, average: five numbers of four bytes each.
+# Millions times bytes are megabytes. Make a dict of totals first; `sorted(totals, key=totals.get)` sorts its names.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def training_gb(millions):
-#     return millions * 5 * 4 / 1000
+# def fitting(ways, card_gb):
+#     totals = {name: millions * each / 1000 + locked + kept for name, (millions, each, locked, kept) in ways.items()}
+#     return [name for name in sorted(totals, key=totals.get) if totals[name] <= card_gb]
 # ```
 # </details>
 
@@ -596,18 +674,19 @@ checks.check("09.4", training_gb)
 # ### 09.5 · A condition of your own (open, difficulty 4, half an hour)
 #
 # **Invent** a condition: a filled box around each thing, a dot in each thing's colour, a horizon line, a palette of 4
-# x 4 blocks. Write it as a function of `made`, and decide how it is measured. **Predict** its score after as many
-# steps as the silhouette had: is it easier, or harder? **Run** it, on `pairs_for(yours, 200)`. **Measure** the same
-# held-out scenes four times: without a map, with a net that never saw yours, with your net, and reconstructed.
-# `experiment()` gives the pair of the score that you expected, `0.5`, and what you saw,
-# `{"floor": [...], "relative": [...], "yours": [...], "ceiling": [...]}`, one number for each scene. (On sd15 a
-# training takes hours: predict, and count on clay.) Then **explain** the difference. A box has straight edges that no
-# thing has: must the net first learn which part of a box is filled? And does your answer of 09.3, given to
-# `controlnet.train(timesteps=lambda step, count, generator: ...)`, change it?
+# x 4 blocks, or what you really need. Write it as a function of `made`, and decide how it is measured. **Predict** its
+# score after as many steps as the silhouette had: is it easier, or harder? **Run** it, on `pairs_for(yours, 200)`.
+# **Measure** the same held-out scenes four times: without a map, with a net that never saw yours, with your net, and
+# reconstructed. Fill in the skeleton, one number for each scene. (On sd15 a training takes hours: predict, and count
+# on clay.) Then **explain** the difference. A box has straight edges that no thing has: must the net first learn which
+# part of a box is filled? And does your answer of 09.3, given to `controlnet.train(timesteps=lambda step, count,
+# generator: ...)`, change it?
 
 # %% tags=["exercise"]
 def experiment():
-    return None  # the score that you expect, and what you saw
+    guess = None  # the score that you expect
+    seen = {"floor": floor, "relative": [], "yours": [], "ceiling": ceiling} if on_clay else {}
+    return (guess, seen) if seen.get("yours") else None
 
 checks.check("09.5", experiment)
 
@@ -642,7 +721,9 @@ checks.check("09.5", experiment)
 # ## Words of this lesson
 #
 # - **condition**: what a picture shall obey besides the words, and the map that says so.
-# - **sudden convergence**: a ControlNet begins to obey within few steps, long after its loss has stopped falling.
+# - **gate**: here: a layer that starts at zero, opens itself in the first step and lets gradients through afterwards.
+# - **sudden convergence**: a jump that people report of large models: after thousands of steps the map is obeyed at
+#   once.
 # - **ablation**: changing or leaving out one part of a method, to see what it was worth.
 # - **adapter**: a small trained addition to a large locked model.
 # - **control LoRA**: a ControlNet whose copy is changed by thin matrices only.
@@ -659,7 +740,7 @@ checks.check("09.5", experiment)
 #
 # - A condition is a function, and a measure that was chosen before the training.
 # - A ControlNet begins as nothing, to the last bit, and its gates open in an order that can be derived.
-# - Watch what it can do. The loss does not tell, and an untrained relative may already do it.
+# - Measure what it can do. The loss alone is a poor guide, and an untrained relative may already do it.
 #
 # **Next:** lesson 10. The poses of lesson 04 came from scenes. Now you pose the doll yourself, down to its fingers.
 

@@ -24,16 +24,29 @@ CALL = re.compile(r'checks\.check\("(\d\d\.\d+)", (\w+)\)')
 FENCE = re.compile(r"```python\n(.*?)```", re.S)
 
 
-def pushed(latents, loss_of, stride):
-    """Lesson 07: the latents moved by stride times the gradient of their loss."""
-    leaf = latents.detach().clone().requires_grad_()
-    return latents - stride * torch.autograd.grad(loss_of(leaf), leaf)[0]
+def lacking(maps):
+    """Lesson 07: what the word with the weakest peak lacks."""
+    return (1 - maps.amax((2, 3))).amax(1)
 
 
-def limited(latents, loss_of, step_size, most):
-    """Lesson 07: the same, no further than most."""
-    step = latents - pushed(latents, loss_of, step_size)
-    return latents - step * (most / step.norm().clamp(min=1e-12)).clamp(max=1)
+def shared(maps):
+    """Lesson 07: how far two words' maps lie together."""
+    return torch.minimum(*(each / each.sum() for each in maps[0])).sum()
+
+
+def opened(weights, steps, own=False):
+    """Lesson 09: whom a gradient reaches; own: a weight that is 0 is never reached."""
+    alive, rows = [bool(weight) for weight in weights], []
+    for _ in range(steps):
+        others = [sum(alive) - (not own and one) == len(alive) - (not own) for one in alive]
+        rows, alive = [*rows, others], [old or new for old, new in zip(alive, others, strict=True)]
+    return rows
+
+
+def fitting(ways, card):
+    """Lesson 09: the ways that fit, the smallest first."""
+    totals = {name: millions * each / 1000 + sum(rest) for name, (millions, each, *rest) in ways.items()}
+    return sorted((name for name, total in totals.items() if total <= card), key=totals.get)
 
 
 def backtracked(latents, loss_of, step, patience):
@@ -552,6 +565,16 @@ WRONG = {
         lambda first, second: 0.5: "on one another",
     },
     "07.2": {
+        lambda maps, weight: lacking(maps) - weight * shared(maps): "sign",
+        lambda maps, weight: lacking(maps) + shared(maps): "weight is left out",
+        lambda maps, weight: weight * (lacking(maps) + shared(maps)): "second part alone",
+        lambda maps, weight: weight * shared(maps): "weaker word lacks",
+        lambda maps, weight: lacking(maps) + weight * torch.minimum(*maps[0]).sum(): "add up to 1",
+        lambda maps, weight: 1 - maps.amax((2, 3)).amax(1) + weight * shared(maps): "stronger word",
+        lambda maps, weight: maps: "one number",
+        lambda maps, weight: lacking(maps): "should be",
+    },
+    "07.3": {
         lambda a, b, wanted: np.log(wanted / (1 - wanted)) / (b - a): "sign",
         lambda a, b, wanted: wanted / (1 - wanted) / (a - b): "logarithm",
         lambda a, b, wanted: np.log(wanted) / (a - b): "1 - wanted",
@@ -559,16 +582,6 @@ WRONG = {
         lambda a, b, wanted: np.log(wanted / (1 - wanted)) / (a / b): "ratio",
         lambda a, b, wanted: np.log10(wanted / (1 - wanted)) / (a - b): "natural",
         lambda a, b, wanted: 100: "should give",
-    },
-    "07.3": {
-        lambda z, loss_of, size, most: limited(z, loss_of, -size, most): "uphill",
-        lambda z, loss_of, size, most: pushed(z, loss_of, size): "no longer than",
-        lambda z, loss_of, size, most: limited(z, loss_of, 100 * size, most): "as short as it is",
-        lambda z, loss_of, size, most: z - (z - pushed(z, loss_of, size)).clamp(-most, most): "bends",
-        lambda z, loss_of, size, most: limited(z.requires_grad_(), loss_of, size, most): "memory",
-        lambda z, loss_of, size, most: limited(z, loss_of, size, most)
-        + 0 / float((z - pushed(z, loss_of, size)).norm()): "ZeroDivisionError",
-        lambda z, loss_of, size, most: z: "it should keep",
     },
     "07.4": {
         lambda z, loss_of, step, patience: z - step: "although the loss",
@@ -630,12 +643,12 @@ WRONG = {
         lambda: (1.0, dict.fromkeys((0.5, 1.0, 1.5), ([True] * 8, ["cat"] * 8))): "True or False",
     },
     "09.1": {
-        lambda weight, x, g: (x @ g.T, weight.T @ g): "shape",
-        lambda weight, x, g: (g @ x.T / x.shape[1], weight.T @ g): "mean",
-        lambda weight, x, g: (g @ x.T, torch.zeros_like(x)): "weight.T @ g",
-        lambda weight, x, g: (0 * weight, weight.T @ g): "what went in",
-        lambda weight, x, g: (g @ x.T, torch.ones(5, 3) @ g): "left out",
-        lambda weight, x, g: g @ x.T: "pair",
+        lambda weights, steps: 3: "list for each step",
+        lambda weights, steps: [[True]]: "3 lists",
+        lambda weights, steps: opened(weights, steps, own=True): "all others",
+        lambda weights, steps: [opened(weights, 1)[0]] * steps: "never change",
+        lambda weights, steps: opened(weights, steps + 1)[1:]: "too early",
+        lambda weights, steps: [[True] * len(weights)] * steps: "in step 1",
     },
     "09.2": {
         lambda normals: normals[:, ::-1].copy(): "red is to turn",
@@ -657,10 +670,11 @@ WRONG = {
         lambda share, uniform: torch.tensor([999]): "shape",
     },
     "09.4": {
-        lambda millions: millions * 4 / 1000: "weights alone",
-        lambda millions: millions * 12 / 1000: "Adam's means",
-        lambda millions: millions * 20: "megabytes",
-        lambda millions: millions: "should be",
+        lambda ways, card: 3: "list of names",
+        lambda ways, card: [*ways]: "the totals are",
+        lambda ways, card: fitting({name: (*way[:2], 0, way[3]) for name, way in ways.items()}, card): "locked lies",
+        lambda ways, card: fitting({name: (*way[:3], 0) for name, way in ways.items()}, card): "left out",
+        lambda ways, card: fitting(ways, card)[::-1]: "comes first",
     },
     "09.5": {
         lambda: (0.5, {"yours": 8 * [0.5]}, 1): "pair",
@@ -923,6 +937,7 @@ STAGES = {  # what stands in a lesson when its open exercise is reached
     "05.3": LESSON_05,
     "05.5": LESSON_05,
     "09.5": LESSON_09,
+    "07.2": {"lack": lacking},
     "10.5": {
         "runtime": SimpleNamespace(lane="clay", generator=lambda seed: seed),
         "settings": {},

@@ -29,8 +29,8 @@ SET = {
     "05": ["twice as hard", "a promise is kept if"],
     "06": ["The query of the one times the key", "with at least half of its peak"],
     "07": [
-        "the start token takes most", "the first half of the steps", "Twice the same noise", "after 0, 20 and 40 %",
-        "until half of what is missing", "99 of 100 true renders", "95 of 100 true renders", "in 88.5 %", "in 31.5 %",
+        "the start token takes most", "the first half of the steps", "after 0, 20 and 40 %",
+        "until half of what is missing", "99 of 100 true renders", "95 of 100 true renders",
     ],
     "08": ["three times the rate"],
     "09": ["half of the prompts emptied", "ten times as long"],

@@ -213,6 +213,19 @@ def test_an_unknown_fault_is_named():
         counting.fault(row(), "ugly", BARS)
 
 
+def test_no_clean_pair_is_incomplete_or_mixed():
+    assert counting.fault(row(), "no clean pair", BARS) == 0
+    assert counting.fault(row(present=[True, False]), "no clean pair", BARS) == 1
+    assert counting.fault(row(mixing=0.9), "no clean pair", BARS) == 1
+
+
+def test_an_example_has_its_fault_and_little_else():
+    both, alone = row("one", mixing=0.9, extra=["dog"]), row("two", extra=["dog"])
+    assert counting.example([row(), both, alone], "extra", BARS) is alone
+    with pytest.raises(ValueError, match="name='mixed': no row of 1 has this fault"):
+        counting.example([alone], "mixed", BARS)
+
+
 def test_comparing_pairs_pictures_and_averages_seeds():
     before = [row("one", 0, present=[False, False]), row("one", 1), row("two", 0, present=[True, False])]
     after = [row("one", 0, present=[True, False]), row("one", 1), row("two", 0), row("three", 0)]

@@ -81,6 +81,13 @@ def test_the_copy_is_the_unets_encoder(pipe):
     )
 
 
+def test_a_control_lora_thins_what_was_copied_and_nothing_else(pipe):
+    net = controlnet.copy_of(pipe)
+    thin, own = controlnet.layers_to_thin(net), {name for name, _ in net.named_modules()}
+    assert thin and set(thin) <= own and not any("controlnet_" in name or "time_emb" in name for name in thin)
+    assert all(isinstance(net.get_submodule(name), torch.nn.Linear | torch.nn.Conv2d) for name in thin)
+
+
 def test_a_seed_means_the_same_copy_and_the_global_generator_is_left_alone(pipe):
     before = torch.random.get_rng_state()
     first, again, other = (controlnet.copy_of(pipe, zero=False, seed=seed) for seed in (1, 1, 2))
