@@ -648,7 +648,7 @@ WRONG = {
         lambda weights, steps: opened(weights, steps, own=True): "all others",
         lambda weights, steps: [opened(weights, 1)[0]] * steps: "never change",
         lambda weights, steps: opened(weights, steps + 1)[1:]: "too early",
-        lambda weights, steps: [[True] * len(weights)] * steps: "in step 1",
+        lambda weights, steps: [[not hit for hit in row] for row in opened(weights, steps)]: "in step 1",
     },
     "09.2": {
         lambda normals: normals[:, ::-1].copy(): "red is to turn",
