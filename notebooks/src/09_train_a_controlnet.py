@@ -282,19 +282,18 @@ if on_clay:
     display(plots.described(figure, "The score over the steps, with its interval, and the loss."))
 
 # %% tags=["remove-cell"]
-late = [stop for stop in stops if stop >= 100]
 rises = np.diff(lines["score"])
-assert lines["score"][5] > 0.3 and smooth[100] < smooth[20], "At first both get better"
-swing = max(smooth[stop] for stop in late) / min(smooth[stop] for stop in late)
-assert swing > 1.05, "Then the loss goes up and down"
+assert (rises[1:5] > 0).all(), "the score rises all the time"
+assert smooth[80] > smooth[20], "From step 20 to step 80 the loss rises, too"
+assert smooth[200] > smooth[100] < smooth[80], "Then it falls, and rises once more"
 assert rises.max() < 0.6 * max(lines["score"]), "the rise is quick, but it is no jump"
 
 # %% [markdown]
-# At first both get better: from step 20 to step 100 the loss goes from {{smooth[20]:.3f}} to {{smooth[100]:.3f}}, and
-# the score from {{scores[20].value:.2f}} to {{scores[100].value:.2f}}. Then the loss goes up and down: at step 150 it
-# is {{smooth[150]:.3f}}, at step 200 {{smooth[200]:.3f}}, while the scores are {{scores[150].value:.2f}} and
-# {{scores[200].value:.2f}}. The loss is an average over all noise steps, and it wavers with what is drawn. It falls
-# while the net learns, but it does not say how much the net obeys. So measure what you want to know.
+# Compare the two over the first hundred steps: the score rises all the time, from {{scores[20].value:.2f}} at step 20
+# to {{scores[80].value:.2f}} at step 80 and {{scores[100].value:.2f}} at step 100. From step 20 to step 80 the loss
+# rises, too: from {{smooth[20]:.3f}} to {{smooth[80]:.3f}}. Then it falls, and rises once more: {{smooth[100]:.3f}} at
+# step 100, {{smooth[200]:.3f}} at step 200. The loss is an average over all noise steps, and it wavers with what is
+# drawn. Over so few steps you cannot see in it that the net learns, nor what. So measure what you want to know.
 #
 # On our small model the rise is quick, but it is no jump. On Stable Diffusion 1.5 people report a jump: for thousands
 # of steps the map is ignored, and then, usually after 4,000 to 6,000, it is obeyed within few
