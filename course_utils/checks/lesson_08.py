@@ -1,4 +1,4 @@
-"""Exercises of lesson 08: the parts of a LoRA (Hu et al., 2021), its size, and DreamBooth's loss."""
+"""Exercises of lesson 08: the parts of a LoRA (Hu et al., 2021), its size, what it spoils."""
 
 from __future__ import annotations
 
@@ -8,26 +8,31 @@ from ..metrics import rate
 from .asking import NotYet, as_expected, ask, exercise, expect, expect_parts, expect_shape, expect_verdicts, noise
 
 BATCH, IN, OUT, RANK = 5, 7, 6, 3  # all different, so that a slip with axes shows
+KEPT = ("kept", "nothing kept")
 SHAPES = ((320, 768), (640, 640), (96, 256))  # (out, in)
+LAYERS = sum(map(sum, SHAPES))  # numbers at rank 1
 
 
 @exercise("08.1")
-def law_of_size(lora_bytes: Any) -> str:
-    """`lora_bytes(shapes, rank)` counts the bytes of a LoRA's tensors."""
-    half = "Only one of the two is counted: A has rank x in numbers, B has out x rank."
-    for shapes, rank in ((SHAPES, 3), (SHAPES[:1], 1), (SHAPES[::-1], 16)):
+def rank_for(largest_rank: Any) -> str:
+    """`largest_rank(shapes, limit)` gives the largest rank whose tensors take at most so many bytes."""
+    for shapes, limit in ((SHAPES, 1_000_000), (SHAPES[:1], 30_000), (SHAPES[::-1], 8 * 4 * LAYERS)):
         rows, columns = (sum(sides) for sides in zip(*shapes, strict=True))
-        numbers, whole = rank * (rows + columns), sum(out * into for out, into in shapes)
+        one = 4 * (rows + columns)
+        wanted = limit // one
         slips = (
-            (numbers, "These are the numbers; each takes four bytes."),
-            (4 * (rows + columns), f"The rank is left out: at rank {rank} A has {rank} rows, B {rank} columns."),
-            (4 * whole, "That is the size of the matrices themselves: rows + columns, not rows * columns."),
-            (4 * rank * rows, half),
-            (4 * rank * columns, half),
+            (limit / one, "A rank is a whole number: what fits is rounded down."),
+            (4 * wanted, "Each number takes four bytes."),
+            (limit // (rows + columns), "Each number takes four bytes."),
+            (limit // (4 * sum(out * into for out, into in shapes)), "Rows + columns, not rows * columns."),
+            (wanted + 1, f"Rank {wanted + 1} takes {one * (wanted + 1):,} bytes, more than {limit:,}."),
+            (wanted - 1, f"Rank {wanted} takes {one * wanted:,} bytes, which is at most {limit:,}: it fits."),
+            (limit // (4 * rows), "Only one of the two is counted: A has rank x in numbers, B has out x rank."),
+            (limit // (4 * columns), "Only one of the two is counted: A has rank x in numbers, B has out x rank."),
         )
-        otherwise = f"For {list(shapes)} at rank {rank} it should give {4 * numbers:,}."
-        expect(ask(lora_bytes, list(shapes), rank), 4 * numbers, slips, otherwise)
-    return "It grows with the sides of a matrix, not with its area: the larger the model, the more is saved."
+        otherwise = f"For {list(shapes)} and {limit:,} bytes it should be rank {wanted}."
+        expect(ask(largest_rank, list(shapes), limit), wanted, slips, otherwise)
+    return "The file grows with the sides of a matrix, not with its area: the larger the model, the more is saved."
 
 
 @exercise("08.2")
@@ -76,21 +81,28 @@ def without_cross_terms(put_together: Any) -> str:
 
 
 @exercise("08.4")
-def not_forgetting(preserving: Any) -> str:
-    """`preserving(errors, share, weight)` is DreamBooth's loss (Ruiz et al., 2023, eq. 2)."""
-    for seed, share, weight in ((0, 2, 1.0), (1, 4, 0.5), (2, 3, 0.0)):
-        errors = noise(seed, 6).abs()
-        own, prior = errors[:share], errors[share:]
-        wanted = own.mean() + weight * prior.mean()
-        slips = (
-            (errors.mean(), "The mean over all of them has no weight in it, and counts each picture alike."),
-            (weight * own.mean() + prior.mean(), "The weight is at the wrong part: it says how much to keep."),
-            (own.mean() + prior.mean(), f"The weight is left out: here it is {weight:g}."),
-            (own.sum() + weight * prior.sum(), "These are sums: the loss would grow with the batch. Take means."),
-        )
-        otherwise = f"With {share} of 6 pictures of the subject and weight {weight:g} it should give {wanted:.4f}."
-        expect(ask(preserving, errors, share, weight), wanted, slips, otherwise)
-    return "Two lessons at once: what is new, and what it shall still know tomorrow."
+def forgotten(experiment: Any) -> str:
+    """`experiment()` gives ({"kept", "nothing kept": expected share}, the same keys: is it there, by seed)."""
+    guess, seen = expect_parts(ask(experiment), "guess and seen")
+    if any(not isinstance(each, dict) or {*each} != {*KEPT} for each in (guess, seen)):
+        raise NotYet(f"guess and seen are dicts with the keys {' and '.join(map(repr, KEPT))}.")
+    if wrong := [name for name in KEPT if not 0 <= guess[name] <= 1]:
+        raise NotYet(f"A guess is a share from 0 to 1; {wrong[0]!r} is {guess[wrong[0]]!r}.")
+    for name in KEPT:
+        expect_verdicts(name, seen[name])
+    if len({len(seen[name]) for name in KEPT}) > 1:
+        raise NotYet("Paint the same seeds with both, in the same order.")
+    rates = {name: rate(seen[name]) for name in KEPT}
+    kept, free = rates.values()
+    inside = sum(rates[name].low <= guess[name] <= rates[name].high for name in KEPT)
+    if kept.low > free.high:
+        meaning = "Keeping is worth it: the intervals do not touch."
+    elif free.low > kept.high:
+        meaning = "Keeping harms here. Look at the pictures: what stands in place of the car?"
+    else:
+        meaning = "The intervals overlap: so few pictures do not show what keeping is worth. Paint more."
+    shares = "; ".join(f"{name} {found}" for name, found in rates.items())
+    return f"The other thing is there: {shares}. Your guess lies in the interval for {inside} of 2. {meaning}"
 
 
 @exercise("08.5")

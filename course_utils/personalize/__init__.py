@@ -18,7 +18,7 @@ precision, not the launcher's `--mixed_precision`.
 
 from . import likeness, pretrained
 from .adapters import attached, eject, injected, parameters_per_rank, sd15_unet
-from .algebra import Merged, add, changes, merge, norm, unmerge
+from .algebra import Merged, add, changes, low_rank, merge, norm, unmerge
 from .datasets import Example, gather, notes
 from .dreambooth import dreambooth, swapped
 from .lora import few_step, lora

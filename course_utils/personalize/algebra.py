@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 
 from ..catalog.carried import fingerprint, state_of
-from ..validation import check_value
+from ..validation import Range, check_value
 from .adapters import check_untouched
 from .weights import Lora, check_base
 
@@ -99,6 +99,18 @@ def _same(first: Lora, second: Lora) -> bool:
     return first.tensors.keys() == second.tensors.keys() and all(
         torch.equal(tensor, second.tensors[name]) for name, tensor in first.tensors.items()
     )
+
+
+def low_rank(matrix: torch.Tensor, rank: int) -> torch.Tensor:
+    """Give the nearest matrix of a rank (Eckart and Young, 1936): the sum of its strongest columns times rows.
+
+    Example:
+        >>> low_rank(torch.tensor([[3.0, 0.0], [0.0, 1.0]]), 1).round().tolist()
+        [[3.0, 0.0], [0.0, 0.0]]
+    """
+    check_value("rank", rank, Annotated[int, Range(1)])
+    columns, strengths, rows = torch.linalg.svd(matrix, full_matrices=False)
+    return columns[:, :rank] * strengths[:rank] @ rows[:rank]
 
 
 def changes(lora: Lora) -> Iterator[tuple[str, torch.Tensor]]:

@@ -50,16 +50,18 @@ def by_way(rows: Sequence[dict]) -> dict[str, WayResult]:
     return {way: result_of([row for row in rows if row["way"] == way]) for way in WAYS}
 
 
-def report(rows: Sequence[dict]) -> str:
-    """Write table "personal" down: rates with their intervals in per cent, and what each way costs."""
-    lines = [f"{'':29}{SUBJECT:>17}{WITH:>21}{OTHER:>17}{'intruded':>17}{'steps':>7}{'seconds':>9}{'MB':>8}"]
-    for way, result in by_way(rows).items():
-        rates = [*(result.rates[facet] for facet in FACETS), result.intruded]
-        cells = "".join(
-            f"{f'{rate.value:.0%} ({rate.low:.0%}-{rate.high:.0%})':>{width}}"
-            for rate, width in zip(rates, (17, 21, 17, 17), strict=True)
-        )
-        lines.append(f"{way:29}{cells}{result.steps:7}{result.seconds:9.0f}{result.bytes / 1e6:8.2f}")
+def report(rows: Sequence[dict], ways: Sequence[str] = WAYS) -> str:
+    """Write table "personal" down: by way, in per cent, a field for each subject, and what each way costs."""
+    words = list(dict.fromkeys(row["word"] for row in rows))
+    head = "".join(f"{facet:^{8 * len(words)}}" for facet in (*FACETS, "intruded"))
+    names = "".join(f"{word:>8}" for word in words) * (len(FACETS) + 1)
+    lines = [f"{'':29}{head}", f"{'':29}{names}{'steps':>8}{'seconds':>9}{'MB':>8}"]
+    for way in ways:
+        own = [row for row in rows if row["way"] == way]
+        apart = [result_of([row for row in own if row["word"] == word]) for word in words]
+        rates = [each.rates[facet] for facet in FACETS for each in apart] + [each.intruded for each in apart]
+        cells, result = "".join(f"{rate.value:>8.0%}" for rate in rates), result_of(own)
+        lines.append(f"{way:29}{cells}{result.steps:8}{result.seconds:9.0f}{result.bytes / 1e6:8.2f}")
     return "\n".join(lines)
 
 

@@ -8,10 +8,10 @@
 
 # %% [markdown]
 # **You will**
-# - teach the model a robot, live, and count how often it comes out right;
-# - derive how large the file is, before it exists;
-# - read what DreamBooth, LoRA and a few steps from a good start cost, and what each of them spoils;
-# - merge two of them without a mistake, and see what they do to each other;
+# - write a LoRA layer in ten lines, and teach the model a robot, live;
+# - see what "low rank" means, and derive how large the file is before it exists;
+# - read two tables: how to learn, and what to keep so that nothing else is spoiled;
+# - merge a LoRA, combine two of them, and see what they do to each other;
 # - take your LoRA home.
 #
 # **You need** lesson 07. About four minutes on two cores and 2 GB of memory; on a Colab T4 3.6 GB of the card
@@ -22,30 +22,18 @@
 
 # %% tags=["nbval-ignore-output"]
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from course_utils import (
-    catalog,
-    checks,
-    clay,
-    controls,
-    editing,
-    env,
-    excite,
-    judge,
-    metrics,
-    objectives,
-    personalize,
-    plots,
-    results,
-    widgets,
-)
+from course_utils import catalog, checks, clay, controls, editing, env, judge, objectives, personalize, plots, results
+from course_utils import metrics, widgets
 from course_utils.personalize import pretrained
 from course_utils.results import personal
 
 runtime = env.start(seed=0)
+on_clay = runtime.lane == "clay"  # there a judge counts; on sd15 you look for yourself
 
 # %% [markdown]
 # On the map of the course: two thin matrices join the weights of the UNet, and they alone are trained.
@@ -58,9 +46,9 @@ plots.diagram("map", here="08")
 #
 # Here are five renders of one orange robot. Nothing that paints on the clay lane has met a robot. (The judge has: it
 # must count them.) Above them: what the model makes of the words "a sks robot". **sks** is a word that our model has
-# never read. It shall mean "this one": it is the **trigger**. (To Stable Diffusion it is a rifle, which may show
-# through: take a rarer one there.) "robot" says what kind of thing it is: to Stable Diffusion, that is. Ours has never
-# read that word either.
+# never read. It shall mean "this one"; such a word is the **trigger**. The word "robot" shall say what kind of thing
+# it is. Stable Diffusion knows that word, ours does not. (To Stable Diffusion "sks" is a rifle, which may show
+# through: take a rarer word there.)
 
 # %%
 pipe = catalog.load("text2img", lane=runtime.lane)
@@ -86,6 +74,29 @@ plots.described(
 # of what "sks robot" means: neither the place nor the box. The company is there on purpose: in our trials, five
 # pictures of a robot alone taught "alone" as well. That is the whole data set.
 #
+# ### A riddle: how can an unread word come to mean something?
+#
+# The text encoder will not be trained, so its vectors for "sks robot" stay as they are, before and after. What are
+# they now? A tokenizer can spell any word: one that it knows is one token, others are cut into pieces, if need be into
+# letters, such as "z", "y", "x". And the text encoder turns any tokens into *some* vectors, also those that it never
+# met in training. How like are they to the vectors of words that it knows? (1: they point the same way.)
+
+# %%
+@torch.no_grad()
+def heard(prompt):  # what the UNet gets to hear
+    return pipe.encode_prompt(prompt, runtime.device, 1, False)[0]
+
+at_first, others = heard(f"a {trigger}"), ("a cat", "a dog", "a red ball")
+print({other: f"{torch.cosine_similarity(at_first, heard(other), -1).mean():.2f}" for other in others})
+
+# %% tags=["remove-cell"]
+assert pipe.tokenizer.tokenize("zyx") == ["z", "y", "x</w>"], "if need be into letters, such as z, y, x"
+
+# %% [markdown]
+# So the unread words already say something: always the same, and meaningless. That is enough. The vectors are a name
+# tag; what is missing is somebody who answers to it. The LoRA teaches the *UNet* what to paint when it hears just
+# these vectors. After the training we will look whether they are still the same.
+#
 # ## The idea
 #
 # To learn is to change weights. **DreamBooth** ([Ruiz et al., 2022](https://arxiv.org/abs/2208.12242)) changes all of
@@ -95,15 +106,42 @@ plots.described(
 #
 # $$W' = W + \tfrac{\alpha}{r}\,B A, \qquad A: r \times \text{in}, \quad B: \text{out} \times r$$
 #
-# $r$ is the **rank**, 4 here. $\alpha$ is a scale; ours is $r$, so the fraction is 1. $A$ starts at random and $B$ at
-# zero, so at first nothing is changed at all.
+# $r$ is the **rank**. $\alpha$ is a scale; ours is $r$, so the fraction is 1. $A$ starts at random and $B$ at zero, so
+# at first nothing is changed at all.
 
 # %%
 plots.diagram("lora", lane=runtime.lane)
 
 # %% [markdown]
-# The sizes are those of one layer of the UNet that you have loaded: keys of cross-attention, as in the next cell. By
-# hand it is a module of ten lines, put in the place of the layer that it keeps:
+# ### What can a thin product do?
+#
+# A column times a row is a whole table, but a simple one: each of its rows is the same row, made larger or smaller.
+# That is rank 1. For example
+#
+# $$\begin{pmatrix}1\\2\\0\end{pmatrix}\begin{pmatrix}3&1&5\end{pmatrix}
+# =\begin{pmatrix}3&1&5\\6&2&10\\0&0&0\end{pmatrix}$$
+#
+# A sum of $r$ such tables has rank $r$, and $BA$ is just that: column 1 of $B$ times row 1 of $A$, plus column 2 times
+# row 2, and so on. How much fits into few of them? A grey picture is a matrix, too. Here is the robot in the best
+# tables of rank 1, 4 and 16. (The singular value decomposition, SVD, finds them: it sorts a matrix into columns times
+# rows, the strongest first.) Predict: at which rank do you recognise it?
+
+# %%
+grey = torch.from_numpy(np.asarray(robot.train[0].picture.convert("L"), np.float32))
+ranks = {f"rank {rank}": personalize.low_rank(grey, rank) for rank in (1, 4, 16)}
+shown = [each.clamp(0, 255).byte().numpy() for each in (*ranks.values(), grey)]
+figure = plots.strip(shown, [*ranks, f"all {min(grey.shape)}"], (150, 150))
+plots.described(figure, "A grey picture of the robot as a matrix of rank 1, 4 and 16, and whole.")
+
+# %% [markdown]
+# What is simple needs few tables; fine detail needs many. LoRA bets that the *change* from "knows no robot" to "paints
+# this robot" is simple, though the weights themselves are not. In this lesson the rank is 4.
+#
+# ### Ten lines
+#
+# The sizes in the drawing are those of one layer of the UNet that you have loaded: keys of cross-attention, as in the
+# next cell. By hand it is a module of ten lines, put in the place of the layer that it keeps. (PyTorch keeps one input
+# in each *row* of `x`, so $BAx$ is written from the other side, with both matrices transposed.)
 
 
 # %% tags=["check"]
@@ -123,8 +161,6 @@ layer = pipe.unet.up_blocks[-1].attentions[0].transformer_blocks[0].attn2.to_k
 lora_layer = LoRALinear(layer, rank=4, alpha=4, generator=runtime.generator(1))
 x = torch.randn(7, layer.in_features, generator=runtime.generator(2)).to(layer.weight)
 assert torch.equal(lora_layer(x), layer(x)), "with B = 0 the layer is as it was"
-thin = lora_layer.a.numel() + lora_layer.b.numel()
-print(f"W holds {layer.weight.numel():,} numbers, A and B together {thin:,}")
 
 # %% [markdown]
 # ## How large is the file?
@@ -140,98 +176,103 @@ config = personalize.preset("lora", runtime.lane, rank=4)
 unets = {"here": (pipe.unet, config.target_modules), "SD 1.5": (personalize.sd15_unet(), personalize.ATTENTION)}
 per_rank = {name: personalize.parameters_per_rank(*each) for name, each in unets.items()}
 for name, (unet, _) in unets.items():
-    small, whole = 4 * config.rank * per_rank[name], 2 * unet.num_parameters()
-    print(f"{name}: {per_rank[name]:,} numbers a rank, {small / 1e6:.2f} MB at rank 4; the whole UNet takes "
-          f"{whole / 1e6:,.0f} MB in half precision, {whole / small:.0f} times as much")  # fmt: skip
-assert per_rank["SD 1.5"] == 199_296
+    thin, whole = config.rank * per_rank[name], unet.num_parameters()
+    print(f"{name}: {thin:,} numbers, {4 * thin / 1e6:.2f} MB; the whole UNet {whole / 1e6:,.0f} M numbers, "
+          f"{whole / thin:.0f} times as many")  # fmt: skip
+assert per_rank["SD 1.5"] == 199_296, "as many for each rank as its LoRA files have"
 
 # %% [markdown]
-# So a checkpoint of 1.7 GB becomes a file of 3 MB, and a short header that says what it is. Is so small a change
-# enough to hold a robot? That has to be tried.
+# Whole checkpoints are mostly kept in half precision, two bytes a number, so 1.7 GB for this UNet. A LoRA of it is a
+# file of 3 MB, and a short header that says what it is. Is so small a change enough to hold a robot? That has to be
+# tried.
 #
 # ## The lesson, by hand
 #
-# The **training loss** is that of all diffusion models, derived in lesson 01 ([Ho et al.,
-# 2020](https://arxiv.org/abs/2006.11239)): add noise to a picture, let the UNet guess it, compare. Put our layer in
-# the place of each layer that is adapted, lock all else, and train four steps:
+# What is a training step? Four lines, always the same:
+#
+# 1. `loss = ...`: how wrong is the model? The **training loss** is that of all diffusion models, derived in lesson 01
+#    ([Ho et al., 2020](https://arxiv.org/abs/2006.11239)): add noise to a picture, let the UNet guess it, compare.
+# 2. `loss.backward()`: for each trained number its slope, as in lesson 07.
+# 3. `optimizer.step()`: move each number against its slope. The **optimizer** decides how far: Adam divides by the
+#    usual size of that number's slope, so that all numbers learn at a similar speed. The **learning rate** is the size
+#    of such a move.
+# 4. `optimizer.zero_grad()`: forget the slopes, for the next step.
+#
+# First put our layer in the place of each layer that is adapted, and lock all else:
+
+# %%
+pipe.unet.requires_grad_(False)
+adapted = {name: layer for name, layer in pipe.unet.named_modules() if name.endswith(config.target_modules)}
+ours = {name: LoRALinear(layer, config.rank, config.rank, runtime.generator(1)) for name, layer in adapted.items()}
+for name, layer in ours.items():
+    pipe.unet.set_submodule(name, layer)
+
+# %% [markdown]
+# Then four steps on one picture and its caption, and out again: back come the very layers that stood there.
 
 # %% tags=["check"]
 latents, caption = editing.encode(pipe, robot.train[0].picture), robot.train[0].caption.format(trigger)
-with torch.no_grad():  # the text encoder is not trained
-    words = pipe.encode_prompt(caption, runtime.device, 1, False)[0]
+words = heard(caption)
 
+def noise_guess(noisy, t):  # autocast: half precision, two bytes a number, on a GPU
+    with torch.autocast(runtime.device, runtime.dtype, enabled=runtime.dtype != torch.float32):
+        return pipe.unet(noisy, t, words).sample
 
 def four_steps(trained):
     optimizer = torch.optim.AdamW(trained, lr=config.learning_rate)
     for step in range(4):
-        with torch.autocast(runtime.device, runtime.dtype, enabled=runtime.dtype != torch.float32):
-            loss = objectives.noise_loss(
-                lambda noisy, t: pipe.unet(noisy, t, words).sample, latents, pipe.scheduler, runtime.generator(step)
-            ).mean()
-        (1024 * loss).backward()  # Adam does not mind the factor; gradients in half precision need it
+        loss = objectives.noise_loss(noise_guess, latents, pipe.scheduler, runtime.generator(step)).mean()
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad()
 
-
-pipe.unet.requires_grad_(False)
-adapted = {name: layer for name, layer in pipe.unet.named_modules() if name.endswith(config.target_modules)}
-draw = runtime.generator(1)
-ours = {name: LoRALinear(layer, config.rank, config.rank, draw) for name, layer in adapted.items()}
 starts = {name: layer.a.detach().clone() for name, layer in ours.items()}
-for name, layer in ours.items():
-    pipe.unet.set_submodule(name, layer)
-four_steps([p for layer in ours.values() for p in (layer.a, layer.b)])
+four_steps([p for p in pipe.unet.parameters() if p.requires_grad])  # the As and Bs alone
 for name, layer in adapted.items():
-    pipe.unet.set_submodule(name, layer)  # the very layers that stood there
-assert sum(layer.a.numel() + layer.b.numel() for layer in ours.values()) == config.rank * per_rank["here"]
+    pipe.unet.set_submodule(name, layer)
 assert all(layer.b.isfinite().all() and layer.b.any() for layer in ours.values()), "B has left zero"
 
 # %% [markdown]
 # ### Then the library
 #
 # The same with [peft](https://huggingface.co/docs/peft), which diffusers uses: `LoraConfig` says which layers and how
-# thin, `add_adapter` puts the layers in.
-
-# %%
-from peft import LoraConfig
-
-lora_config = LoraConfig(r=config.rank, lora_alpha=config.rank, target_modules=[*adapted])
-pipe.unet.add_adapter(lora_config, adapter_name="peft")
-
-# %% [markdown]
-# They are given the same first $A$, and the same four steps. Is the outcome the same? The cell holds that ten lines of
-# ours and the library learn the same.
+# thin, `add_adapter` puts the layers in. They are given the same first $A$, and the same four steps. Do ten lines of
+# ours and the library learn the same?
 
 # %% tags=["check", "nbval-ignore-output"]
+from peft import LoraConfig
+
+pipe.unet.add_adapter(LoraConfig(r=config.rank, lora_alpha=config.rank, target_modules=[*adapted]), "peft")
 theirs = {name: pipe.unet.get_submodule(name) for name in adapted}
 sides = {name: (layer.lora_A["peft"].weight, layer.lora_B["peft"].weight) for name, layer in theirs.items()}
-for name, pair in sides.items():
-    for p in pair:
-        p.data = p.data.float()  # also beside a UNet in half precision
-    pair[0].data.copy_(starts[name])
+for name, (a, b) in sides.items():
+    a.data, b.data = starts[name].clone(), b.data.float()  # in single precision, also beside a UNet in half
 four_steps([p for pair in sides.values() for p in pair])
 gap = max(float((b @ a - ours[name].b @ ours[name].a).abs().max().detach()) for name, (a, b) in sides.items())
 largest = max(float((layer.b @ layer.a).abs().max().detach()) for layer in ours.values())
 pipe.unet.unload_lora()
 print(f"the changes are up to {largest:.4f} large, and differ by {gap:.1e} at most")
-checks.claim(runtime.lane, gap < 0.02 * largest, "ten lines of ours and the library learn the same")
+assert gap < 0.02 * largest or not on_clay, "ten lines and the library learn the same"
 
 # %% [markdown]
-# The lesson below uses the library, through `personalize.injected`: it takes the layers out when its block ends, and
-# the UNet is as it was.
+# They do. From here on we use the library, through `personalize.injected`: it takes the layers out when its block
+# ends, and the UNet is as it was.
 #
 # ## The lesson, live
 #
-# The helper does the same, some hundreds of times, with a rate that rises and falls, pictures in a mirror, and a
-# moving average of the weights. On the clay lane it also sees to it that the rest is **kept**. Before it begins, it
-# asks the base what it guesses in noisy pictures of the robot *when it is told of something else*, such as "a horse".
-# Half of each step is to guess just that again. This is **learning without forgetting** ([Li and Hoiem,
-# 2016](https://arxiv.org/abs/1606.09282)): new pictures, old answers. So the robot comes to hang on its own words.
+# The helper does the same some hundreds of times. The learning rate rises at first and falls at the end. On the
+# average every second picture is mirrored. And what is kept is a moving average: the mean of the weights over the last
+# steps, which is calmer than the last step alone.
 #
-# It calls `watch` after each step. We let it paint one seed on the way. If you stop the cell, the same call goes on
-# where it was.
+# On the clay lane it also sees to it that the rest is **kept**. Before it begins, it asks the base what it guesses in
+# noisy pictures of the robot *when it is told of something else*, such as "a horse". Half of each step is to guess
+# just that again. This is **learning without forgetting** ([Li and Hoiem, 2016](https://arxiv.org/abs/1606.09282)):
+# new pictures, old answers. So the robot becomes tied to its own words.
+#
+# The helper calls `watch` after each step. We let it paint one seed on the way. If you stop the cell, the same call
+# goes on where it was. At the end: was the law of size right, and are the vectors of "a sks robot" still the same?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["check", "nbval-ignore-output"]
 steps = config.max_train_steps
 stops = [1, steps // 8, steps // 4, steps // 2, steps]
 losses, film = {}, {}
@@ -245,19 +286,16 @@ def watch(progress):
 
 lora = personalize.lora(pipe, robot.train, trigger, config, watch)
 print(f"{lora.about.steps} steps, {lora.bytes:,} bytes of tensors")
-
-# %% [markdown]
-# Was the law right? And what did the film show?
-
-# %% tags=["check", "nbval-ignore-output"]
-assert lora.bytes == 4 * config.rank * per_rank["here"] and film, "the law of size holds to the byte"
+assert lora.bytes == 4 * config.rank * per_rank["here"], "the law of size holds to the byte"
+assert torch.equal(heard(f"a {trigger}"), at_first), "the words' vectors have not changed"
 lately = {step: np.mean([losses[k] for k in range(max(step - 49, min(losses)), step + 1)]) for step in film}
 figure = plots.strip([*film.values()], [f"step {step}, loss {loss:.3f}" for step, loss in lately.items()], (140, 140))
 plots.described(figure, f"One seed while the LoRA learns, after {', '.join(map(str, film))} steps.")
 
 # %% [markdown]
-# Compare the pictures, then the numbers above them, each the mean over the last fifty steps. The loss is mostly about
-# which noise was drawn. It hardly tells what was learned. The pictures do. And the judge counts.
+# The vectors are the same; the UNet has learned to answer to them. Compare the pictures, then the numbers above them,
+# each the mean over the last fifty steps. The loss is mostly about which noise was drawn, so it hardly tells what was
+# learned. The pictures do. And the judge counts.
 #
 # ## Is it the robot?
 #
@@ -272,33 +310,33 @@ def taught(prompt, seed, *loras, weights=1.0):
 
 places = ["on the beach", "in the garden", "in the snow", "on the street", "in a room", "in the desert", "at night"]
 learned = [taught(f"a {trigger} {places[seed % 7]}", seed, lora) for seed in range(16)]
-if runtime.lane == "clay":
+if on_clay:
     true = personalize.subject("robot", 0, colour, tests=16).test
     sides = {"true renders": [one.picture for one in true], "without": plain.values(), "with": learned}
     seen = {name: [judge.look(one).has("robot", colour) for one in side] for name, side in sides.items()}
-    found = {name: metrics.rate(each) for name, each in seen.items()}
-    print(f"the {colour} robot is there:", "; ".join(f"{name} {rate}" for name, rate in found.items()))
-    assert found["with"].value >= 0.8 > found["without"].value, "it has learned a robot in this colour"
+    print(f"passes for an {colour} robot:", "; ".join(f"{name} {sum(v)} of {len(v)}" for name, v in seen.items()))
+    assert np.mean(seen["with"]) >= 0.8 > np.mean(seen["without"]), "it has learned a robot in this colour"
 figure = plots.grid(learned, [places[seed % 7] for seed in range(16)], columns=8, size=(96, 96))
 plots.described(figure, "Sixteen pictures of 'a sks robot' with the LoRA, each at a place that was asked for.")
 
 # %% [markdown]
-# It was shown at five places, and asked for at seven. The judge asks for a robot *in this colour*: a grey one would
-# not be the one that we showed. Shapes it does not tell apart. Whether it is *this* robot only you can see: look for
-# its parts, the two arms, the hands, the dial on its chest. A picture that lost them is counted all the same.
+# It was shown at five places, and asked for at seven. The judge counts whatever passes for a robot *in this colour*: a
+# grey one would not be the one that we showed. It does not tell one robot from another. Whether it is *this* robot
+# only you can see: look for its parts, the two arms, the hands, the dial on its chest. A picture that lost some of
+# them is counted all the same, here and in the tables below.
 #
 # ### Does it still listen?
 #
 # A model that paints robots whatever you say has learned too well. So ask for something beside it, and, with the LoRA
-# still attached, for something else altogether. At the left the base, asked with a cat in the robot's place; at the
-# right the same seeds with the LoRA.
+# still attached, for something else altogether. At the left is the base, asked for a cat where the LoRA is asked for
+# the robot; at the right are the same seeds with the LoRA.
 
 # %% tags=["check", "nbval-ignore-output"]
 asks = {"a {} and a red ball in the garden": ("ball", "red"), "a brown dog in the garden": ("dog", "brown"),
         "a purple car in the snow": ("car", "purple")}  # fmt: skip
 before = [[paint(prompt.format("cat"), seed) for seed in range(3)] for prompt in asks]
 after = [[taught(prompt.format(trigger), seed, lora) for seed in range(3)] for prompt in asks]
-if runtime.lane == "clay":
+if on_clay:
     found = [sum(judge.look(image).has(*it) for row, it in zip(side, asks.values(), strict=True) for image in row)
              for side in (before, after)]  # fmt: skip
     beside = sum(judge.look(one).has("robot", colour) for one in after[0])
@@ -313,110 +351,114 @@ plots.described(figure, "A thing and a red ball; a brown dog; a purple car: thre
 # %% [markdown]
 # ## One knob: the weight
 #
-# The change can be added at any strength $s$: $W + s\,BA$. 0 is the base, 1 is what was learned.
+# The change can be added at any strength $s$: $W + s\,BA$. 0 is the base, 1 is what was learned. Above, the robot;
+# below, with the same weights, a prompt that does not name it. What do you expect of the cat?
 
 # %% tags=["check"]
-weights = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5]
-turned = [np.asarray(taught(f"a {trigger}", 0, lora, weights=weight), float) for weight in weights]
-assert np.abs(turned[0] - np.asarray(plain[0], float)).mean() < 1, "at weight 0 the pipeline is the base"
-assert max(np.abs(image - turned[0]).mean() for image in turned) > 1 or runtime.lane == "sd15", "the weight matters"
-plots.described(plots.strip([image / 255 for image in turned], weights, (130, 130)), "One seed at weights 0 to 1.5.")
+weights, asks = [0.0, 0.5, 1.0, 1.5, 2.0, 4.0], {f"a {trigger}": 0, "a cat in the garden": 1}
+turned = [[taught(prompt, seed, lora, weights=weight) for weight in weights] for prompt, seed in asks.items()]
+assert metrics.psnr(turned[0][0], plain[0]) > 40, "at weight 0 the pipeline is the base"
+figure = plots.sweep(turned, [*asks], weights, "weight", (130, 130))
+plots.described(figure, "One seed of the robot and one of 'a cat in the garden', with the LoRA at weights 0 to 4.")
+
+# %% tags=["remove-cell"]
+twentieth = float(np.median([*personalize.norm(pipe, lora).values()]))
+assert 0.02 < twentieth < 0.12, "About a twentieth is enough for a robot"
 
 # %% [markdown]
+# ### The failure: too much of one thing
+#
+# $BA$ is added whether the prompt says "sks" or not. Where the cat and the robot use the same directions of a matrix,
+# the cat is bent as well. Half of each step taught the model to paint other things as before, but it was taught so *at
+# weight 1*. Far beyond, the layers get numbers that no training has prepared them for: look at the last columns. Then
+# look at weight 1: is its cat the base's cat, in shape and in colour?
+#
+# Less weight helps at once. Others report that it helps to train fewer steps, to show more and more various pictures,
+# and to write captions that name what shall *not* be learned. All can be tried here, and `prior_loss_weight=0`, which
+# keeps nothing (exercise 08.4).
+#
 # ### "My LoRA does nothing"
 #
-# Measure before you guess. `norm` tells for each layer how large the change is beside the weights, $|BA| / |W|$. All
-# zero: it was not trained. About a twentieth is enough for a robot; at some times that, pictures fall apart, as the
-# end of this lesson shows. If the numbers are fine and nothing is to be seen, the trigger is missing in your prompt.
-# (`attn1` is where places look at each other, `attn2` where they look at words, `ff` what each does with what it saw.)
+# Measure before you guess. `personalize.norm(pipe, lora)` tells for each layer how large the change is beside the
+# weights, $|BA| / |W|$. All zero: it was not trained. About a twentieth is enough for a robot; the median of ours is
+# {{twentieth:.3f}}. If the numbers are fine and nothing is to be seen, the trigger is missing in your prompt.
+#
+# ## How to learn, and what to keep
+#
+# Five pictures, several ways. `make results` has tried them on three subjects, the robot, a dragon and a teapot, and
+# the judge has counted. Each table answers one question. A field is a share of 16 pictures (the subject) or of 32 (the
+# other columns), for each of the three subjects:
+#
+# - *the subject*: something in its colour that passes for it;
+# - *with something else*: both are there, in their colours (the base was asked with a cat in the subject's place);
+# - *other things*: prompts without the subject are obeyed;
+# - *intruded*: the subject came where nobody had asked for it.
+#
+# ### The whole UNet, or thin?
+#
+# **DreamBooth** trains all weights, LoRA the thin ones. Here both keep the rest in the same way, by the base's
+# answers. (The steps are not equal, 300 and 500; the thin ones are quicker.)
 
-# %% tags=["check", "nbval-ignore-output"]
-change = personalize.norm(pipe, lora)
-sizes = {kind: [v for k, v in change.items() if f".{kind}." in k] for kind in ("attn1", "attn2", "ff")}
-size = {kind: round(float(np.median(values)), 3) for kind, values in sizes.items() if values}
-about = all(0.02 < value < 0.12 for value in size.values())
-checks.claim(runtime.lane, about, "About a twentieth is enough for a robot")
-plots.described(plots.bars(size, title="Change beside the weights, median", form="{:.3f}"), f"Bars: {size}")
-
-# %% [markdown]
-# ## Three ways, one table
-#
-# - **DreamBooth** trains the whole UNet. So that it forgets less, it also sees pictures that the base itself painted
-#   before, and the loss has two parts: subject + $\lambda$ × what shall be kept (equation 2 of its paper). That is
-#   **prior preservation**. The paper's prior pictures are of the subject's class; our base knows no robots: they are
-#   of horses, hats and other things, none of which the table asks for.
-# - **LoRA** as above: the base's answers are kept, for the same words. Beside it the same with nothing kept: as many
-#   pictures a step, all of them of the subject. The difference is what the keeping is worth.
-# - **Few steps.** The video speaks of 15 steps in place of 1,000 and names no paper; that it means E4T ([Gal et al.,
-#   2023](https://arxiv.org/abs/2302.12228)) is our inference: it promises "a single image and 5-15 tuning steps". Its
-#   idea: learn *beforehand*, on other things of the kind, where to begin. We keep that idea and leave out much: its
-#   encoder, which looks at the picture and guesses a word for it; its domains, such as faces; and we show five
-#   pictures. Our start is a LoRA found by **Reptile** ([Nichol et al., 2018](https://arxiv.org/abs/1803.02999)): learn
-#   one subject after another for ten steps each, and go part of the way every time. The start for robots has met
-#   dragons and teapots, never a robot.
-#
-# A whole domain, such as the clothes of which the video shows a model, is out of reach of five pictures by any of
-# these ways: that takes a data set with captions, as the base itself did.
-#
-# On Stable Diffusion 1.5 this course trains LoRAs only. DreamBooth needs the whole UNet in single precision there,
-# with its gradients and Adam's two means: 13 GB beside the pipeline (computed), and a T4 has no room for both.
-#
-# Beside them stand LoRAs of ten steps without the start, at the same rate and at three times the rate: what the start
-# is worth is the difference to the better one. Before you look: do you believe the promise?
-
-# %% tags=["check", "nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"]
 table = results.read("personal")
-print(personal.report(table.rows))
+print(personal.report(table.rows, [personal.BASE, personal.HELD, personal.LORA]))
+
+# %% tags=["remove-cell"]
 ways = personal.by_way(table.rows)
-subject, kept, company = personal.SUBJECT, personal.WITH, {}
-for word in pretrained.SUBJECTS:
-    rates = personal.by_way(table.where(word=word))["LoRA"].rates
-    company[word] = rates[kept].value
-    print(f"LoRA, {word}: " + ", ".join(f"{facet} {rate.value:.0%}" for facet, rate in rates.items()))
-assert ways["DreamBooth"].bytes >= 50 * ways["LoRA"].bytes and ways["LoRA"].rates[subject].value >= 0.8
-for facet in (kept, personal.OTHER):
-    assert ways["LoRA"].rates[facet].value >= ways["base"].rates[facet].value - 0.1, "it obeys less than the base"
-for answers, without, facet in ((personal.LORA, personal.FREE, personal.OTHER), (personal.HELD, personal.WHOLE, kept)):
-    better = ways[answers].rates[facet].low > ways[without].rates[facet].high
-    checks.claim(runtime.lane, better, "With the base's answers both methods are better than without")
-few = max(ways[way].rates[subject].value for way in personal.FEW)
-checks.claim(runtime.lane, few < 0.1, "After 15 steps the subject is hardly ever there")
-good, poor = min(company["robot"], company["dragon"]), company["teapot"]
-checks.claim(runtime.lane, good > 0.4 and poor < 0.2, "keeps good company, that of the teapot hardly ever")
-dragon_free = personal.by_way(table.where(word="dragon"))[personal.FREE].intruded.value
-costly = ways["10 steps"].rates[personal.OTHER].high < ways["10 steps, no start"].rates[personal.OTHER].low
-checks.claim(runtime.lane, costly, "the start has cost much of the *other things*")
+rates = {word: personal.by_way(table.where(word=word)) for word in pretrained.SUBJECTS}
+company = {word: learnt[personal.LORA].rates[personal.WITH].value for word, learnt in rates.items()}
+subjects = [learnt[personal.LORA].rates[personal.SUBJECT].value for learnt in rates.values()]
+assert min(subjects) >= 0.8 and ways[personal.LORA].rates[personal.SUBJECT].value >= 0.95, "The thin change is enough"
+ratio = ways[personal.HELD].bytes / ways[personal.LORA].bytes
+assert ratio >= 50 and ways[personal.LORA].seconds < ways[personal.HELD].seconds, "and it is the quicker one here"
+poor = company["teapot"]
+assert min(company["robot"], company["dragon"]) > 0.4 and poor < 0.2, "but hardly ever beside the teapot"
 
 # %% [markdown]
-# Three subjects, the same pictures for all, the judge's count. *The subject*: the thing, in its colour. *With
-# something else*: both are there, in their colours; the base was asked with a cat in the subject's place. *Other
-# things*: prompts without the subject. *Intruded*: the subject came where nobody had asked for it. Read the intervals:
-# where two of them overlap widely, the table does not say which way is better. And they count pictures: behind each
-# line stand three trainings only, and a fourth subject may differ by more. These differ: the LoRA of robot and dragon
-# keeps good company, that of the teapot hardly ever.
+# The thin change is enough: all three subjects are learned, and it is the quicker one here. Its file is {{ratio:.0f}}
+# times smaller. But look along the line, not only at its first column: something else is often there beside the robot
+# and the dragon, but hardly ever beside the teapot ({{poor:.0%}}). Three subjects differ that much, so a fourth may
+# differ again.
 #
+# ### Keep nothing, pictures, or answers?
+#
+# DreamBooth's authors keep the rest by *pictures*: the model also trains on pictures that the base itself painted
+# before, and the loss has two parts, subject + $\lambda$ × what shall be kept (equation 2 of their paper). That is
+# **prior preservation**. Their prior pictures are of the subject's class; our base knows no robots, so ours are of
+# horses, hats and other things, none of which the table asks for. Or keep *nothing*: as many pictures a step, all of
+# the subject. Which do you expect to spoil most?
+
+# %% tags=["nbval-ignore-output"]
+print(personal.report(table.rows, [personal.FREE, personal.LORA, personal.WHOLE, personal.HELD]))
+
+# %% tags=["remove-cell"]
+dragon_free = rates["dragon"][personal.FREE].intruded.value
+for answers, bare, facet in ((personal.LORA, personal.FREE, personal.OTHER),
+                              (personal.HELD, personal.WHOLE, personal.WITH)):  # fmt: skip
+    better = ways[answers].rates[facet].low > ways[bare].rates[facet].high
+    assert better, "With the base's answers both methods are better than without"
+assert ways[personal.LORA].seconds < ways[personal.WHOLE].seconds, "it is quicker"
+
+# %% [markdown]
 # **What you keep matters as much as what you train.** With nothing kept, the dragon's LoRA puts a dragon into
 # {{dragon_free:.0%}} of the pictures of something else. With the base's answers both methods are better than without:
-# the LoRA than with nothing, DreamBooth than with pictures, and it is quicker, for nothing has to be painted first.
-# Two dozen pictures can be learned by heart: in our trials a purple car turned blue, like the car among them. The
-# answers are about the very pictures of the subject, and only the words are others: there is no car to be learned by
-# heart.
+# the LoRA than with nothing, DreamBooth than with pictures. And it is quicker than pictures, for nothing has to be
+# painted first. Two dozen pictures can be learned by heart: in our trials a purple car turned blue, like the car among
+# them. The answers are about the very pictures of the subject, and only the words are others. There is no car to be
+# learned by heart.
 #
-# Seconds are those of the machine that made the table, so compare them with each other only. Bytes are exact: half
-# precision for the whole UNet, single for the LoRAs. The seconds of few steps leave out the start. It was paid once,
-# for all subjects of its kind.
-#
-# **The promise is not kept here.** After 15 steps the subject is hardly ever there, and the start has cost much of the
-# *other things*. That is what *our* start is worth, and no verdict on E4T: the encoder that we left out is most of it,
-# and its domains are narrow. Whoever has met many faces is quick with one more. Ours has met dragons and teapots, and
-# they are a poor school for robots.
+# On Stable Diffusion 1.5 this course trains LoRAs only. DreamBooth needs the whole UNet in single precision there,
+# with its gradients and the two running means that Adam keeps for each number: 13 GB beside the pipeline (computed),
+# and a T4 has no room for both. Five pictures teach one subject, by any of these ways. A whole domain, such as the
+# clothes of which the video shows a model, takes a data set with captions.
 #
 # ## Merge, and take it out again
 #
-# A LoRA that is attached costs a little time in every layer. It can also be added to the weights for good
-# (**merged**), $W \leftarrow W + s\,BA$, and then costs nothing. To undo that, subtracting is not enough: it leaves
-# rounding errors. So `merge` gives back what the weights were.
-
+# While a LoRA is attached, each adapted layer computes two products more. It can also be added to the weights for
+# good (**merged**), $W \leftarrow W + s\,BA$, and then costs no time. How do you get rid of it again? Subtract?
+# Numbers in a computer are rounded: in half precision, a hundred LoRAs added and subtracted change a part of the
+# weights for ever. So keep a copy. `personalize.merge` does, and `unmerge` puts it back. The cell shows both, the
+# hundred LoRAs on one matrix and a merge of ours.
 
 # %% tags=["check", "nbval-ignore-output"]
 @torch.no_grad()
@@ -424,21 +466,30 @@ def guess():
     noise = torch.randn(latents[:1].shape, generator=runtime.generator(5)).to(latents)
     return pipe.unet(noise, 500, words[:1]).sample.float()
 
-
+weight = tried = lora_layer.layer.weight.detach().half()
+for change in torch.randn(100, *weight.shape, generator=runtime.generator(0)).to(weight) / 100:
+    tried = (tried + change) - change
+print(f"added and subtracted a hundred times: {float((tried != weight).float().mean()):.0%} of the weights differ")
 base = guess()
 with personalize.attached(pipe, lora, weights=0.8):
     beside = guess()
 kept = personalize.merge(pipe, lora, weight=0.8)
-inside = guess()
+print(f"merged or attached: {(guess() - beside).abs().max():.1e} apart, of {(beside - base).abs().max():.3f}")
 personalize.unmerge(pipe, kept)
-print(f"the LoRA moves the guess by {float((beside - base).abs().max()):.3f}")
-print(f"merged or attached: {float((inside - beside).abs().max()):.1e} apart; taken out again: "
-      f"{float((guess() - base).abs().max()):.1e} from the base")  # fmt: skip
-assert torch.equal(guess(), base) and not torch.equal(beside, base)
-apart = (inside - beside).abs().max()
-assert runtime.lane == "sd15" or apart < 1e-4 * base.abs().max(), "merged is as good as attached"
+assert torch.equal(guess(), base), "to the last bit"
 
 # %% [markdown]
+# The names differ from tool to tool:
+#
+# | what it does | here | diffusers | costs time? | changes $W$? |
+# |---|---|---|---|---|
+# | put layers in and train them | `injected` | `add_adapter` | yes | no |
+# | lay a finished LoRA beside the weights | `attached` | `load_lora_weights` | yes | no |
+# | turn its weight | `weights=0.8` | `set_adapters` | - | no |
+# | add it into the weights | `merge` | `fuse_lora` | no | yes |
+# | take it out of the weights | `unmerge`: the copy | `unfuse_lora`: subtracts | - | back |
+# | take the layers away | the end of the block | `unload_lora_weights` | - | no |
+#
 # ### The trap of the cross terms
 #
 # Two LoRAs into one file: why not add the $A$s and add the $B$s? Multiply it out:
@@ -446,68 +497,75 @@ assert runtime.lane == "sd15" or apart < 1e-4 * base.abs().max(), "merged is as 
 # $$(B_1 + B_2)(A_1 + A_2) = B_1 A_1 + B_2 A_2 + \underbrace{B_1 A_2 + B_2 A_1}_{\text{nobody has learned this}}$$
 #
 # [One of the first LoRA tools](https://github.com/cloneofsimo/lora) gave just that as its formula. `personalize.add`
-# stacks them instead: ranks add up, and the sum is exact. How large is the unlearned part?
+# stacks them instead: ranks add up, and the sum is exact. How large is the unlearned part, over all layers? And what
+# does it paint? Above the exact sum, below the naive one:
 
 # %% tags=["check", "nbval-ignore-output"]
 dragon = pretrained.load("dragon", pipe)  # on sd15 it is learned now, and kept
-name = next(iter(lora.pairs()))
-(a1, b1), (a2, b2) = lora.pairs()[name], dragon.pairs()[name]
-right, naive = b1 @ a1 + b2 @ a2, (b1 + b2) @ (a1 + a2)
-a12, b12 = personalize.add(lora, dragon).pairs()[name]
-assert torch.allclose(b12 @ a12, right, atol=1e-5) and torch.allclose(naive - right, b1 @ a2 + b2 @ a1, atol=1e-5)
-print(f"{name}: the cross terms are {float((naive - right).norm() / right.norm()):.0%} of what was learned")
+exact = personalize.add(lora, dragon)
+naive = replace(lora, tensors={name: lora.tensors[name] + dragon.tensors[name] for name in lora.tensors})
+four = [[b @ a for _, (a, b) in sorted(each.pairs().items())] for each in (exact, naive, lora, dragon)]
+sums = [torch.cat([change.flatten() for change in changes]) for changes in four]
+cross = float((sums[1] - sums[0]).norm() / sums[0].norm())
+assert torch.allclose(sums[0], sums[2] + sums[3], atol=1e-5), "stacked, the sum is exact"
+asks = [f"a {trigger} in the garden", "a sks dragon in the garden", "a cat in the garden"]
+rows = [[taught(prompt, 1, both) for prompt in asks] for both in (exact, naive)]
+figure = plots.sweep(rows, ["exact", "naive"], asks, size=(130, 130))
+plots.described(figure, "A robot, a dragon and a cat with both LoRAs at once: summed exactly, and summed naively.")
+
+# %% tags=["remove-cell"]
+assert cross > 0.3, "a large part of the change is one that nobody has learned"
 
 # %% [markdown]
-# They do not look like an error: the file loads, and something is painted. Only the numbers tell.
+# The cross terms are {{cross:.0%}} as large as all that was learned: a large part of the change is one that nobody has
+# learned. It does not look like an error: the file loads, and something is painted. Only the upper row is what you
+# trained. But is the upper row what you *want*?
 #
 # ## Two at once
 #
 # Added exactly, each LoRA still changes the very layers that the other one uses. Do they leave each other alone? An
-# **interference matrix** tells: rows are what is attached, columns what is asked for, a field the mean score. If
-# nothing interfered, the row "both" would hold the better of the two rows above it wherever one thing is asked for,
-# and their sum where both are.
-
-# %% tags=["check", "nbval-ignore-output"]
-table = personal.matrix(results.read("interference").where(pair="robot + dragon"))
-values, asks = [list(line.values()) for line in table.values()], ["robot", "dragon", "both", "a cat"]
-assert list(table) == ["none", "robot", "dragon", "both"] and table["robot"] != table["none"]
-spoiled = values[3][0] < values[1][0] - 0.1 and values[3][1] < values[2][1] - 0.1 and values[3][2] < 0.2
-checks.claim(runtime.lane, values[3][3] > 0.8, "A cat still comes")
-checks.claim(runtime.lane, spoiled, "neither was taught to leave the *other one* alone")
-scores = "; ".join(f"{on}: " + ", ".join(f"{value:.2f}" for value in line.values()) for on, line in table.items())
-figure = plots.matrix(values, list(table), asks, "asked for", "attached")
-plots.described(figure, f"Scores, 0 to 1, for {', '.join(asks)}, by what is attached. {scores}.")
-
-# %% [markdown]
-# The score is the share of the things asked for that are there, each subject in its colour. Go along the row "both"
-# and hold each field against those above it. A cat still comes ({{values[3][3]:.2f}}, and {{values[0][3]:.2f}} with
-# none attached), for both LoRAs were taught to leave other words alone; the score asks only whether there is a cat.
-# But neither was taught to leave the *other one* alone: of the robot {{values[1][0]:.2f}} alone became
-# {{values[3][0]:.2f}}, of the dragon {{values[2][1]:.2f}} became {{values[3][1]:.2f}}. You may suspect the word "sks",
-# which they share. In a trial a dragon with a rare word of its own was spoiled less, and the robot was gone all the
-# same. A sample, live, with the two sliders turned against each other:
+# **interference matrix** tells: rows are what is attached, columns what is asked for. A field is the mean score of 16
+# pictures: the share of the things asked for that are there, each subject in its colour. If nothing interfered, the
+# last row would hold the better of the two rows above it wherever one thing is asked for, and their sum where both
+# are. Predict that row before you look.
 
 # %% tags=["nbval-ignore-output"]
-shares = [(1.0, 0.0), (1.0, 0.5), (1.0, 1.0), (0.6, 0.6), (0.5, 1.0), (0.0, 1.0)]
-mixed = [taught(f"a {trigger} and a sks dragon", 1, lora, dragon, weights=share) for share in shares]
-figure = plots.strip(mixed, [f"robot {one:g}, dragon {two:g}" for one, two in shares], size=(125, 125))
-plots.described(figure, "One seed of a robot and a dragon: the robot's LoRA alone, over both, to the dragon's alone.")
+rows = results.read("interference").where(pair="robot + dragon")
+values = [[*line.values()] for line in personal.matrix(rows).values()]
+names, asks = ["nothing", "robot", "dragon", "robot + dragon"], ["robot", "dragon", "robot and dragon", "a cat"]
+figure = plots.matrix(values, names, asks, "asked for", "attached")
+plots.described(figure, f"Mean scores, 0 to 1, for {', '.join(asks)}; row by row, by what is attached: {values}.")
+
+# %% tags=["remove-cell"]
+assert len(rows) == 4 * 4 * 16, "the mean score of 16 pictures"
+assert values[3][3] > 0.8, "A cat still comes"
+spoiled = values[3][0] < values[1][0] - 0.1 and values[3][1] < values[2][1] - 0.1 and values[3][2] < 0.2
+assert spoiled, "neither was taught to leave the *other one* alone"
 
 # %% [markdown]
+# A cat still comes ({{values[3][3]:.2f}}, and {{values[0][3]:.2f}} with nothing attached), because both LoRAs were
+# taught to leave other words alone. (The score asks only whether there is a cat.) But neither was taught to leave the
+# *other one* alone: the robot falls from {{values[1][0]:.2f}} alone to {{values[3][0]:.2f}}, the dragon from
+# {{values[2][1]:.2f}} to {{values[3][1]:.2f}}. So the exact sum did not save them. It only makes sure that what you
+# see is due to the two LoRAs and not to a slip of algebra. You may suspect the word "sks", which they share. In a
+# trial a dragon with a rare word of its own was spoiled less, and the robot was gone all the same.
+#
 # ## A style
 #
 # Nothing says that it must be a thing. Five pencil drawings, captions such as "a pencil picture of a cat in the snow",
 # and the trigger stands for *how* instead of *what*. Here it is on a lion, and beside the robot's own LoRA.
 
-# %% tags=["check", "nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"]
 pencil = pretrained.load("pencil", pipe)
 asked = "a pencil picture of a {} on the beach".format
 drawn = [paint(asked("lion"), 2), taught(asked("lion"), 2, pencil), taught(asked(trigger), 2, lora, pencil)]
-hue = [float(np.ptp(np.asarray(one, float), axis=2).mean()) for one in drawn]
-checks.claim(runtime.lane, hue[1] < hue[0] / 2, "The lion is drawn in pencil")
-checks.claim(runtime.lane, lambda: not judge.look(drawn[2]).has("robot"), "something is drawn, and it is no robot")
 figure = plots.strip(drawn, ["base", "pencil", "robot + pencil"], (160, 160))
 plots.described(figure, "A lion; the same with the pencil's LoRA; and what both LoRAs make of a sks robot in pencil.")
+
+# %% tags=["remove-cell"]
+hue = [float(np.ptp(np.asarray(sheet, float), axis=2).mean()) for sheet in drawn]
+assert hue[1] < hue[0] / 2, "The lion is drawn in pencil"
+assert not judge.look(drawn[2]).has("robot"), "something is drawn, and it is no robot"
 
 # %% [markdown]
 # The lion is drawn in pencil. The robot is not: something is drawn, and it is no robot. Neither LoRA had the words of
@@ -519,7 +577,7 @@ plots.described(figure, "A lion; the same with the pencil's LoRA; and what both 
 # Our LoRA changes the UNet, nothing else (others often adapt the text encoder too: `train_text_encoder=True`). So
 # whatever works around a UNet works with it. A ControlNet (lesson 04, [Zhang et al.,
 # 2023](https://arxiv.org/abs/2302.05543)) says where and in which pose. The map is that of the same robot in a scene
-# that the LoRA has not seen.
+# that the LoRA has not seen. One picture shows how it is called, not how well it works.
 
 # %%
 scene = personalize.scene("robot", 0, index=personalize.subjects.TRAIN + 1, colour=colour)
@@ -535,75 +593,37 @@ plots.described(figure, "A depth map of a robot; what fills it without the LoRA,
 
 # %% [markdown]
 # And Attend-and-Excite (lesson 07, [Chefer et al., 2023](https://arxiv.org/abs/2301.13826)) sees to it that a word
-# is looked at. The word may be one that was learned a minute ago.
-
-# %% tags=["nbval-ignore-output"]
-pair = [taught(f"a {trigger} and a tree", 0, lora)]
-with excite.exciting(pipe, ["robot", "tree"], excite.AttendExciteConfig.for_lane(runtime.lane)):
-    pair.append(taught(f"a {trigger} and a tree", 0, lora))
-figure = plots.strip(pair, ["LoRA", "LoRA, both words excited"], size=(160, 160))
-plots.described(figure, "A sks robot and a tree, with the LoRA, without and with Attend-and-Excite.")
-
-# %% [markdown]
-# ## The failure: too much of one thing
+# is looked at. It may be a word that was learned a minute ago:
 #
-# Turn the weight up and ask for something else entirely:
-
-# %% tags=["check"]
-strong = [0.0, 0.5, 1.0, 1.5, 2.0, 4.0]
-spoiled = [np.asarray(taught("a cat in the garden", 1, lora, weights=weight), float) for weight in strong]
-assert np.abs(spoiled[-1] - spoiled[0]).mean() > np.abs(spoiled[2] - spoiled[0]).mean(), "more weight, more change"
-figure = plots.strip([one / 255 for one in spoiled], [f"weight {weight:g}" for weight in strong], (140, 140))
-plots.described(figure, "'a cat in the garden', one seed, with the robot's LoRA at weights 0 to 4.")
-
-# %% [markdown]
-# $BA$ is added whether the prompt says "sks" or not. Where the cat and the robot use the same directions of a matrix,
-# the cat is bent as well. Look at weight 1, too: is its cat the base's cat, in shape and in colour? Half of each step
-# was there to straighten it again, *at weight 1*. Far beyond, the layers get numbers that no training has prepared
-# them for.
+# ```python
+# from course_utils import excite
 #
-# Less weight helps at once. Others report that fewer steps help, more and more various pictures, captions that name
-# what shall *not* be learned. All can be tried here, and `prior_loss_weight=0`, which keeps nothing.
+# with excite.exciting(pipe, ["robot", "tree"], excite.AttendExciteConfig.for_lane(runtime.lane)):
+#     image = taught(f"a {trigger} and a tree", 0, lora)
+# ```
 #
 # ## Take it home
 #
 # Colab forgets your files when the session ends. `save` writes safetensors with the base, the trigger, the rank and
-# the steps inside, in the format that everybody's `pipe.load_lora_weights` reads. Then
-# `personalize.send(path, "download")` or `"drive"`, which ask Colab.
+# the steps inside, in the format that everybody's `pipe.load_lora_weights` reads. Then `personalize.send(path,
+# "download")` or `"drive"`, which ask Colab. `read` refuses a pickle, which could run any code, and a LoRA for another
+# base: added to the wrong weights it would paint rubbish and say nothing. In any program that uses plain diffusers
+# your file is used as the last lines show.
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-ignore-output"]
 path = lora.save(env.cache_folder() / "loras" / "my-robot.safetensors")
 again = personalize.read(path, pipe)
 assert again.about == lora.about and all(torch.equal(again.tensors[key], lora.tensors[key]) for key in lora.tensors)
-print(f"{path.name}: {again.about.trigger!r}, rank {again.about.rank}, for {again.about.base.name}")
 
-# %% [markdown]
-# `read` refuses a pickle, which could run any code, and a LoRA for another base: added to the wrong weights it would
-# paint rubbish and say nothing. In any program that uses plain diffusers your file is used so: `load_lora_weights`
-# puts it beside the weights, `set_adapters` turns the weight of each that is loaded.
-# `fuse_lora` adds it into the weights, `unfuse_lora` takes it out again, and `unload_lora_weights` takes the layers
-# away.
-
-# %% tags=["check", "nbval-ignore-output"]
 from diffusers.utils import logging
 
 logging.set_verbosity_error()  # it would remark that the text encoder has no part in this file
 pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name="robot")
 pipe.set_adapters(["robot"], [0.8])
 loaded = guess()
-kept = {name: layer.weight.detach().clone() for name, layer in adapted.items()}
-pipe.fuse_lora(adapter_names=["robot"])
-fused = guess()
-pipe.unfuse_lora()
 pipe.unload_lora_weights()
-left = max(float((layer.weight - kept[name]).abs().max().detach()) for name, layer in adapted.items())
-for name, layer in adapted.items():
-    layer.weight.data.copy_(kept[name])  # to the bit; taking a sum apart again leaves rounding errors
-print(f"unfuse_lora left up to {left:.1e} in the weights")
-far = [float((a - b).abs().max()) for a, b in ((loaded, beside), (fused, loaded))]
-assert runtime.lane == "sd15" or far[0] < 1e-4, "plain diffusers attaches it as we do"
-assert runtime.lane == "sd15" or far[1] < 1e-3, "fusing it changes nothing but the time"
-assert torch.equal(guess(), base)
+assert (loaded - beside).abs().max() < 1e-4 or not on_clay, "plain diffusers attaches it as we do"
+assert torch.equal(guess(), base), "and takes it away again"
 
 # %% [markdown]
 # **Before you pass one on**, write down what others need: the base, the trigger, the weight that you recommend, and a
@@ -622,54 +642,81 @@ assert torch.equal(guess(), base)
 # ## The panel
 #
 # All of it without code: choose a subject or bring your own pictures, a trigger, a rank; watch the samples; stop when
-# you like what you see, and keep it. Then paint, with a slider for each LoRA. The code teaches a teapot for a few
-# steps only, so do not expect one. Both sliders stand at 1, and what you see is the robot that you taught above.
+# you like what you see, and keep it. Then paint, with a slider for each LoRA. The code moves the slider of your robot
+# to 1 and paints once. Then teach it something of your own.
 
 # %% tags=["widget", "nbval-ignore-output"]
-panel = widgets.lora_panel(pipe, runtime, trigger, subject="teapot", steps=12, loras=[path], folder=path.parents[1])
+panel = widgets.lora_panel(pipe, runtime, trigger, subject="teapot", loras=[path], folder=path.parents[1])
 panel.knobs["loras"].value = ((path.as_posix(), 1.0),)
-for act in (panel.teacher.train.click, panel.wait, panel.generate.click, panel.wait):
-    act()
+panel.generate.click()
+panel.wait()
 panel
 
 # %% tags=["nbval-ignore-output"]
 plots.described(panel.picture(), "The panel: pictures to learn from, samples and loss; knobs and a picture.")
 
+# %% tags=["remove-cell"]
+few = {short: ways[short].rates for short in (*personal.FEW, *personal.SHORT)}
+last = few["15 steps"]
+assert max(few[short][personal.SUBJECT].value for short in personal.FEW) < 0.1, "the subject is hardly ever there"
+costly = few["10 steps"][personal.OTHER].high < few["10 steps, no start"][personal.OTHER].low
+assert costly, "the start has cost much of the *other things*"
+
 # %% [markdown]
+# <details><summary>For the curious: what we tried for "few steps", and why it failed</summary>
+#
+# The video speaks of 15 steps in place of 1,000 and names no paper. Our guess is E4T ([Gal et al.,
+# 2023](https://arxiv.org/abs/2302.12228)): learn *beforehand*, on other things of the kind, where to begin. We kept
+# that idea and left out the rest, above all its encoder, which looks at the picture and guesses a word for it. Our
+# start is a LoRA found by **Reptile** ([Nichol et al., 2018](https://arxiv.org/abs/1803.02999)): learn one subject
+# after another for ten steps each, and go part of the way every time. The start for robots has met dragons and
+# teapots.
+#
+# It failed. After 15 steps the subject is hardly ever there ({{last[personal.SUBJECT].value:.0%}}), and the start has
+# cost much of the *other things*: after 10 steps {{few["10 steps"][personal.OTHER].value:.0%}} of them come, without
+# the start {{few["10 steps, no start"][personal.OTHER].value:.0%}}. That is no verdict on E4T: its encoder is most of
+# it, and it knows one narrow kind of thing, such as faces. Whoever has met many faces is quick with one more; dragons
+# and teapots are a poor school for robots.
+# </details>
+#
 # ## Exercises
 #
-# ### 08.1 · The law of size (difficulty 1, 5 minutes)
+# ### 08.1 · Which rank may it have? (difficulty 1, 5 minutes)
 #
-# Write `lora_bytes(shapes, rank)`: how many bytes the tensors of a LoRA take. `shapes` lists (out, in) of each adapted
-# matrix, and a number is four bytes.
-
+# A forum takes files of at most 1 MB. Write `largest_rank(shapes, limit)`: the largest rank whose tensors take at most
+# `limit` bytes. `shapes` lists (out, in) of each adapted matrix, and a number is four bytes.
 
 # %% tags=["exercise"]
-def lora_bytes(shapes, rank):
+def largest_rank(shapes, limit):
     return None  # your line
 
-
-checks.check("08.1", lora_bytes)
+checks.check("08.1", largest_rank)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# $A$ is `rank` x in, $B$ is out x `rank`. Add them up for each matrix, then all matrices.
+# How many bytes does rank 1 take? $A$ is `rank` x in, $B$ is out x `rank`.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def lora_bytes(shapes, rank):
-#     return 4 * rank * sum(rows + columns for rows, columns in shapes)
+# def largest_rank(shapes, limit):
+#     return limit // (4 * sum(rows + columns for rows, columns in shapes))
 # ```
 # </details>
 #
 # ### 08.2 · Make it thinner (difficulty 3, 10 minutes)
 #
-# How much of a change fits into rank 1, 2, 4? Write `squeeze(change, rank)`: from `change` [out, in], such as $BA$ or
-# the difference between a tuned matrix and its base, to the pair `a` [rank, in] and `b` [out, rank] whose product
-# `b @ a` is as near to it as that rank allows. With it a LoRA is made smaller, or made of a whole tuned UNet.
-
+# How much of a change fits into rank 1 or 2? Write `squeeze(change, rank)`: from `change` [out, in], such as $BA$ or
+# the difference between a tuned matrix and its base, to the pair `a` [rank, in] and `b` [out, rank] whose product `b @
+# a` is as near to it as that rank allows. With it a LoRA is made smaller, or made of a whole tuned UNet. When the
+# check is content, squeeze your own robot to rank 1 and paint it. Is it still the robot?
+#
+# ```python
+# thinner = {name: squeeze(b @ a, 1) for name, (a, b) in lora.pairs().items()}
+# tensors = {f"{name}.lora_{part}.weight": pair[part == "B"] for name, pair in thinner.items() for part in "AB"}
+# taught(f"a {trigger}", 0, replace(lora, tensors=tensors, about=replace(lora.about, rank=1, alpha=1.0)))
+# ```
 
 # %% tags=["exercise"]
 def squeeze(change, rank):
@@ -724,30 +771,38 @@ checks.check("08.3", put_together)
 # ```
 # </details>
 #
-# ### 08.4 · Learn, and do not forget (difficulty 2, 5 minutes)
+# ### 08.4 · Keep nothing (open, difficulty 2, 15 minutes)
 #
-# DreamBooth's loss. `errors` holds one error for each picture of a step: first `share` pictures of the subject, then
-# prior pictures, as many as there are. Write `preserving(errors, share, weight)`: the mean of the first, plus `weight`
-# times the mean of the others.
-
+# What becomes of other things when nothing is kept? **Predict** in which share of the pictures of "a purple car in the
+# snow" the purple car will be there: with `lora`, and with one that you train with `prior_loss_weight=0`. **Run** both
+# on the same eight seeds or more (the training takes a minute or two). **Measure** with the judge, or, on sd15, with
+# your eyes. Fill in the skeleton with a list of True and False for each. Then look: what stands where the car should?
 
 # %% tags=["exercise"]
-def preserving(errors, share, weight):
-    return None  # your line
+def forgetting():
+    guess = {"kept": None, "nothing kept": None}  # shares from 0 to 1
+    seen = {"kept": [], "nothing kept": []}  # for each seed: is the purple car there?
+    return (guess, seen) if seen["kept"] else None
 
-
-checks.check("08.4", preserving)
+checks.check("08.4", forgetting)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# Two slices, two means. The mean over all pictures at once would be something else: try it with `weight` 0.
+# `personalize.preset("lora", runtime.lane, rank=4, prior_loss_weight=0.0)` is the other training's config.
 # </details>
 # <details><summary>Solution</summary>
 #
+# One of many, with a guess that is only ours.
+#
 # ```python
-# def preserving(errors, share, weight):
-#     return errors[:share].mean() + weight * errors[share:].mean()
+# def forgetting():
+#     config = personalize.preset("lora", runtime.lane, rank=4, prior_loss_weight=0.0)
+#     loras = {"kept": lora, "nothing kept": personalize.lora(pipe, robot.train, trigger, config)}
+#     asked = "a purple car in the snow"
+#     cars = {name: [taught(asked, seed, one) for seed in range(8)] for name, one in loras.items()}
+#     seen = {name: [judge.look(image).has("car", "purple") for image in side] for name, side in cars.items()}
+#     return {"kept": 0.8, "nothing kept": 0.4}, seen
 # ```
 # </details>
 #
@@ -756,14 +811,14 @@ checks.check("08.4", preserving)
 # Choose a knob: the weight of your LoRA, its rank or its steps (each value of these two is a training of a
 # minute or two, with `personalize.preset("lora", runtime.lane, rank=1)`). **Predict** the value of three or more at
 # which the subject is there *and* the rest of your prompt is still obeyed. **Run** your own prompt with eight seeds
-# for each. **Measure** both with the judge, or, on sd15, with your eyes. `experiment()` gives the pair of what you
-# expected, `0.5`, and what you saw, `{0.5: ([True, ...], [False, ...]), ...}`: for each picture whether the subject is
-# there, and whether the rest is. Then **explain** the difference to your prediction.
-
+# for each. **Measure** both with the judge, or, on sd15, with your eyes, and fill in the skeleton: for each value two
+# lists of True and False. Then **explain** the difference to your prediction.
 
 # %% tags=["exercise"]
 def experiment():
-    return None  # the value that you expect to be best, and what you saw
+    guess = None  # the value of your knob that you expect to be best
+    seen = {}  # by value: (for each seed: is the subject there?, for each seed: is the rest obeyed?)
+    return (guess, seen) if seen else None
 
 
 checks.check("08.5", experiment)
@@ -797,6 +852,8 @@ checks.check("08.5", experiment)
 # - **rank**: how thin: the number of rows of A and of columns of B.
 # - **trigger**: the words in a prompt that call for what was learned.
 # - **training loss**: the number that training makes small; here the mean squared error of the guessed noise.
+# - **optimizer**: the rule that turns slopes into moves of the trained numbers; mostly Adam.
+# - **learning rate**: how far the optimizer moves them in a step.
 # - **prior preservation**: training on pictures of other things at the same time, so that they are not forgotten.
 # - **learning without forgetting**: training on the model's own old answers at the same time.
 # - **Reptile**: a way to find weights from which a new task is learned in few steps (meta-learning).

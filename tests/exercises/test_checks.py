@@ -606,11 +606,13 @@ WRONG = {
         lambda: ({"without": 0.3, "with": 0.5}, {"without": seeds(3), "with": {**seeds(6), 7: "cat"}}): "holds True",
     },
     "08.1": {
-        lambda shapes, rank: rank * sum(r + c for r, c in shapes): "four bytes",
-        lambda shapes, rank: 4 * sum(r + c for r, c in shapes): "rank is left out",
-        lambda shapes, rank: 4 * sum(r * c for r, c in shapes): "rows + columns",
-        lambda shapes, rank: 4 * rank * sum(c for _, c in shapes): "Only one of the two",
-        lambda shapes, rank: 4 * rank**2 * len(shapes): "should give",
+        lambda shapes, limit: limit / (4 * sum(map(sum, shapes))): "whole number",
+        lambda shapes, limit: limit // sum(map(sum, shapes)): "four bytes",
+        lambda shapes, limit: limit // (4 * sum(r * c for r, c in shapes)): "Rows + columns",
+        lambda shapes, limit: limit // (4 * sum(map(sum, shapes))) + 1: "more than",
+        lambda shapes, limit: (limit - 1) // (4 * sum(map(sum, shapes))): "it fits",
+        lambda shapes, limit: limit // (4 * sum(c for _, c in shapes)): "Only one of the two",
+        lambda shapes, limit: 3: "should be",
     },
     "08.2": {
         lambda change, rank: change: "pair",
@@ -629,11 +631,11 @@ WRONG = {
         lambda first, second: (torch.cat([first[0], second[0]]), -torch.cat([first[1], second[1]], 1)): "should be",
     },
     "08.4": {
-        lambda errors, share, weight: errors.mean(): "no weight",
-        lambda errors, share, weight: errors[:share].mean() + errors[share:].mean(): "left out",
-        lambda errors, share, weight: weight * errors[:share].mean() + errors[share:].mean(): "wrong part",
-        lambda errors, share, weight: errors[:share].sum() + weight * errors[share:].sum(): "means",
-        lambda errors, share, weight: errors[:share].mean(): "should give",
+        lambda: 0.5: "pair",
+        lambda: ({"before": 1}, {"after": []}): "keys",
+        lambda: ({"kept": 80, "nothing kept": 40}, dict.fromkeys(("kept", "nothing kept"), 8 * [True])): "0 to 1",
+        lambda: ({"kept": 0.8, "nothing kept": 0.4}, {"kept": 8 * [True], "nothing kept": 3 * [True]}): "at least 8",
+        lambda: ({"kept": 0.8, "nothing kept": 0.4}, {"kept": 8 * [True], "nothing kept": 9 * [True]}): "same seeds",
     },
     "08.5": {
         lambda: 1.0: "pair",
@@ -887,6 +889,7 @@ LESSON_05 = {
 }
 
 
+CARS_GUESSED = {"kept": 0.8, "nothing kept": 0.4}  # shares of purple cars, lesson 08
 LESSON_09 = {  # a net is its number here, and a picture too
     "held": [SimpleNamespace(instance=np.eye(8, dtype=int) - 1)] * 8,
     "pairs_for": lambda condition, count: None,
@@ -938,6 +941,13 @@ STAGES = {  # what stands in a lesson when its open exercise is reached
     "05.5": LESSON_05,
     "09.5": LESSON_09,
     "07.2": {"lack": lacking},
+    "08.4": {
+        "runtime": SimpleNamespace(lane="clay"),
+        "robot": SimpleNamespace(train=[]),
+        "personalize": SimpleNamespace(preset=lambda *what, **how: None, lora=lambda *what: None),
+        "taught": lambda prompt, seed, lora: seed,
+        "judge": SimpleNamespace(look=lambda image: SimpleNamespace(has=lambda *what: True)),
+    },
     "10.5": {
         "runtime": SimpleNamespace(lane="clay", generator=lambda seed: seed),
         "settings": {},
@@ -1064,6 +1074,9 @@ def test_nonsense_never_raises(exercise, answer, capsys):
         ("07.6", (GUESS, {"without": seeds(8), "with": seeds(8)}), "nothing to mend"),
         ("07.6", (GUESS, {"without": seeds(0), "with": seeds(0)}), "Neither way"),
         ("07.6", (GUESS, {"without": seeds(3, 20), "with": {k: k > 1 and k < 10 for k in range(20)}}), "goes on like"),
+        ("08.4", (CARS_GUESSED, {"kept": 9 * [True], "nothing kept": 9 * [False]}), "Keeping is worth it"),
+        ("08.4", (CARS_GUESSED, {"kept": 9 * [False], "nothing kept": 9 * [True]}), "Keeping harms"),
+        ("08.4", (CARS_GUESSED, {"kept": 9 * [True], "nothing kept": 9 * [True]}), "overlap"),
         ("08.5", (0, dict.fromkeys((0, 1, 2), (8 * [True], 8 * [True]))), "overlap"),
         ("09.5", (0.6, SCORED), "it was learned"),
         ("09.5", (0.6, SCORED | {"relative": 8 * [0.7]}), "begin from that one"),

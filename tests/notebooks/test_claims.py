@@ -32,7 +32,6 @@ SET = {
         "the start token takes most", "the first half of the steps", "after 0, 20 and 40 %",
         "until half of what is missing", "99 of 100 true renders", "95 of 100 true renders",
     ],
-    "08": ["three times the rate"],
     "09": ["half of the prompts emptied", "ten times as long"],
     "11": ["their 95 % intervals", "six times the first frame"],
 }  # fmt: skip

@@ -41,6 +41,17 @@ def far(first, second):
     return float((first - second).abs().max())
 
 
+def test_the_nearest_matrix_of_a_rank_has_that_rank_and_keeps_the_strongest():
+    matrix = torch.randn(6, 9, generator=torch.Generator().manual_seed(0))
+    parts = [personalize.low_rank(matrix, rank) for rank in (1, 3, 6)]
+    assert [int(torch.linalg.matrix_rank(part)) for part in parts] == [1, 3, 6]
+    assert torch.allclose(parts[-1], matrix, atol=1e-5)
+    strengths = torch.linalg.svdvals(matrix)
+    assert torch.allclose((matrix - parts[1]).norm(), strengths[3:].norm(), atol=1e-5)
+    with pytest.raises(ValueError, match="rank=0"):
+        personalize.low_rank(matrix, 0)
+
+
 def test_sizes_follow_the_law_to_the_byte(pipe, loras, tmp_path):
     for lora in loras:
         assert lora.bytes == 4 * lora.about.rank * personalize.parameters_per_rank(pipe.unet, lora.about.modules)

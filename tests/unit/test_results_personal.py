@@ -168,7 +168,9 @@ def test_each_way_learns_and_is_asked_the_same(place):
     assert [one["steps"] for one in few + short] == [5, 10, 15, 10, 10]
     assert "with a cat" not in made.rows[0]["prompt"] and made.where(way="base")[2]["prompt"].startswith("a cat and")
     told = results_personal.report(made.rows)
-    assert len(told.splitlines()) == 1 + len(personal.WAYS) and "DreamBooth" in told
+    assert len(told.splitlines()) == 2 + len(personal.WAYS) and "DreamBooth" in told
+    few = results_personal.report(made.rows, ["base", "LoRA"]).splitlines()
+    assert [line.split()[0] for line in few[2:]] == ["base", "LoRA"]
 
 
 def test_the_grid_of_knobs_measures_likeness_and_obedience(place, monkeypatch):
