@@ -23,7 +23,7 @@ from .datasets import Example, gather, notes
 from .dreambooth import dreambooth, swapped
 from .lora import few_step, lora
 from .presets import ATTENTION, DreamBoothConfig, FewStepConfig, LoraTrainingConfig, preset
-from .reading import licence, read
+from .reading import licence, read, trigger
 from .runs import Progress, memory_gb
 from .subjects import Subject, scene, shapes, style_examples, subject
 from .weights import About, Base, Lora, Tuned, base_of, check_base, drive, send

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
 LICENCES = ("modelspec.license", "license", "licence")  # where files name it
+PHRASE = "modelspec.trigger_phrase"  # where other programs' files name the words that they were taught
 # diffusers' older names of layers and of both halves, as the pipeline and peft name them
 RENAMED = {
     r"\.processor\.": ".",
@@ -73,6 +74,17 @@ def licence(path: str | Path) -> str:
     if path.resolve().is_relative_to(env.ASSETS.resolve()):
         named = named or CLAY
     return f"{path.name}: licence {named}." if named else f"{path.name} tells no licence: look where you got it."
+
+
+def trigger(path: str | Path) -> str:
+    """Return the words that mean what a LoRA's file has learned; an empty string where it names none.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read` does.
+    """
+    path = Path(path)
+    metadata = _opened(path, whole=False)[1]
+    return _about(path, metadata[HEADER]).trigger if HEADER in metadata else metadata.get(PHRASE, "")
 
 
 def _opened(path: Path, whole: bool = True) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -40,7 +40,7 @@ class Panel(Runs, VBox):
         image, shown: what shows the picture and how wide, see `Stage`.
     """
 
-    _taught = ""  # words that the base was taught meanwhile
+    _taught = ""  # words that the base was taught meanwhile, or that a LoRA brings
     _beside: tuple[str, ...] = ()  # knobs that stand below the picture
 
     def __init__(

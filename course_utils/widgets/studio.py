@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,8 +81,21 @@ class StudioPanel(Files, Grids, Panel):
             knob.last.on_click(lambda clicked, knob=knob: self._answer(lambda: self._take_last(knob))(clicked))
         for widget in (*self.grid.names, *self.grid.values):
             widget.observe(self._answer(self._price), "value")
+        for row in self.knobs["loras"].children:
+            for widget in row.children[:2]:
+                widget.observe(self._answer(self._note), "value")
         self.grid.offer(list(axes(self.settings)))
         self._floors: dict[StudioSettings, Image.Image] = {}
+
+    @property
+    def _taught(self) -> str:
+        """Return the words that the LoRAs in use bring; a file that cannot be read brings none, its row says why."""
+        found = []
+        for path, weight in self.knobs["loras"].value:
+            if weight:
+                with suppress(OSError, ValueError):
+                    found.append(personalize.trigger(path))
+        return " ".join(found)
 
     # One run
 

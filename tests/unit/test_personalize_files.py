@@ -9,11 +9,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from course_utils import __version__, catalog, personalize
-from course_utils.personalize import memory_gb
+from course_utils.personalize import memory_gb, pretrained
 from tests.tiny import models, sd15
 from tests.tiny.learning import DREAMBOOTH, LORA, TRIGGER, check_memory, guess, heard, pictures, same, state
 
 SD15_NUMBERS = 199_296  # a rank, in the attention of SD 1.5's UNet
+SAYS = {"modelspec.license": "CC0-1.0", "modelspec.trigger_phrase": "in oils"}  # a file of another program
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +311,7 @@ def hidden(pipe):
 @pytest.mark.parametrize("ranks", [(2,), (4, 1, 2)])
 def test_a_lora_of_kohyas_counts_as_diffusers_counts_it(sd15_pipe, tmp_path, ranks):
     tensors, pipe = kohya(sd15_pipe, ranks), sd15_pipe
-    save_file(tensors, tmp_path / "style.safetensors", metadata={"modelspec.license": "CC0-1.0"})
+    save_file(tensors, tmp_path / "style.safetensors", metadata=SAYS)
     base = hidden(pipe)
     lora = personalize.read(tmp_path / "style.safetensors", pipe)
     with personalize.attached(pipe, lora, weights=0.5):
@@ -330,6 +331,7 @@ def test_a_lora_of_kohyas_counts_as_diffusers_counts_it(sd15_pipe, tmp_path, ran
     assert torch.allclose(hidden(pipe), ours, atol=1e-4), "so each layer is W + 0.5 alpha / rank B A"
     personalize.unmerge(pipe, merged)
     assert personalize.licence(tmp_path / "style.safetensors") == "style.safetensors: licence CC0-1.0."
+    assert personalize.trigger(tmp_path / "style.safetensors") == "in oils"
 
 
 def test_foreign_parts_that_are_no_lora_are_refused(sd15_pipe, tmp_path):
@@ -342,3 +344,10 @@ def test_foreign_parts_that_are_no_lora_are_refused(sd15_pipe, tmp_path):
     with pytest.raises(ValueError, match="half.safetensors holds no LoRA"):
         personalize.read(tmp_path / "half.safetensors", sd15_pipe)
     assert "tells no licence" in personalize.licence(tmp_path / "half.safetensors")
+    assert personalize.trigger(tmp_path / "half.safetensors") == ""
+
+
+def test_a_lora_of_the_course_names_what_it_was_taught():
+    for name in pretrained.NAMES:
+        path = pretrained.path_of(name, None, "clay")
+        assert personalize.trigger(path) == pretrained.trigger_of(name)

@@ -152,6 +152,17 @@ def test_other_weights_are_named_and_not_refused(panel, lora, tmp_path):
     assert panel.settings == shot.settings and f"made with other weights of {lora}" in panel.told.value
 
 
+def test_a_word_that_a_lora_brings_is_known_while_it_is_in_use(panel, lora):
+    panel.knobs["prompt"].value = "a sks robot in a fridge"
+    assert "does not know: sks, robot, fridge." in panel.notes.value
+    panel.knobs["loras"].value = ((lora, 0.7),)
+    assert "does not know: fridge." in panel.notes.value
+    panel.knobs["loras"].value = ((lora, 0.0),)
+    assert "does not know: sks, robot, fridge." in panel.notes.value, "at weight 0 it is not there"
+    panel.knobs["loras"].value = (("lost.safetensors", 1.0),)
+    assert "does not know: sks, robot, fridge." in panel.notes.value, "a file that is lost brings no words"
+
+
 def test_others_read_our_text_and_we_read_theirs(panel):
     shot = make(panel, negative_prompt="grey", seed=5)
     text = Image.open(io.BytesIO(shot.png)).text["parameters"]
