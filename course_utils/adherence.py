@@ -60,7 +60,12 @@ def edges_found(truth: np.ndarray, found: np.ndarray, tolerance: float = TOLERAN
     return float((distance_transform_edt(~found)[truth] <= tolerance).mean()) if found.any() else 0.0
 
 
-def pck(truth: Sequence[np.ndarray], found: Sequence[np.ndarray], reach: float = REACH) -> float:
+def pck(
+    truth: Sequence[np.ndarray],
+    found: Sequence[np.ndarray],
+    reach: float = REACH,
+    only: Sequence[int] | None = None,
+) -> float:
     """Give the share of visible points that are found where they should be: PCK (Yang and Ramanan, 2013).
 
     A point is right if it lies within `reach` times the longer side of the box around the visible points of its
@@ -70,6 +75,7 @@ def pck(truth: Sequence[np.ndarray], found: Sequence[np.ndarray], reach: float =
         truth: an array [point, 3] a body or hand: column, row (pixels), visible (0 or not).
         found: the same, as many as were found.
         reach: share of the box.
+        only: numbers of the points that count, such as those of the arms; the box stays that of all.
 
     Returns:
         0-1; nan where the truth shows nobody. Of whom fewer than `FEWEST` points are visible does not count.
@@ -79,18 +85,43 @@ def pck(truth: Sequence[np.ndarray], found: Sequence[np.ndarray], reach: float =
     truth = [points for points in map(np.asarray, truth) if (points[:, 2] > 0).sum() >= FEWEST]
     if not truth:
         return math.nan
-    right = np.array([[_right(asked, seen, reach) for seen in map(np.asarray, found)] for asked in truth], float)
+    counts = [*range(len(truth[0]))] if only is None else [*only]
+    right = np.array(
+        [[_right(asked, seen, reach)[counts].sum() for seen in map(np.asarray, found)] for asked in truth], float
+    )
     best = right[linear_sum_assignment(right, maximize=True)].sum() if right.size else 0.0
-    return float(best / sum((points[:, 2] > 0).sum() for points in truth))
+    asked = sum((points[counts, 2] > 0).sum() for points in truth)
+    return float(best / asked) if asked else math.nan
 
 
-def _right(truth: np.ndarray, found: np.ndarray, reach: float) -> int:
+def _right(truth: np.ndarray, found: np.ndarray, reach: float) -> np.ndarray:
     if truth.shape != found.shape:
         raise ValueError(f"truth has shape {truth.shape} and found {found.shape}; both need the same points.")
     asked = truth[:, 2] > 0
-    at = truth[asked, :2]
-    off = np.linalg.norm(found[asked, :2] - at, axis=1)
-    return int(((off <= reach * np.ptp(at, axis=0).max()) & (found[asked, 2] > 0)).sum())
+    off = np.linalg.norm(found[:, :2] - truth[:, :2], axis=1)
+    return asked & (off <= reach * np.ptp(truth[asked, :2], axis=0).max()) & (found[:, 2] > 0)
+
+
+def eyes(image, body: np.ndarray) -> float:
+    """Give how much brightness goes up and down from left to right where a clay figure's eyes would be.
+
+    Eyes are dark and light spots side by side, hair is smooth: on true renders any front has more of it than any
+    back. It says nothing of a photograph.
+
+    Args:
+        image: whatever `as_picture` takes.
+        body: [18, 3] in OpenPose's order, (column, row, seen) in pixels; both ears must have a place.
+
+    Returns:
+        The mean change between neighbouring pixels of a row, 0-255.
+    """
+    left, right = body[[17, 16], :2]
+    (column, row), gap = (left + right) / 2, float(np.linalg.norm(left - right))
+    grey = cv2.cvtColor(np.asarray(as_picture(image)), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = cv2.GaussianBlur(grey, (0, 0), max(0.3, 0.03 * gap))  # a grain of the paint is no eye
+    rows = slice(max(0, int(row - 0.30 * gap)), int(row + 0.25 * gap) + 1)
+    columns = slice(max(0, int(column - 0.36 * gap)), int(column + 0.36 * gap) + 1)
+    return float(np.abs(np.diff(grey[rows, columns], axis=1)).mean())
 
 
 def depth_rank(truth: np.ndarray, found: np.ndarray) -> float:

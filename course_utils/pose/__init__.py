@@ -4,4 +4,4 @@ from .doll import LENS, lift, scene_of, state_of
 from .figures import GESTURES, figure, hold, skeletons, to_scene
 from .files import PoseFile, read, write
 from .library import library
-from .skeleton import JOINTS, Skeleton, draw, from_picture
+from .skeleton import JOINTS, Skeleton, apart, draw, from_picture

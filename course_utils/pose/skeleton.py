@@ -105,6 +105,13 @@ def draw(people: Sequence[Skeleton], height: int, width: int) -> Image.Image:
     return draw_pose([one.body for one in people], [hand for one in people for hand in one.hands], height, width)
 
 
+def apart(first: Skeleton, second: Skeleton) -> float:
+    """Give how far apart the joints lie that both show: the median, in pixels; nan where they share none."""
+    both = (first.body[:, 2] > 0) & (second.body[:, 2] > 0)
+    ways = np.linalg.norm(first.body[both, :2] - second.body[both, :2], axis=1)
+    return float(np.median(ways)) if len(ways) else float("nan")
+
+
 def _index(joint: str) -> int:
     if joint not in JOINTS:
         raise ValueError(f"joint={joint!r} is no joint of a body; choose one of {', '.join(JOINTS)}.")

@@ -36,7 +36,7 @@ class Grids:
         """Say how many pictures a grid is, and how long they take."""
         (_, _, _, x), (_, _, _, y) = self._axes()
         count, each = len(x) * len(y), self.shot.seconds if self.shot else None
-        took = f", about {count * each:.0f} s by the last picture" if each and count else ""
+        took = f", about {count * each:.0f} s, judging by the last picture" if each and count else ""
         self.grid.cost.value = f"{len(x)} × {len(y)} = {count} pictures{took}." if count else ""
 
     def _start_grid(self) -> None:

@@ -1,5 +1,6 @@
 """Adherence: perfect input scores best, worse input worse, and each measure is held against another definition."""
 
+import itertools
 import math
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from course_utils import adherence, metrics
+from course_utils import adherence, clay, metrics, pose
 
 HEIGHT, WIDTH = 48, 80
 
@@ -194,3 +195,25 @@ def test_sizes_must_agree():
     for measure in (adherence.edge_f1, adherence.depth_rank, adherence.normal_share):
         with pytest.raises(ValueError, match="must pair up"):
             measure(np.ones((4, 4, 3)), np.ones((4, 5, 3)))
+
+
+# Faces and arms
+
+
+def test_any_front_has_more_of_eyes_than_any_back():
+    found = {}
+    for yaw in (0.0, math.pi):
+        for word, (name, person) in itertools.product(("man", "woman"), list(pose.library().items())[::3]):
+            made = clay.render(pose.to_scene([person | {"word": word, "yaw": yaw}]), 256, 256)
+            found[yaw, word, name] = adherence.eyes(made.image, pose.skeletons(made)[0].body)
+    fronts, backs = ([value for (yaw, *_), value in found.items() if bool(yaw) == back] for back in (False, True))
+    assert min(fronts) > 2 * max(backs)
+
+
+def test_points_that_do_not_count_change_nothing_but_the_box():
+    truth = np.array([[0, 0, 1], [10, 0, 1], [0, 100, 1], [50, 50, 0]], float)
+    found = truth + [[9, 0, 0], [30, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert adherence.pck([truth], [found]) == pytest.approx(2 / 3)
+    assert adherence.pck([truth], [found], only=[0]) == 1, "9 is within a tenth of the box of all, 100"
+    assert adherence.pck([truth], [found], only=[0, 1]) == 0.5 and adherence.pck([truth], [], only=[0]) == 0
+    assert math.isnan(adherence.pck([truth], [found], only=[3])), "nobody has asked for a point that is not seen"
