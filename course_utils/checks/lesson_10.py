@@ -1,4 +1,4 @@
-"""Exercises of lesson 10: which way it faces, shares or pixels, two bones that reach, which limb is nearer or missed."""
+"""Exercises of lesson 10: front or back, shares or pixels, two bones that reach, which limb is nearer or missed."""
 
 from __future__ import annotations
 

@@ -27,11 +27,11 @@ def louder(weights: Any) -> str:
         steps = np.arange(layers)[::-1]
         rising = first ** (steps / (layers - 1))
         slips = (
-            (rising[::-1], "This is the wrong way round: the middle, the last one, keeps its full weight."),
+            (rising[::-1].copy(), "This is the wrong way round: the middle, the last one, keeps its full weight."),
             (np.linspace(first, 1, layers), "These grow by the same sum; they should grow by the same factor."),
             (
                 first ** (steps / layers),
-                f"Of {layers} factors one takes {layers - 1} steps: the first is not {first:.2g}.",
+                f"From the first of {layers} to the last there are {layers - 1} steps, not {layers}.",
             ),
             (FALL**steps, "This is always the tab's 0.825: let `first` decide."),
             (np.ones(layers), "All ones are the balanced mode."),
@@ -99,9 +99,7 @@ def map_inside(packed: Any) -> str:
     if not np.array_equal(np.asarray(outer.convert("RGB")), pixels[0]):
         raise NotYet("The picture itself has changed. Which of the two pictures did you save?")
     if "map" not in outer.text:
-        raise NotYet(
-            f'The PNG has no text named "map"; it has {", ".join(outer.text) or "none"}. Was `pnginfo` given?'
-        )
+        raise NotYet(f'The PNG has no text named "map"; it has {", ".join(outer.text) or "none"}.')
     try:
         data = base64.b64decode(outer.text["map"], validate=True)
     except ValueError:

@@ -265,8 +265,8 @@ assert gain.low > 0, "depth beside the skeleton helps, and surely so"
 # ## Front or back
 #
 # The classic failure. A skeleton says front or back *twice*. Its colours tell left from right, and whoever is seen
-# **from behind** has left and right exchanged. And its face points tell: a back has no nose and no eyes. Who changes
-# only one of the two writes a map that contradicts itself. Three maps of the same outline:
+# **from behind** has left and right exchanged. And its face points tell: a back has no nose and no eyes. Whoever
+# changes the colours and forgets the face writes a map that contradicts itself. Three maps of the same outline:
 
 # %%
 front = figures["wave"]

@@ -25,7 +25,7 @@ import io
 from dataclasses import replace
 
 import numpy as np
-import torch
+import torch  # noqa: F401  for exercise 12.2
 from PIL import Image
 
 from course_utils import (
@@ -67,21 +67,21 @@ panel.wait()
 panel
 
 # %% tags=["nbval-ignore-output"]
-plots.described(panel.picture(), "The panel: prompt, one control with its map and score, the picture, and what folds away.")
+plots.described(panel.picture(), "The panel: a prompt, one control with its map and score, the picture, and folds.")
 
 # %% [markdown]
 # From top to bottom, each field with its name in the tab:
 #
 # | in the panel | in the tab | what it does | lesson |
 # |---|---|---|---|
-# | Picture | picture: upload or canvas | what the map is made from: a clay scene, an upload, a drawing, the doll, the last result | 04, 10 |
+# | Picture | upload or canvas | what the map is made from: scene, upload, drawing, doll, last result | 04, 10 |
 # | Enable | Enable | without it the unit is silent | 04 |
 # | Preprocessor, Preview | Preprocessor and its preview | makes the map, and shows it | 04 |
 # | Model | Model | the net that reads the map; a pair that does not fit is named | 04 |
-# | Strength | Control Weight, Starting and Ending Step | one slider moves weight and end together; below *Details* they can be set one by one | 05 |
+# | Strength | Control Weight, Ending Step | moves both together; *Details* sets them one by one | 05 |
 # | Details: Mode | Control Mode | how the map weighs against the prompt | 12 |
 # | Details: Region | Effective Region Mask | where alone the map counts | 12 |
-# | Resize, at an upload | Resize Mode | what happens if the upload has another shape: stretch, cut or pad | 04 |
+# | Resize, at an upload | Resize Mode | what to do with another shape: stretch, cut or pad | 04 |
 # | LoRAs | in the prompt | files that were learned, with their weights | 08 |
 # | Words that must show | an extension | Attend-and-Excite for these words | 07 |
 # | Start from a picture | the image-to-image tab | a source, what is drawn on it, where it may change | 02 |
@@ -138,9 +138,9 @@ plots.described(shown, "A grey photograph of a clock and a bench; its edges; a c
 #
 # | map | floor | ceiling |
 # |---|---|---|
-# | edges, lines, scribbles | a picture of the same words and seed, without any control | the edges of its own picture after a trip through the autoencoder |
-# | pose, depth, ... of a clay scene or doll | the same | what the measure finds in the scene itself: readers err there, too |
-# | hands (job 3) | the same words without the unit | fingers that the judge counts in true hands |
+# | edges, lines | the same words and seed without any control | its own picture after the autoencoder |
+# | pose, depth, ... of a scene or doll | the same | the scene itself: readers err there, too |
+# | hands (job 3) | the same words without the unit | what the judge counts in true hands |
 
 # %% tags=["check", "nbval-ignore-output"]
 floor, reached, ceiling = walk.more[0]  # of the first unit
@@ -184,7 +184,8 @@ mark = ("mark", round(eye_gap / 4), below_the_nose((-0.75, 0.55), (0.75, 0.55)))
 # %%
 funny = "a portrait of a gentleman with a black moustache in the garden"
 held = replace(unit, picture=face)
-ways = {"words alone": ((), off), "+ mark": ((mark,), off), "+ brush": ((brush, mark), off), "+ unit": ((brush, mark), held)}
+ways = {"words alone": ((), off), "+ mark": ((mark,), off)}
+ways |= {"+ brush": ((brush, mark), off), "+ unit": ((brush, mark), held)}
 groomed = {}
 for way, (strokes, one) in ways.items():
     knobs = {"use_source": True, "source": replace(face, strokes=strokes), "strength": 0.8, "units": (one,)}
@@ -217,25 +218,29 @@ assert changed["+ mark"]["outside"] < changed["words alone"]["outside"] / 2, "th
 # ## Job 2: the pose on the beach
 #
 # Lesson 02 could not do it: of one knob, strength, the pose wanted less and the beach more. A skeleton has no street
-# in it. Here is the same man, from the skeleton and, to compare, from the picture, three seeds each. And
-# two numbers: joints in their place, and is it a beach?
+# in it. Here is the same man from the skeleton and, to compare, from the picture, three seeds each:
 
-# %% tags=["check", "nbval-ignore-output"]
+# %%
 beach, posing = "a man on the beach", widgets.PictureSource("scene", "a man on the street", seed=8)
 pose = replace(unit, picture=posing, preprocessor="truth", control="openpose")
-given = {"use_source": True, "source": posing, "strength": 0.75}
 posed = [studio(measure=True, prompt=beach, units=(pose,), seed=seed) for seed in range(3)]
+given = {"use_source": True, "source": posing, "strength": 0.75}
 before = [studio(prompt=beach, units=(off,), seed=seed, **given) for seed in range(3)]
-floor, obeyed, best = np.mean([shot.more[0] for shot in posed], axis=0)
 
+# %% [markdown]
+# Two numbers: joints in their place, and is it a beach?
+
+# %% tags=["check", "nbval-ignore-output"]
 def joints_right(image, source=posing):
     return controls.adherence_of("openpose", source.render(*size), image)
 
+floor, obeyed, best = np.mean([shot.more[0] for shot in posed], axis=0)
 pictured = np.mean([joints_right(shot.image) for shot in before])
 beaches = [sum(adherence.is_beach(shot.image) for shot in shots) for shots in (before, posed)]
 print(f"joints: {obeyed:.2f}, floor {floor:.2f}, ceiling {best:.2f}; from the picture {pictured:.2f}")
 assert runtime.lane == "sd15" or (obeyed > floor and beaches[1] > beaches[0]), "the pose and the beach"
-rows = [[posing.picture(*size), *(shot.image for shot in before)], [pose.map(*size, runtime.lane), *(shot.image for shot in posed)]]
+skeleton = pose.map(*size, runtime.lane)
+rows = [[posing.picture(*size), *(shot.image for shot in before)], [skeleton, *(shot.image for shot in posed)]]
 shown = plots.sweep(rows, ["from the picture", "from the skeleton"], ["given", *range(3)], size=(120, 120))
 plots.described(shown, "A man with spread arms on a street, and his skeleton; three seeds of a beach from each.")
 
@@ -247,26 +252,31 @@ plots.described(shown, "A man with spread arms on a street, and his skeleton; th
 # ## Job 3: a hand
 #
 # Two, three and four fingers. The unit's picture is a hand that shows them (lesson 05); without the unit the words
-# must do. The judge counts. Two seeds for each, and what it counts in the true hands is the ceiling.
+# must do:
 
-# %% tags=["check", "nbval-ignore-output"]
+# %%
 counts = {"two": 2, "three": 3, "four": 4}
 hands = [widgets.PictureSource("scene", f"a hand showing {count} fingers", seed=1) for count in counts]
-raised = {"map": [replace(pose, picture=hand).map(*size, runtime.lane) for hand in hands]}
-for way, on in (("without", False), ("with", True)):
-    ones = [replace(pose, picture=hand, enabled=on) for hand in hands]
-    raised[way] = [studio(prompt=one.picture.words, units=(one,), seed=1).image for one in ones]
-counted = {way: [judge.look(image).fingers for image in raised[way]] for way in ("without", "with")}
-counted["true hands"] = [judge.look(hand.picture(*size)).fingers for hand in hands]
-right = {way: sum(np.equal(found, [*counts.values()])) for way, found in counted.items()}
+ones = [replace(pose, picture=hand) for hand in hands]
+raised = {"without": [studio(prompt=hand.words, units=(off,), seed=1).image for hand in hands]}
+raised["with"] = [studio(prompt=one.picture.words, units=(one,), seed=1).image for one in ones]
+
+# %% [markdown]
+# The judge counts. What it counts in the true hands is the ceiling:
+
+# %% tags=["check", "nbval-ignore-output"]
+seen = raised | {"in the true hands": [hand.picture(*size) for hand in hands]}
+counted = {way: [judge.look(image).fingers for image in images] for way, images in seen.items()}
+hits = {way: sum(np.equal(found, [*counts.values()])) for way, found in counted.items()}
 print(f"asked for {[*counts.values()]}; counted {counted}")
-assert runtime.lane == "sd15" or right["with"] >= right["without"], "the map does no harm to the fingers"
-shown = plots.sweep([*raised.values()], [*raised], [*counts.values()], column_name="fingers", size=(110, 110))
+assert runtime.lane == "sd15" or hits["with"] >= hits["without"], "the map does no harm to the fingers"
+rows = {"map": [one.map(*size, runtime.lane) for one in ones]} | raised
+shown = plots.sweep([*rows.values()], [*rows], [*counts.values()], column_name="fingers", size=(110, 110))
 plots.described(shown, "Maps of hands with two, three and four fingers; pictures of the words alone and with the map.")
 
 # %% [markdown]
-# With the map {{right["with"]}} of 3 counts are right, without it {{right["without"]}}, in the true hands
-# {{right["true hands"]}}. Three hands are few: lesson 05 has the large count. Look between the fingers, too.
+# With the map {{hits["with"]}} of 3 counts are right, without it {{hits["without"]}}, in the true hands
+# {{hits["in the true hands"]}}. Three hands are few: lesson 05 has the large count. Look between the fingers, too.
 #
 # ## Modes and regions
 #
@@ -277,13 +287,13 @@ plots.described(shown, "Maps of hands with two, three and four fingers; pictures
 # quarrels with a prompt that wants a horse; the last column is the first again, its map only in the left half:
 
 # %% tags=["check", "nbval-ignore-output"]
-left = (("mark", size[1] // 2, (size[1] // 4, 0, size[1] // 4, size[0])),)
+half = (("mark", size[1] // 2, (size[1] // 4, 0, size[1] // 4, size[0])),)
 kinds = {mode: replace(pose, mode=mode) for mode in ("balanced", "prompt", "control")}
-kinds["balanced, left half"] = replace(pose, region=left)
+kinds["balanced, left half"] = replace(pose, region=half)
 quarrel = {name: studio(prompt="a horse on the beach", units=(one,), seed=2).image for name, one in kinds.items()}
 shown = plots.strip([pose.map(*size, runtime.lane), *quarrel.values()], ["map", *quarrel], size=(140, 140))
 assert not np.array_equal(quarrel["balanced"], quarrel["prompt"]), "a mode changes the picture"
-plots.described(shown, "The skeleton of a man; a horse on the beach in three control modes; and with the map on the left.")
+plots.described(shown, "A man's skeleton; a horse on the beach in three control modes; the map on the left alone.")
 
 # %% [markdown]
 # RESULT4
@@ -341,7 +351,8 @@ pencil = pretrained.load("pencil", pipe)
 style = ((pretrained.path_of("pencil", pipe).as_posix(), 0.7),)
 cheer = replace(pose, picture=widgets.PictureSource("scene", "a man on the beach", seed=1))
 plain, sketched = "a man in the snow", "a pencil picture of a man in the snow"
-asked = {"the pose alone": (plain, cheer, ()), "the pencil alone": (sketched, off, style), "both": (sketched, cheer, style)}
+asked = {"the pose alone": (plain, cheer, ()), "the pencil alone": (sketched, off, style)}
+asked["both"] = (sketched, cheer, style)
 styled = {way: [studio(prompt=text, units=(one,), loras=loras, seed=seed).image for seed in range(5)]
           for way, (text, one, loras) in asked.items()}
 shown = plots.sweep([*styled.values()], [*styled], range(5), column_name="seed", size=(104, 104))
@@ -352,14 +363,13 @@ plots.described(shown, "Five seeds of a man in the snow: cheering, in pencil, an
 
 # %% tags=["check", "nbval-ignore-output"]
 right = {way: [joints_right(image, cheer.picture) for image in images] for way, images in styled.items()}
-colour = {way: np.mean([np.ptp(np.asarray(image, float), axis=2).mean() for image in images])
-          for way, images in styled.items()}
-for way in styled:
-    print(f"{way}: joints {metrics.mean(right[way])}, colour {colour[way]:.0f}")
+colour = {way: np.mean([np.ptp(image, axis=2).mean() for image in images]) for way, images in styled.items()}
+print("\n".join(f"{way}: joints {metrics.mean(right[way])}, colour {colour[way]:.0f}" for way in styled))
 assert colour["both"] < colour["the pose alone"], "the pencil takes the colour"
 
 # %% tags=["remove-cell"]
-assert metrics.difference(right["the pencil alone"], right["both"]).low > 0, "The unit brings the pose into the pencil picture"
+brought = metrics.difference(right["the pencil alone"], right["both"])
+assert brought.low > 0, "The unit brings the pose into the pencil picture"
 assert np.mean(right["both"]) < np.mean(right["the pose alone"]), "a little of the pose is lost"
 assert colour["both"] < colour["the pose alone"] / 2, "and the pencil takes the colour away"
 
@@ -408,7 +418,7 @@ print(panel.grid.cost.value)
 panel.grid.run.click()
 panel.wait()
 sheet = Image.open(io.BytesIO(panel.sheet.value))
-plots.described(sheet, "A man on the beach: strengths of the skeleton from left to right, four seeds from top to bottom.")
+plots.described(sheet, "A man on the beach: strengths of the skeleton from left to right, seeds from top to bottom.")
 
 # %% [markdown]
 # RESULT5

@@ -986,10 +986,8 @@ STAGES = {  # what stands in a lesson when its open exercise is reached
         "runtime": SimpleNamespace(lane="clay", generator=lambda seed: seed),
         "settings": {},
         "size": (64, 64),
-        "star": None,
-        "pose": SimpleNamespace(
-            JOINTS=JOINTS, skeletons=lambda made: [Skeleton()], draw=lambda people, *size: people[0]
-        ),
+        "figures": {"wave": Skeleton()},
+        "pose": SimpleNamespace(JOINTS=JOINTS, draw=lambda people, *size: people[0]),
         "controls": SimpleNamespace(joints=seen_in),
         "catalog": SimpleNamespace(load=lambda *what, **how: lambda prompt, image, generator, **call: SimpleNamespace(
             images=[(image.without, call["controlnet_conditioning_scale"])])),
@@ -1007,7 +1005,7 @@ STAGES = {  # what stands in a lesson when its open exercise is reached
         "panel": SimpleNamespace(measure=SimpleNamespace(value=True)), "beach": "",
         "pose": UnitOf(), "replace": replace,
         "studio": lambda prompt, units, seed: SimpleNamespace(image=(units[0].scale, units[1].scale, seed)),
-        "joints": lambda image: PAIRED[image[:2]][image[2]][0],
+        "joints_right": lambda image: PAIRED[image[:2]][image[2]][0],
         "adherence": SimpleNamespace(is_beach=lambda image: PAIRED[image[:2]][image[2]][1]),
     },
 }  # fmt: skip
@@ -1015,7 +1013,8 @@ STAGES = {  # what stands in a lesson when its open exercise is reached
 
 def run(source, name, exercise=""):
     """Run an exercise's code up to its check, and return what is called `name`."""
-    space = {"np": np, "torch": torch, "words": words, "colour": "orange", "trigger": "sks robot", "lora": None}
+    space = {"io": io, "np": np, "torch": torch}
+    space |= {"words": words, "colour": "orange", "trigger": "sks robot", "lora": None}
     space |= {"paint": lambda prompt, seed: Painting((prompt, seed)), "judge": SimpleNamespace(look=Sight)}
     space |= {
         "pipe": None,
