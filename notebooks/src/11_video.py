@@ -487,7 +487,8 @@ looks = [errors[k] for k in ("first", "first and previous", "all")]
 overlap = max(k.low for k in looks) < min(k.high for k in looks)
 assert overlap, "Of the three rungs between, our intervals overlap and tell no order"
 worst = errors["alone"].low > errors["same noise"].high
-assert worst and errors["all, then median"].high < errors["all"].low, "frames alone are worst by far, and smoothing wins"
+smoothing = errors["all, then median"].high < errors["all"].low
+assert worst and smoothing, "frames alone are worst by far, and smoothing wins"
 paid = [gained(k, "alone", "warped, then median") for k in ("adherence", "sharpness")]
 assert all(k.low > -0.01 for k in paid), "adherence and sharpness do not pay for it"
 
