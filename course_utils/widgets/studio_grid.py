@@ -47,6 +47,7 @@ class Grids:
             return
         plan, start = ordered(x, y, x_cost, y_cost), self.settings
         cells: dict[tuple[int, int], tuple[Image.Image, str]] = {}
+        self.scores: dict[tuple[int, int], list[float]] = {}  # of each cell (column, row), one a control
 
         def work(settings: StudioSettings, stop: threading.Event) -> None:
             for number, (column, row) in enumerate(plan, 1):
@@ -55,6 +56,7 @@ class Grids:
                 if image is None:
                     break
                 reached = [score for unit in now.active for score in obeyed(now, unit, image) if score == score]
+                self.scores[column, row] = reached
                 cells[column, row] = image, ", ".join(f"{score:.2f}" for score in reached)
                 self._draw(cells, (x_name, x), (y_name, y))
             text = f"{len(cells)} of {len(plan)} cells are painted; the grid stands below."

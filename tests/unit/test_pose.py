@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -303,3 +304,11 @@ def test_a_rendered_person_is_found_with_the_hand_at_its_wrist():
     assert adherence.pck([truth_of.body], [whole.body]) > 0.4
     bodies, hands = controls.joints(made.image, "clay")
     assert len(hands) == sum(len(one.hands) for one in people) and len(people) >= len(bodies) > 0
+
+
+def test_how_far_two_skeletons_are_apart():
+    one = skeleton()
+    moved = replace(one, body=one.body + [3, 4, 0])
+    assert pose.apart(one, one) == 0 and pose.apart(one, moved) == 5
+    assert pose.apart(one, moved.moved("nose", 0, 0)) == 5, "one joint that is far off does not move the median"
+    assert np.isnan(pose.apart(one, one.hidden(*pose.JOINTS)))
