@@ -298,7 +298,7 @@ plots.described(shown, "Maps of hands with two, three and four fingers; pictures
 # %% tags=["check", "nbval-ignore-output"]
 half = (("mark", size[1] // 2, (size[1] // 4, 0, size[1] // 4, size[0])),)
 kinds = {mode: replace(pose, mode=mode) for mode in ("balanced", "prompt", "control")}
-kinds["left half"] = replace(pose, region=half)
+kinds["region"] = replace(pose, region=half)
 quarrel = {name: studio(prompt="a horse on the beach", units=(one,), seed=2).image for name, one in kinds.items()}
 shown = plots.strip([pose.map(*size, runtime.lane), *quarrel.values()], ["map", *quarrel], size=(140, 140))
 for name, image in quarrel.items():
@@ -312,8 +312,7 @@ obeys_ = {name_: joints_right(image_) for name_, image_ in quarrel.items()}
 # %% [markdown]
 # Balanced, {{obeys_["balanced"]:.2f}} of the man's joints are there; the mode *prompt* leaves
 # {{obeys_["prompt"]:.2f}}, and the mode *control* has {{obeys_["control"]:.2f}}. One seed is an example and no
-# measurement: take the X/Y grid below to find out more. A region that holds half of the man brings {{obeys_["left
-# half"]:.2f}}.
+# measurement: take the X/Y grid below to find out more. A region that holds half of the man brings {{obeys_["region"]:.2f}}.
 #
 # ## Job 4: a lion and a monkey
 #
