@@ -201,7 +201,7 @@ plots.described(shown, "A portrait; three seeds that got a moustache by words al
 # %% tags=["check", "nbval-ignore-output"]
 same = np.asarray(editing.decode(pipe, editing.encode(pipe, face.picture(*size))), float)
 inside = np.asarray(editing.mask([mark], *size)) > 127
-drawn = np.asarray(editing.mask([("mark", brush[1] + 8, line)], *size)) > 127
+drawn = np.asarray(editing.mask([("mark", round(1.5 * brush[1]), line)], *size)) > 127
 places = {"outside": ~inside, "cheeks": inside & ~drawn}
 changed = {}
 for way, shots in groomed.items():
