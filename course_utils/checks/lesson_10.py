@@ -1,4 +1,4 @@
-"""Exercises of lesson 10: seen from behind, shares or pixels, two bones that reach, which limb is nearer or missed."""
+"""Exercises of lesson 10: front or back, shares or pixels, two bones that reach, which limb is nearer or missed."""
 
 from __future__ import annotations
 
@@ -11,36 +11,42 @@ from ..pose.skeleton import FACE_FRONT, JOINTS, SWAPPED
 from .asking import LEAST, NotYet, as_expected, ask, exercise, expect, expect_parts, expect_shape
 
 WHOLE, BARE = "all", "no map"  # what a hidden joint is held against: the map with all joints, and none
+FRONT, BACK, TORN = "front", "back", "contradiction"
 AHEAD = [JOINTS.index(name) for name in FACE_FRONT]  # nose and eyes
 
 
-def _seen(body: np.ndarray) -> np.ndarray:
-    """Forget where the joints lie that are not seen."""
-    return body * (body[:, 2:] != 0)
-
-
 @exercise("10.1")
-def seen_from_behind(from_behind: Any) -> str:
-    """`from_behind(body)` turns the skeleton [18, 3] of who faces us into that of who shows us their back."""
-    body = np.column_stack([np.arange(18) * 3.0 + 1, np.arange(18)[::-1] * 2.0, np.ones(18)])
-    body[3, 2] = 0
-    given = np.asarray(ask(from_behind, body), float)
-    expect_shape(given, (18, 3), "a row for each joint")
-    turned, names = body[SWAPPED], np.arange(18)
-    wanted, only, all_hidden, ears = (each.copy() for each in (turned, body, turned, turned))
-    wanted[AHEAD, 2] = only[AHEAD, 2] = ears[AHEAD, 2] = all_hidden[names > 13, 2] = all_hidden[0, 2] = 0
-    ears[[16, 17]] = body[[16, 17]]
-    slips = (
-        (body, "This is the skeleton that came in: nothing has changed."),
-        (turned, "Left and right are exchanged, but nose and eyes are still seen: whoever has a nose faces us."),
-        (only, "Nose and eyes are hidden, but the sides are the old ones: the colours still say that it faces us."),
-        (ears, "The ears have sides, too: exchange them as well."),
-        (all_hidden, "The ears are seen from behind as well: hide only nose and eyes."),
-    )
-    slips = tuple((_seen(slip), sentence) for slip, sentence in slips)
-    otherwise = "Each pair of left and right changes places, and nose and eyes have seen = 0."
-    expect(_seen(given), _seen(wanted), slips, otherwise)
-    return "The outline is the same. Two sides of colours and three points make the difference between face and back."
+def front_or_back(which_way: Any) -> str:
+    """`which_way(body)` tells of a skeleton [18, 3] "front", "back" or "contradiction"."""
+    x = np.array([50, 50, 40, 30, 25, 60, 70, 75, 44, 43, 42, 56, 57, 58, 47, 53, 44, 56], float)
+    front = np.column_stack([x, np.arange(18)[::-1] * 5.0, np.ones(18)])
+    behind = front[SWAPPED]  # the same outline
+    cases = {
+        "a front": (front, FRONT),
+        "a back": (_hidden(behind, *AHEAD), BACK),
+        "a back with its face left in": (behind, TORN),
+        "a front whose face was hidden, but not its sides": (_hidden(front, *AHEAD), TORN),
+        "a front whose nose is not seen, but an eye": (_hidden(front, 0, 14), FRONT),
+        "a front of whom a shoulder is not seen": (_hidden(front, 5, gone=True), FRONT),
+        "a back of whom a shoulder is not seen": (_hidden(behind, *AHEAD, 2, gone=True), BACK),
+    }
+    for name, (body, wanted) in cases.items():
+        given = ask(which_way, body)
+        if given not in (FRONT, BACK, TORN):
+            raise NotYet(f"Give one of {FRONT!r}, {BACK!r} and {TORN!r}, not {given!r:.40}.")
+        if given != wanted:
+            sides = "Who faces us has the left shoulder, number 5, farther right in the picture than number 2."
+            raise NotYet(f"For {name} you say {given!r}; it is {wanted!r}. {sides if wanted != TORN else ''}")
+    return "Two signs for one thing: who edits a pose must change both, or the net hears two orders."
+
+
+def _hidden(body: np.ndarray, *joints: int, gone: bool = False) -> np.ndarray:
+    """Give a copy in which these joints are not seen; if `gone`, they have lost their place as well."""
+    out = body.copy()
+    out[[*joints], 2] = 0
+    if gone:
+        out[[*joints], :2] = 0
+    return out
 
 
 @exercise("10.2")

@@ -1,10 +1,14 @@
-"""Exercises of lesson 12: how a mode weighs the layers, a region, others' texts, the order of a grid, two units."""
+"""Exercises of lesson 12: how a mode weighs the layers, a region, others' texts, a map in a PNG, two units."""
 
 from __future__ import annotations
 
+import base64
+import io
 from typing import Any
 
 import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from .. import metrics
 from .asking import LEAST, NotYet, as_expected, ask, exercise, expect, expect_parts, expect_shape, noise
@@ -15,20 +19,26 @@ LAYERS = 13  # residuals of an SD 1.5 ControlNet: one for each skip, and the mid
 
 
 @exercise("12.1")
-def prompt_first(weights: Any) -> str:
-    """`weights(layers)` gives the factor of each residual where the prompt is more important, the middle's last."""
-    given = np.array(ask(weights, LAYERS), float)
-    expect_shape(given, (LAYERS,), "one factor for each layer")
-    rising, falling = (FALL ** np.arange(*steps) for steps in ((LAYERS - 1, -1, -1), (LAYERS,)))
-    slips = (
-        (falling, "This is the wrong way round: the middle, the last one, keeps its full weight."),
-        (rising * FALL, "The last one should be 1: the power is 12 - i for thirteen layers, so 0 for the last."),
-        (np.ones(LAYERS), "All ones are the balanced mode."),
-        (np.logspace(-1, 0, LAYERS), "These are the factors of guess_mode, the third way: from 0.1 to 1."),
-    )
-    expect(given, rising, slips, f"The first should be {rising[0]:.3f} and the last 1, not {given[[0, -1]]}.")
-    otherwise = "For five layers, as ours have, the last should be 1 as well: count from the end."
-    expect(np.array(ask(weights, 5), float), rising[-5:], (), otherwise)
+def louder(weights: Any) -> str:
+    """`weights(layers, first)` gives the factor of each residual, from `first` to 1, each so many times the last."""
+    for layers, first in ((LAYERS, FALL ** (LAYERS - 1)), (LAYERS, 0.1), (5, 0.5)):
+        given = np.array(ask(weights, layers, first), float)
+        expect_shape(given, (layers,), "one factor for each layer")
+        steps = np.arange(layers)[::-1]
+        rising = first ** (steps / (layers - 1))
+        slips = (
+            (rising[::-1].copy(), "This is the wrong way round: the middle, the last one, keeps its full weight."),
+            (np.linspace(first, 1, layers), "These grow by the same sum; they should grow by the same factor."),
+            (
+                first ** (steps / layers),
+                f"From the first of {layers} to the last there are {layers - 1} steps, not {layers}.",
+            ),
+            (FALL**steps, "This is always the tab's 0.825: let `first` decide."),
+            (np.ones(layers), "All ones are the balanced mode."),
+        )
+        ends = f"they are {given[0]:.3g} and {given[-1]:.3g}"
+        otherwise = f"For {layers} layers the first should be {first:.3g} and the last 1, in even factors; {ends}."
+        expect(given, rising, slips, otherwise)
     return "The early layers, which say where edges run, are whispered; the middle, which says what it is, is heard."
 
 
@@ -78,24 +88,41 @@ def others_text(read: Any) -> str:
 
 
 @exercise("12.4")
-def dear_outside(order: Any) -> str:
-    """`order(x, y, x_cost, y_cost)` lists the cells (x, y) of a grid so that the dear knob turns least often."""
-    x, y = ["a", "b", "c"], [1, 2]
-    for costs, turns in (((9.0, 0.1), 2), ((0.1, 9.0), 1)):
-        given = ask(order, x, y, *costs)
-        try:
-            cells = [tuple(cell) for cell in given]
-        except TypeError:
-            raise NotYet("Give a list of pairs (x, y), one for each cell.") from None
-        if sorted(cells, key=str) != sorted([(a, b) for a in x for b in y], key=str):
-            raise NotYet(
-                f"Each of the {len(x) * len(y)} pairs (x, y) should come once; this begins {cells[:3]!r:.60}."
-            )
-        axis = int(costs[1] > costs[0])
-        done = sum(before[axis] != after[axis] for before, after in zip(cells, cells[1:], strict=False))
-        if done != turns:
-            raise NotYet(f"With costs {costs} the {'xy'[axis]} axis is dear and is turned {done} times; {turns} do.")
-    return "A model that takes a minute to load is loaded once for each of its values, not once for each cell."
+def map_inside(packed: Any) -> str:
+    """`packed(image, drawn)` gives the bytes of a PNG of `image` with the map in its text "map", as base64."""
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 24, 32, 3), dtype=np.uint8)
+    image, drawn = (Image.fromarray(each) for each in pixels)
+    given = ask(packed, image, drawn)
+    if not isinstance(given, bytes):
+        raise NotYet(f"Give the bytes of the file, `buffer.getvalue()`; this is of type {type(given).__name__}.")
+    outer = _opened(given, "What you give")
+    if not np.array_equal(np.asarray(outer.convert("RGB")), pixels[0]):
+        raise NotYet("The picture itself has changed. Which of the two pictures did you save?")
+    if "map" not in outer.text:
+        raise NotYet(f'The PNG has no text named "map"; it has {", ".join(outer.text) or "none"}.')
+    try:
+        data = base64.b64decode(outer.text["map"], validate=True)
+    except ValueError:
+        raise NotYet("The text is no base64: `base64.b64encode(data).decode()` makes letters of bytes.") from None
+    inner = _opened(data, "The map inside")
+    if not np.array_equal(np.asarray(inner.convert("RGB")), pixels[1]):
+        raise NotYet("The map inside is another one: write `drawn`, at its own size.")
+    return "Whoever has this file has the map. The studio's PNGs do the same, with one text for each unit."
+
+
+def _opened(data: bytes, what: str) -> PngImageFile:
+    """Open a PNG, or say what it is instead."""
+    try:
+        image = Image.open(io.BytesIO(data))
+    except OSError:
+        raise NotYet(f"{what} is no picture file: let `save` write a PNG into a buffer.") from None
+    if not isinstance(image, PngImageFile):
+        raise NotYet(
+            f"{what} is a {image.format}, which may change pixels. In a map they mean something: label maps that were "
+            "saved as JPEG once spoiled the first numbers of a paper (ControlNet++). Take PNG."
+        )
+    image.load()
+    return image
 
 
 @exercise("12.5")

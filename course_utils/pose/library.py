@@ -69,6 +69,10 @@ _POSES: dict[str, dict] = {
                      | _hand_at("right", (0.07, 0.24, 0.22), (-1, -0.75, 0.35))},
     "legs crossed": {"bones": _leg("left", (-0.06, -0.69, 0.15), (0.1, 0, 1))
                      | _leg("right", (0.06, -0.69, -0.05), (-0.1, 0, 1))},
+    "carry": {"bones": {
+        "left_upper_arm": (0.42, -0.85, 0.3), "left_forearm": (0.3, 0.05, 1.0),
+        "right_upper_arm": (-0.42, -0.85, 0.3), "right_forearm": (-0.3, 0.05, 1.0),
+    }},
     "sit": {"bones": _both(_leg, (0.18, -0.04, 0.40), (0.25, 1, 0.3))
             | _both(_hand_at, (0.22, 0.20, 0.22), (1, -0.5, -0.5))},
     "kneel": {"bones": {"left_thigh": (0.06, -1.0, -0.1), "left_shin": (0.0, -0.06, -1.0)}

@@ -1,18 +1,18 @@
 # %% [markdown]
 # {{badges}}
 #
-# # 10 · Pose and hands: a doll that stands model
+# # 10 · Pose and hands: a doll that poses for you
 #
-# You will pose a doll, bring its skeleton into any world, say what a skeleton cannot say, and take a pose from a
+# You will pose a doll, bring its skeleton into any world, find out what a skeleton cannot say, and take a pose from a
 # picture, correct it and paint it again.
 
 # %% [markdown]
 # **You will**
 # - write a pose as a few directions, and save it as the JSON that other programs read;
-# - tell an arm before the body from one behind it, which no skeleton can;
+# - tell an arm in front of the body from one behind it, which no skeleton can;
 # - turn a figure round, and measure whether the model turns it, too;
 # - ask for a hand by its points, and by its shape;
-# - find out how far a figure's build may differ from those that the model knows.
+# - find out whether a failure is the model's or the measure's.
 #
 # **You need** lessons 04 and 05. About two minutes on two cores and 1.4 GB of memory; on a Colab T4 4.3 GB of the card
 # (computed, not yet measured), and two nets of lesson 05 (1.4 GB, if they are not there yet).
@@ -24,14 +24,13 @@
 import json
 
 import numpy as np
-from PIL import Image
 
-from course_utils import adherence, catalog, checks, clay, controls, env, judge, metrics, plots, pose, results, widgets
+from course_utils import adherence, catalog, checks, clay, controls, env, judge, metrics, plots, pose, widgets
 
 runtime = env.start(seed=0)
 
 # %% [markdown]
-# On the map of the course: still on the road of pictures. Now the map is one that you pose yourself.
+# On the map of the course: a map as in lesson 04, but now it is one that you pose yourself.
 
 # %%
 plots.diagram("map", here="10")
@@ -44,8 +43,10 @@ plots.diagram("map", here="10")
 # each of its joints, and the openpose net of lesson 04 (ControlNet, [Zhang et al.,
 # 2023](https://arxiv.org/abs/2302.05543)) paints whatever we like over them.
 #
-# A pose is plain data: a few directions. x points to the doll's left (to the right in the picture), y up, z to you.
-# What is left out hangs as it does at rest.
+# A pose is plain data: for some bones a direction. x points to the doll's left (to the right in the picture), y up, z
+# to you. Only the direction counts, not its length. It is the bone's direction in the world, not as seen from the bone
+# before it: if you tilt the spine, the arm moves along, but still points where it pointed. A bone that is not named
+# hangs as it does at rest.
 
 # %%
 settings = catalog.defaults(runtime.lane)
@@ -53,19 +54,26 @@ size = settings["height"], settings["width"]
 waving = {
     "word": "woman", "colour": "blue", "left": "five",
     "bones": {"left_upper_arm": (1, -0.16, 0.16), "left_forearm": (0.5, 1, 0.2), "spine": (-0.1, 1, 0)},
-}
+}  # fmt: skip
 made = clay.render(pose.to_scene([waving]), *size)
+
+# %% [markdown]
+# A first small change: her left forearm shall point down instead of up. One number, and the doll follows:
+
+# %%
+lower = waving | {"bones": waving["bones"] | {"left_forearm": (0.5, -1, 0.2)}}
+changed = clay.render(pose.to_scene([lower]), *size)
 people = pose.skeletons(made)
-shown = [made.image, pose.draw(people, *size), *(controls.from_truth(made, kind) for kind in ("depth", "normal"))]
+shown = [made.image, changed.image, pose.draw(people, *size), controls.from_truth(made, "depth")]
 plots.described(
-    plots.strip(shown, ["the doll", "its skeleton", "its depth", "its normals"], size=(150, 150)),
-    "A clay woman who waves, and three maps of her: skeleton with a hand, depth, normals.",
+    plots.strip(shown, ["the doll", "forearm down", "the doll's skeleton", "its depth"], size=(140, 140)),
+    "A clay woman who waves; the same with her forearm down; the skeleton of the first, with a hand, and her depth.",
 )
 
 # %% [markdown]
 # Points outside the picture, or behind another thing, are not guessed: the renderer knows them, and leaves them out.
 # An arm behind its own body stays, for OpenPose ([Cao et al., 2018](https://arxiv.org/abs/1812.08008)) guesses such an
-# arm, too. Thirteen poses are in the library to begin with. Each is such a dict; change it at will.
+# arm, too. Some poses are in the library to begin with. Each is such a dict; change it at will.
 
 # %%
 library = pose.library()
@@ -85,17 +93,16 @@ plots.described(shown, f"Dolls in {len(dolls)} poses: {', '.join(dolls)}.")
 # %% tags=["check"]
 text = pose.write(people, *size)
 back = pose.read(text)
-assert np.array_equal(pose.draw(back.people, *size), pose.draw(people, *size)) and not back.notes
 print(text[:95], "...")
+assert np.array_equal(pose.draw(back.people, *size), pose.draw(people, *size)), "what was written comes back"
 
 # %% [markdown]
-# Reading is more tolerant, and says what it had to guess. Here a detector's file, in shares, without a canvas:
+# Reading is more tolerant, and says what it had to guess. Here is a detector's file, in shares, without a canvas:
 
-# %% tags=["check"]
+# %%
 foreign = {"people": [{"pose_keypoints_2d": (people[0].body / [*size[::-1], 1]).ravel().tolist()}]}
 guessed = pose.read(json.dumps(foreign))
 print("\n".join(guessed.notes))
-assert len(guessed.notes) == 2 and len(guessed.people) == 1
 
 # %% [markdown]
 # ## From the doll to the picture
@@ -104,51 +111,56 @@ assert len(guessed.notes) == 2 and len(guessed.people) == 1
 # was then. One call, as in lesson 04:
 
 # %%
-pipe = catalog.load("controlnet", lane=runtime.lane, control="openpose")
+posed = catalog.load("controlnet", lane=runtime.lane, control="openpose")
 
-def paint(prompt, *maps, seed=0, **more):
-    image = maps[0] if len(maps) == 1 else [*maps]
-    return pipe(prompt, image=image, generator=runtime.generator(seed), **(settings | more)).images[0]
+def paint(pipe, prompt, image, seed=0):
+    return pipe(prompt, image=image, generator=runtime.generator(seed), **settings).images[0]
 
 models = ("stand", "arms out", "cheer", "wave", "show two", "walk", "legs crossed", "arms crossed")
 renders = {name: clay.render(pose.to_scene([library[name] | {"word": "man"}]), *size) for name in models}
-maps = {name: pose.draw(pose.skeletons(render), *size) for name, render in renders.items()}
-painted = {name: paint("a man on the beach", drawn, seed=seed) for seed, (name, drawn) in enumerate(maps.items())}
-shown = plots.sweep([[*maps.values()], [*painted.values()]], ["map", "painted"], [*models], size=(95, 95))
+figures = {name: pose.skeletons(render)[0] for name, render in renders.items()}
+maps = {name: pose.draw([figure], *size) for name, figure in figures.items()}
+
+# %% [markdown]
+# `paint` takes the net, the prompt and the map. Eight poses, one prompt:
+
+# %%
+beach = "a man on the beach"
+painted = {name: paint(posed, beach, drawn, seed) for seed, (name, drawn) in enumerate(maps.items())}
+shown = plots.sweep([[*maps.values()], [*painted.values()]], ["map", "painted"], [*models], size=(74, 74))
 plots.described(shown, f"Skeletons of eight poses, and a man on the beach painted from each: {', '.join(models)}.")
 
 # %% [markdown]
-# How far is the pose obeyed? The reader looks for joints in what was painted; a joint is right within a tenth of the
-# body's size (PCK@0.1, lesson 04). For the floor we hold each picture against the pose of its *neighbour*: what is
-# right then is right by luck. On `sd15` nobody knows these numbers: the reader knows clay.
+# How far is the pose obeyed? A reader, a network that finds joints in clay pictures, looks at what was painted. A
+# joint is right within a tenth of the body's size (PCK@0.1, lesson 04). Most of these people stand, so trunk and legs
+# would be right for nearly any of the poses. The arms are what differs: we count elbows and wrists alone.
+#
+# Between which bounds should we expect the number? As floor we hold each picture against the pose of its *neighbour*:
+# what is right then is right by luck. As ceiling we take what the reader finds in the dolls themselves. (Only on clay
+# these numbers mean something: the reader has never seen a photograph.)
 
 # %% tags=["check", "nbval-ignore-output"]
-def body(render, image):
-    return controls.adherence_of_joints(render, image)["body"] if runtime.lane == "clay" else np.nan
+ARMS = [pose.JOINTS.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("elbow", "wrist")]
 
-own = [body(renders[name], painted[name]) for name in models]
-luck = [body(renders[other], painted[name]) for name, other in zip(models, (*models[1:], models[0]), strict=True)]
-best = [body(render, Image.fromarray(render.image)) for render in renders.values()]
-before = results.read("adherence").column("reached", control="openpose")
-before = metrics.mean(before[~np.isnan(before)])
-if runtime.lane == "clay":
-    print(f"by luck {np.mean(luck):.2f}, painted {metrics.mean(own)}, the doll itself {np.mean(best):.2f}")
-    print(f"lesson 04's scenes, painted: {before}")
-    assert metrics.difference(luck, own).low > 0, "the pose is obeyed, and surely so"
-    assert metrics.mean(own).high > before.low - 0.05, "as well as in lesson 04, as far as eight pictures can tell"
+def right(figure, image, only=ARMS):
+    return adherence.pck([figure.body], controls.joints(image, "clay")[0], only=only)
+
+own = [right(figures[name], painted[name]) for name in models]
+luck = [right(figures[other], painted[name]) for name, other in zip(models, models[1:] + models[:1], strict=True)]
+best = [right(figures[name], renders[name].image) for name in models]
+print(f"arms by luck {np.mean(luck):.2f}, painted {metrics.mean(own)}, the dolls themselves {np.mean(best):.2f}")
+assert runtime.lane == "sd15" or metrics.difference(luck, own).low > 0, "the pose is obeyed, and surely so"
 
 # %% [markdown]
-# The last number of the first line is what the reader finds in the true renders: it errs there as well, so no picture
-# can be expected to reach 1. (Painted figures may even do better than the renders: the model paints them plainer. A
-# reader's number is a measure, not a ceiling.) Look at the crossed limbs, too: do they cross in the pictures?
+# The reader does not find all joints even in the dolls. So a reader's number is a measure to compare with, and no
+# picture must reach 1. Look at the crossed limbs, too: do they cross in the pictures?
 #
 # ## One skeleton, ten worlds
 #
-# Nothing in the map says who it is, nor where. So one pose goes anywhere. (Words that clay and Stable Diffusion both
-# know.)
+# Nothing in the map says who it is, nor where. So one pose goes anywhere: here are ten worlds, in words that clay and
+# Stable Diffusion both know. Is it the same pose everywhere? We ask the same measure.
 
-# %%
-star = renders["wave"]
+# %% tags=["check", "nbval-ignore-output"]
 worlds = [
     "a man in a red shirt on the beach", "a woman in a blue dress in the snow",
     "a man in a green shirt in the desert", "a woman in a white dress at night",
@@ -156,148 +168,159 @@ worlds = [
     "a man in a black shirt on the street", "a woman in a purple dress in the desert", "a man in the snow",
     "a woman in a white dress on the beach",
 ]  # fmt: skip
-tour = [paint(words, maps["wave"], seed=seed) for seed, words in enumerate(worlds)]
-plots.described(
-    plots.grid(tour, worlds, columns=5, size=(116, 116)),
-    f"One pose, a raised arm, in ten worlds: {'; '.join(worlds)}.",
-)
-
-# %% [markdown]
-# Is it the same pose everywhere? The same measure as before:
-
-# %% tags=["check", "nbval-ignore-output"]
-kept = [body(star, image) for image in tour]
-if runtime.lane == "clay":
-    print(f"joints where they should be, ten worlds: {metrics.mean(kept)}; by luck {np.mean(luck):.2f}")
-    assert metrics.mean(kept).low > np.mean(luck), "the pose is kept wherever it goes"
+tour = [paint(posed, words, maps["wave"], seed) for seed, words in enumerate(worlds)]
+kept = [right(figures["wave"], image) for image in tour]
+print(f"arms where they should be, ten worlds: {metrics.mean(kept)}; by luck {np.mean(luck):.2f}")
+assert runtime.lane == "sd15" or metrics.mean(kept).low > np.mean(luck), "the pose is kept wherever it goes"
+shown = plots.grid(tour, worlds, columns=5, size=(96, 96))
+plots.described(shown, f"One pose, a raised arm, in ten worlds: {'; '.join(worlds)}.")
 
 # %% [markdown]
 # ## What a skeleton cannot say
 #
-# Is the hand before the body or behind it? Does she lean to us, or back? The joints are the same points on paper. That
-# a drawing leaves this open is called **depth ambiguity**. Every skeleton has a twin: turn the z of some bones round,
-# and what was near is far. Here are five such pairs, crossed arms (and arms behind the back) first. How far apart do
-# the joints of twins lie in the picture?
-
-# %% tags=["check"]
-ARMS = [f"{side}_{bone}" for side in ("left", "right") for bone in ("upper_arm", "forearm")]
-LEGS = [f"{side}_{bone}" for side in ("left", "right") for bone in ("thigh", "shin")]
-
-poses = library | {
-    "carry": {"bones": {f"{side}_{bone}": (mirror * x, y, z) for side, mirror in (("left", 1), ("right", -1))
-                        for bone, x, y, z in (("upper_arm", 0.42, -0.85, 0.3), ("forearm", 0.3, 0.05, 1))}},
-    "lean": {"bones": {"spine": (0, 1, 0.55), "head": (0, 1, 0.2)}},
-}  # fmt: skip
-
-def twins(name, bones, framing):
-    person = poses[name] | {"word": "man", "right": None}
-    turned = {bone: (x, y, -z if bone in bones else z) for bone, (x, y, z) in person["bones"].items()}
-    pair = person, person | {"bones": turned}
-    return [clay.render(pose.to_scene([who], pitch=0.05, framing=framing), *size) for who in pair]
-
-bent = {"arms crossed": (ARMS, "half-body"), "carry": (ARMS, "half-body"), "point ahead": (ARMS, "full"),
-        "run": (ARMS + LEGS, "full"), "lean": (("spine", "head"), "full")}  # fmt: skip
-pairs = [twins(name, *how) for name, how in bent.items()]
-both = [[pose.skeletons(render)[0].body for render in pair] for pair in pairs]
-apart = [np.median(np.linalg.norm((a - b)[(a * b)[:, 2] > 0, :2], axis=1)) / size[0] for a, b in both]
-differs = [np.abs(pair[0].depth - pair[1].depth) > 0.1 for pair in pairs]
-print("joints of twins apart, in the median:", ", ".join(f"{share:.1%}" for share in apart), "of the picture")
-assert all(where.mean() > 0.002 for where in differs), "the truths of twins differ"
-checks.claim(runtime.lane, max(apart) < 0.08, "A few hundredths of the picture")
-
-# %% [markdown]
-# A few hundredths of the picture, no more than a net forgives. So we paint each twin from its skeleton, and then from
-# its skeleton *and its depth*, two units as in lesson 05.
+# Is the hand in front of the body or behind it? The joints are the same points on paper. That a drawing leaves this
+# open is called **depth ambiguity**. Every skeleton has a twin: change the sign of z in all bones, and what was near
+# is far.
 
 # %%
-pipe = catalog.load("controlnet", lane=runtime.lane, control=["openpose", "depth"])
+def twins(name, framing="full"):
+    person = library[name] | {"word": "man", "left": None, "right": None}
+    twin = person | {"bones": {bone: (x, y, -z) for bone, (x, y, z) in person["bones"].items()}}
+    return [clay.render(pose.to_scene([one], pitch=0.05, framing=framing), *size) for one in (person, twin)]
 
-def paint_twins(pair, seed, weight):
-    units = [(pose.draw(pose.skeletons(render), *size), controls.from_truth(render, "depth")) for render in pair]
-    scales = {"controlnet_conditioning_scale": [1.0, weight]}
-    return [paint("a man in the garden", *maps, seed=seed, **scales) for maps in units]
-
-alone, deep = ([paint_twins(pair, seed, weight) for seed, pair in enumerate(pairs)] for weight in (0.0, 1.0))
-rows = [[*(render.image for render in pair), *a, *b] for pair, a, b in zip(pairs, alone, deep, strict=True)]
-names = ["doll", "its twin", "skeleton", "twin's", "with depth", "twin's"]
+pair = twins("carry", "half-body")
+shown = [pair[0].image, pair[1].image, *(pose.draw(pose.skeletons(one), *size) for one in pair)]
 plots.described(
-    plots.sweep(rows, [*bent], names, size=(95, 95)),
-    "Five dolls and their twins, limbs before and behind; pictures from their skeletons, and from skeleton and depth.",
+    plots.strip(shown, ["carries in front", "its twin, behind", "skeleton", "twin's skeleton"], size=(130, 130)),
+    "A man who holds his forearms out to us; his twin who holds them behind him; two skeletons that look the same.",
 )
 
 # %% [markdown]
-# Told apart or not? Take the pixels in which the truths differ by more than a decimetre. In how many of them does the
-# estimated depth of the two *pictures* have the right order? A coin gets one half. (An estimate has no scale of its
-# own. So the second one is first rescaled, $a x + b$, by the line that fits best where the truths are alike.)
+# So here are five such pairs. How far apart do the joints of twins lie in the picture, in the median?
 
-# %% tags=["check", "nbval-ignore-output"]
-def told_apart(pictures, pair, where):
-    first, second = (controls.annotators.nearness(image, "clay") for image in pictures)
-    second = np.polyval(np.polyfit(second[~where], first[~where], 1), second)
-    return ((first > second) == (pair[0].depth < pair[1].depth))[where].mean()
+# %% tags=["check"]
+pairs = {"arms crossed": twins("arms crossed", "half-body"), "carry": pair}
+pairs |= {name: twins(name) for name in ("kneel", "walk", "run")}
+apart = {name: pose.apart(*(pose.skeletons(one)[0] for one in two)) / size[0] for name, two in pairs.items()}
+print(", ".join(f"{name} {share:.1%}" for name, share in apart.items()), "of the picture")
+assert max(apart.values()) < 0.08, "in the picture the joints of twins are all but the same"
 
-if runtime.lane == "clay":
-    shares = [[*map(told_apart, way, pairs, differs)] for way in (alone, deep)]
-    for name, share in zip(("skeleton alone", "skeleton and depth"), shares, strict=True):
-        print(f"{name}: the order is right in {metrics.mean(share)} of the pixels")
-    gain = metrics.difference(*shares)
-    print(f"gain by depth: {gain};", ", ".join(f"{a:.2f} to {b:.2f}" for a, b in zip(*shares, strict=True)))
-    print("Depth tells what the skeleton cannot." if gain.low > 0 else "Five pairs are too few to be sure of a gain.")
-    assert np.mean(shares[1]) > max(0.5, np.mean(shares[0])), "with depth twins are told apart better than by a coin"
+# %% tags=["remove-cell"]
+assert max(apart.values()) < 0.05, "That is a few hundredths of the picture"
 
 # %% [markdown]
-# Hold depth against the skeleton, not against the coin: where the skeletons of twins are the same, as in the first
-# row, one and the same habit of the model is right for one twin and wrong for the other, and by luck it may score
-# high. And depth is no promise: pair by pair, the line above shows where it helped and where not.
-#
-# Still, that is why pose editors with a doll give out depth beside the skeleton. The reverse holds as well: depth
-# alone says what is near, and not which arm it is. Together they are a pose.
+# That is a few hundredths of the picture, no more than a net forgives. So we paint each twin from its skeleton, and
+# then from its skeleton *and its depth*, two units as in lesson 05.
+
+# %%
+deep = catalog.load("controlnet", lane=runtime.lane, control=["openpose", "depth"])
+alone, both = {}, {}
+for seed, (name, two) in enumerate(pairs.items()):
+    drawn = [pose.draw(pose.skeletons(one), *size) for one in two]
+    depths = [controls.from_truth(one, "depth") for one in two]
+    alone[name] = [paint(posed, "a man in the garden", map_, seed) for map_ in drawn]
+    both[name] = [paint(deep, "a man in the garden", [*units], seed) for units in zip(drawn, depths, strict=True)]
+
+rows = [[*(one.image for one in pairs[name]), *alone[name], *both[name]] for name in pairs]
+names = ["doll", "its twin", "skeleton", "twin's", "with depth", "twin's"]
+plots.described(
+    plots.sweep(rows, [*pairs], names, size=(70, 70)),
+    "Five dolls and their twins, limbs in front and behind; pictures from their skeletons, and with depth beside it.",
+)
+
+# %% [markdown]
+# Told apart or not? Take the places where the truths of twins differ by more than a decimetre. Does the estimated
+# depth of the two *pictures* differ in the same direction? We count the places where the first twin is nearer and
+# those where it is farther apart from each other, and take the mean of both shares. Where the pictures do not differ
+# at all, we count a half. So two equal pictures get exactly 0.5, as a coin does. (An estimate of depth has no scale of
+# its own. So the second one is first rescaled by the line that fits best where the truths are alike.)
+
+# %% tags=["check", "nbval-ignore-output"]
+def told_apart(pictures, two):
+    first, second = (controls.annotators.nearness(image, "clay") for image in pictures)
+    gap = two[1].depth - two[0].depth  # metres; above 0 the first twin is nearer
+    same = np.abs(gap) < 0.1
+    ahead = first - np.polyval(np.polyfit(second[same], first[same], 1), second)
+    says = np.where(np.abs(ahead) < 0.02 * np.ptp(first), 0.5, ahead > 0)
+    shares = [says[gap > 0.1], 1 - says[gap < -0.1]]
+    return np.mean([share.mean() for share in shares if len(share)])
+
+by_skeleton, by_both = ([told_apart(way[name], pairs[name]) for name in pairs] for way in (alone, both))
+for name, *shares in zip(pairs, by_skeleton, by_both, strict=True):
+    print(f"{name:>12}: joints apart {apart[name]:.1%}, skeleton alone {shares[0]:.2f}, with depth {shares[1]:.2f}")
+gain = metrics.difference(by_skeleton, by_both)
+print(f"mean {np.mean(by_skeleton):.2f}, with depth {np.mean(by_both):.2f}: a gain of {gain}")
+assert runtime.lane == "sd15" or np.mean(by_both) > np.mean(by_skeleton), "depth tells twins apart"
+
+# %% tags=["remove-cell"]
+helped_ = "and surely so" if gain.low > 0 else "but five pairs are too few to be sure"
+harmed_ = sum(with_ < bare_ for bare_, with_ in zip(by_skeleton, by_both, strict=True))
+
+# %% [markdown]
+# From the skeleton alone the order is right in {{np.mean(by_skeleton):.2f}} of the places, where a coin has 0.5. Over
+# these five pairs depth beside the skeleton helps by {{gain.value:.2f}} ({{gain.low:.2f}} to {{gain.high:.2f}}),
+# {{helped_}}; in {{harmed_}} of the five it harms.
+# That is why pose editors with a doll give out depth, too. The reverse holds as well: depth alone says what is near,
+# and not which arm it is. Together they are a pose.
 #
 # ## Front or back
 #
-# The classic failure. OpenPose's colours tell left from right. Whoever is seen **from behind** has left and right
-# exchanged *and no nose and no eyes*; who forgets the second half asks for a face on a back. Three maps of the same
-# outline:
+# The classic failure. A skeleton says front or back *twice*. Its colours tell left from right, and whoever is seen
+# **from behind** has left and right exchanged. And its face points tell: a back has no nose and no eyes. Whoever
+# changes the colours and forgets the face writes a map that contradicts itself. Three maps of the same outline:
 
 # %%
-pipe = catalog.load("controlnet", lane=runtime.lane, control="openpose")
-front = pose.skeletons(star)[0]
-hidden = front.from_behind()
-ways = {"front": front, "behind, face left in": hidden.shown("nose", "left_eye", "right_eye"), "behind": hidden}
+front = figures["wave"]
+behind = front.from_behind()
+ways = {"front": front, "behind, face left in": behind.shown("nose", "left_eye", "right_eye"), "behind": behind}
+shown = plots.strip([pose.draw([one], *size) for one in ways.values()], [*ways], size=(130, 130))
+plots.described(shown, "One outline as front, as back with its face left in, and as back.")
 
 # %% [markdown]
-# Left in each row is its map; compare the colours of the limbs, and the points of the head.
+# Does the model turn round, too? First we need a measure, and it must not be the reader: on the backs of dolls it
+# finds noses and eyes as well. A simpler one: eyes are dark and light spots side by side, hair is smooth. So we take
+# how much the brightness goes up and down from left to right where the eyes would be (`adherence.eyes`). Before we use
+# it, we try it on dolls of which we know where they look:
 
-# %%
-drawn = {name: pose.draw([one], *size) for name, one in ways.items()}
-facing = {name: [paint("a man in the garden", drawn[name], seed=seed) for seed in range(3)] for name in ways}
-rows = [[drawn[name], *images] for name, images in facing.items()]
-shown = plots.sweep(rows, [*ways], ["map", *range(3)], size=(110, 110))
-plots.described(shown, "One outline as front, as back with its face left in, and as back without; three seeds each.")
+# %% tags=["check"]
+turned = {name: clay.render(pose.to_scene([library[name] | {"word": "man", "yaw": np.pi}]), *size) for name in models}
+fronts = [adherence.eyes(renders[name].image, figures[name].body) for name in models]
+backs = [adherence.eyes(one.image, pose.skeletons(one)[0].body) for one in turned.values()]
+print(f"dolls: fronts {min(fronts):.1f} to {max(fronts):.1f}, backs {min(backs):.1f} to {max(backs):.1f}")
+assert min(fronts) > max(backs), "any front has more of it than any back: the measure can be trusted on dolls"
 
-# %% [markdown]
-# Which way does he face? We ask the reader whether it sees a nose or an eye. To trust it, we ask it first about
-# renders of which we know.
-
-# %% tags=["check", "nbval-ignore-output"]
-def has_face(image):
-    found = controls.joints(image, "clay")[0]
-    return bool(found) and bool((max(found, key=lambda one: (one[:, 2] > 0).sum())[[0, 14, 15], 2] > 0).any())
-
-turned = [clay.render(pose.to_scene([library[name] | {"word": "man", "yaw": np.pi}]), *size) for name in models]
-if runtime.lane == "clay":
-    known = [metrics.rate([has_face(made.image) for made in dolls]) for dolls in (renders.values(), turned)]
-    print(f"true renders: a face in {known[0]} from the front, in {known[1]} from behind")
-    faces = {name: metrics.rate([has_face(image) for image in images]) for name, images in facing.items()}
-    print("\n".join(f"{name}: a face in {share}" for name, share in faces.items()))
-    can = known[1].high < known[0].low and faces["behind"].high < faces["front"].low
-    met = "hiding the face points turns him round" if can else "the map asks in vain, and hiding points does not help"
-    print("From behind means from behind." if can else "Not to be told apart, by these few pictures and this reader.")
-assert all(not pose.skeletons(made)[0].body[0, 2] for made in turned), "the renderer hides the nose of a turned head"
+# %% tags=["remove-cell"]
+bodies_ = [max(controls.joints(k_.image, "clay")[0], key=lambda b_: b_[:, 2].sum()) for k_ in turned.values()]
+fooled = np.mean([(b_[[0, 14, 15], 2] > 0).any() for b_ in bodies_])
+assert fooled > 0.5, "on the backs of dolls it finds noses and eyes as well"
 
 # %% [markdown]
-# Read both with care. If the reader sees a face on most true backs, it is no measure here, and your eyes are: look at
-# the rows above. And a model can only paint backs that it has met. With ours {{met}}, as far as these numbers tell.
+# That is a measure which can tell. Now the same eight poses and seeds as above, with the other two kinds of map:
+
+# %% tags=["nbval-ignore-output"]
+faces = {"front": painted}
+for way, face in (("behind, face left in", ("nose", "left_eye", "right_eye")), ("behind", ())):
+    ones = {name: figure.from_behind().shown(*face) for name, figure in figures.items()}
+    faces[way] = {name: paint(posed, beach, pose.draw([one], *size), k) for k, (name, one) in enumerate(ones.items())}
+seen = {way: [adherence.eyes(faces[way][name], figures[name].body) for name in models] for way in faces}
+for way, values in seen.items():
+    print(f"{way}: {metrics.mean(values)}")
+print(f"dolls: {np.mean(fronts):.1f} from the front, {np.mean(backs):.1f} from behind")
+shown = plots.sweep([[faces[way][name] for name in models] for way in faces], [*faces], [*models], size=(74, 74))
+plots.described(shown, "Eight poses painted from fronts, from backs with a face left in, and from backs.")
+
+# %% tags=["remove-cell"]
+turning = metrics.difference(seen["front"], seen["behind"])
+half = (np.mean(fronts) + np.mean(backs)) / 2
+eyeless = {way_: sum(value_ < half for value_ in values_) for way_, values_ in seen.items()}
+verdict = "so the model does turn him" if turning.high < 0 else "so these pictures cannot say that he turns"
+
+# %% [markdown]
+# From the map of a front to that of a back the measure changes by {{turning.value:+.1f}} ({{turning.low:+.1f}} to
+# {{turning.high:+.1f}}), {{verdict}}; in the dolls it changes by {{np.mean(backs) - np.mean(fronts):+.1f}}. Count
+# those below the middle between the dolls: so smooth are {{eyeless["front"]}} of 8 heads from fronts,
+# {{eyeless["behind, face left in"]}} where the face was left in, and {{eyeless["behind"]}} from backs.
+#
 # For Stable Diffusion, which has seen many backs, people report that hiding nose and eyes is what does it
 # ([lllyasviel/ControlNet#406](https://github.com/lllyasviel/ControlNet/issues/406)); there, add "from behind" to the
 # prompt as well.
@@ -305,133 +328,153 @@ assert all(not pose.skeletons(made)[0].body[0, 2] for made in turned), "the rend
 # ## Hands: points, and shape
 #
 # Lesson 05 gave the hand a unit of its own. But a map may hold both: body and hands are drawn into one picture, so one
-# unit, one call of the net, half the time. Is that worse? And a hand is more than its points: its depth has the
-# palm's edge and the gaps between the fingers. Five half bodies, three ways, the same seeds:
+# unit, one call of the net, half the time. And a hand is more than its points: its depth has the palm's edge and the
+# gaps between the fingers. Does depth beside the points make better hands? Six half bodies, the same seeds:
 
 # %%
-gestures = ["two", "five", "point", "three", "fist"]
+gestures = ["two", "five", "point", "three", "four", "fist"]
 
 def raised(gesture, side):
-    arm = {"upper_arm": (0.74, -0.60, 0.12), "forearm": (0.30, 1.0, 0.14)}
     mirror = 1 if side == "left" else -1
-    bones = {f"{side}_{bone}": (mirror * x, y, z) for bone, (x, y, z) in arm.items()}
+    bones = {f"{side}_upper_arm": (0.74 * mirror, -0.60, 0.12), f"{side}_forearm": (0.30 * mirror, 1.0, 0.14)}
     person = {"word": "woman", "colour": "red", side: gesture, "bones": bones}
     return clay.render(pose.to_scene([person], "snow", framing="half-body"), *size)
 
 scenes = [raised(gesture, ("left", "right")[k % 2]) for k, gesture in enumerate(gestures)]
-bones = [pose.skeletons(scene)[0] for scene in scenes]
-parts = [(one.hidden("left_hand", "right_hand"), one.hidden(*pose.JOINTS)) for one in bones]
-one_map = [pose.draw([one], *size) for one in bones]
-two_maps = [[pose.draw([part], *size) for part in pair] for pair in parts]
-shape = [[whole, controls.from_truth(scene, "depth")] for whole, scene in zip(one_map, scenes, strict=True)]
+points = [pose.draw(pose.skeletons(scene), *size) for scene in scenes]
+depths = [controls.from_truth(scene, "depth") for scene in scenes]
 
 # %% [markdown]
-# The body without its hand, the hand without its body, and both in one. Now the three ways:
+# And painted, from the points alone and with depth beside them:
 
 # %%
-nets = {"one unit": "openpose", "two units": ["openpose", "openpose"], "points + depth": ["openpose", "depth"]}
-asked = dict(zip(nets, ([[map] for map in one_map], two_maps, shape), strict=True))
-raised_by = {}
-for name, maps_of in asked.items():
-    pipe = catalog.load("controlnet", lane=runtime.lane, control=nets[name])
-    raised_by[name] = [paint("a woman in the snow", *maps, seed=seed) for seed, maps in enumerate(maps_of)]
-rows = [[one_map[k], *(images[k] for images in raised_by.values())] for k in range(len(gestures))]
-shown = plots.sweep(rows, gestures, ["map", *nets], size=(105, 105))
-plots.described(shown, f"Half bodies with a raised hand: {', '.join(gestures)}; by one unit, two, and with depth.")
+snow = "a woman in the snow"
+hands = {"points": [paint(posed, snow, drawn, seed) for seed, drawn in enumerate(points)]}
+hands["points + depth"] = [paint(deep, snow, [*units], k) for k, units in enumerate(zip(points, depths, strict=True))]
+shown = plots.sweep([points, *hands.values()], ["map", *hands], gestures, size=(84, 84))
+plots.described(shown, f"Half bodies with a raised hand: {', '.join(gestures)}; painted from points, and with depth.")
 
 # %% [markdown]
-# Joints by the reader, body and hand apart, and fingers by the judge:
+# The reader finds the joints of a hand, the judge counts fingers:
 
 # %% tags=["check", "nbval-ignore-output"]
-wanted, ranked = [pose.GESTURES[gesture].fingers for gesture in gestures], {}
-for name, images in raised_by.items() if runtime.lane == "clay" else ():
-    found = [controls.adherence_of_joints(scene, image) for scene, image in zip(scenes, images, strict=True)]
-    body_share, hand_share = ([one[part] for one in found] for part in ("body", "hand"))
+wanted, found = [pose.GESTURES[gesture].fingers for gesture in gestures], {}
+for way, images in hands.items():
+    found[way] = [controls.adherence_of_joints(*one)["hand"] for one in zip(scenes, images, strict=True)]
     fingers = [judge.look(image).fingers for image in images]
-    right = metrics.rate([seen == count for seen, count in zip(fingers, wanted, strict=True)])
-    ranked[name] = right
-    print(f"{name}: body {np.mean(body_share):.2f}, hand {metrics.mean(hand_share)}; {fingers} fingers: {right}")
-print("fingers asked for:", wanted)
-no_rank = lambda: max(one.low for one in ranked.values()) < min(one.high for one in ranked.values())  # noqa: E731
-checks.claim(runtime.lane, no_rank, "Five pictures cannot rank three ways")
-assert wanted == [2, 5, 1, 3, 0] and all(one.hands[0][:, 2].any() for one in bones)
+    print(f"{way}: joints of the hand {metrics.mean(found[way])}; fingers {fingers}")
+shape = metrics.difference(*found.values())
+print(f"fingers asked for: {wanted}; depth changes the hand's joints by {shape}")
+assert wanted == [2, 5, 1, 3, 4, 0] and all(pose.skeletons(scene)[0].hands for scene in scenes)
+
+# %% tags=["remove-cell"]
+counted_ = {way_: [judge.look(image_).fingers for image_ in images_] for way_, images_ in hands.items()}
+met_ = {way_: sum(np.equal(seen_, wanted)) for way_, seen_ in counted_.items()}
+sure_ = "a sure gain" if shape.low > 0 else "a sure loss"
+worth_ = sure_ if shape.low > 0 or shape.high < 0 else "which six hands cannot tell from nothing"
 
 # %% [markdown]
-# Five pictures cannot rank three ways; the intervals say so. Begin with one unit, the cheapest, and give the hand a
-# unit of its own, or depth beside its points, if the fingers fray.
+# Of the 6 counts {{met_["points"]}} are right with the points alone, and {{met_["points + depth"]}} with depth beside
+# them. The share of the hand's joints changes by {{shape.value:+.2f}} ({{shape.low:+.2f}} to {{shape.high:+.2f}}),
+# {{worth_}}. So begin with the points, one unit, the cheapest; and give the hand its depth, or a unit of its own as in
+# lesson 05, if the fingers melt into each other.
 #
-# ## How far from the usual?
+# ## Whose failure is it?
 #
-# The model has met people of one build. The doll may have other proportions: longer legs, a larger head. (The skeleton
-# has no head to speak of: nose, eyes, ears. Their gaps are all that it says of its size.) How far can it go?
+# The model has met people of one build. The doll may have other proportions: short legs, a large head. (The skeleton
+# has no head to speak of: nose, eyes, ears. Their gaps are all that it says of its size.) If the score falls then, two
+# may be to blame: the model paints the build that it knows, or the *reader* knows no such people. The dolls tell them
+# apart, because in them the pose is certainly right. The same eight poses, prompt and seeds:
 
 # %%
-pipe = catalog.load("controlnet", lane=runtime.lane, control="openpose")
-builds = {f"legs x {f}": {"lengths": {"legs": f}} for f in (0.6, 1.0, 2.0)}
-builds |= {f"head x {f}": {"head_size": f} for f in (1.5, 2.0)}
-tried = [library[name] | {"word": "man"} for name in ("stand", "cheer", "wave")]
-shaped = {name: [clay.render(pose.to_scene([who | build]), *size) for who in tried] for name, build in builds.items()}
-grown = {
-    name: [paint("a man in the garden", pose.draw(pose.skeletons(one), *size), seed=k) for k, one in enumerate(three)]
-    for name, three in shaped.items()
-}
-rows = [[made[1].image for made in shaped.values()], [made[1] for made in grown.values()]]
-shown = plots.sweep(rows, ["doll", "painted"], [*builds], size=(110, 110))
-plots.described(shown, f"Dolls of other builds, and what was painted from their skeletons: {', '.join(builds)}.")
+builds = {"usual": {}, "legs x 0.6": {"lengths": {"legs": 0.6}}, "head x 2": {"head_size": 2.0}}
+shaped, grown = {"usual": renders}, {"usual": painted}
+for build, how in [*builds.items()][1:]:
+    ones = {name: clay.render(pose.to_scene([library[name] | {"word": "man"} | how]), *size) for name in models}
+    maps_of = {name: pose.draw(pose.skeletons(one), *size) for name, one in ones.items()}
+    shaped[build] = ones
+    grown[build] = {name: paint(posed, beach, drawn, k) for k, (name, drawn) in enumerate(maps_of.items())}
 
 # %% [markdown]
-# Again beside each number the one that the reader gets from the doll itself:
+# Three of the poses as pictures, all eight as numbers; all joints now, not the arms alone.
 
 # %% tags=["check", "nbval-ignore-output"]
-for name in builds if runtime.lane == "clay" else ():
-    obeyed = [body(made, image) for made, image in zip(shaped[name], grown[name], strict=True)]
-    limit = [body(made, Image.fromarray(made.image)) for made in shaped[name]]
-    print(f"{name}: {np.mean(obeyed):.2f} of the joints; the reader in the doll itself {np.mean(limit):.2f}")
-hips = [pose.skeletons(shaped[f"legs x {f}"][0])[0].body[8:11, 1] for f in (0.6, 1.0, 2.0)]
-assert np.all(np.diff([np.ptp(rows) for rows in hips]) > 0), "longer legs take more of the picture"
+scores = {}
+for build in builds:
+    asked = [pose.skeletons(shaped[build][name])[0] for name in models]
+    images = [[shaped[build][name].image for name in models], [grown[build][name] for name in models]]
+    scores[build] = [[right(one, image, None) for one, image in zip(asked, row, strict=True)] for row in images]
+    doll, picture = np.mean(scores[build], axis=1)
+    print(f"{build}: the reader finds {doll:.2f} of the joints in the dolls, {picture:.2f} in the pictures")
+assert np.shape(scores["usual"]) == (2, len(models)), "each build in the same poses"
+rows = [[*(made[name].image for made in shaped.values()), *(made[name] for made in grown.values())]
+        for name in models[1:4]]
+shown = plots.sweep(rows, models[1:4], [*builds, *(f"painted: {build}" for build in builds)], size=(74, 74))
+plots.described(shown, f"Dolls of three builds, and what was painted from their skeletons: {', '.join(builds)}.")
+
+# %% tags=["remove-cell"]
+def blamed_(build_):
+    """Say who is to blame for what a build loses."""
+    doll_, picture_ = (metrics.difference(*two_) for two_ in zip(scores["usual"], scores[build_], strict=True))
+    change_ = f"{picture_.value:+.2f} in the pictures and {doll_.value:+.2f} in the dolls"
+    if picture_.high >= 0:
+        return f"{change_}: eight pictures show no sure loss, so nobody is to blame"
+    return f"{change_}: " + ("the reader fails, too" if doll_.high < 0 else "the model goes its own way")
 
 # %% [markdown]
-# Where the first number falls and the second does not, the model has gone its own way: it paints the build that it
-# knows, roughly in the pose. Where both fall, it is the reader that knows no such people. That is the trap of every
-# measure made by a network: it has met a world of its own, too.
+# Against the usual build the share of right joints changes with short legs by {{blamed_("legs x 0.6")}}; with the
+# large head by {{blamed_("head x 2")}}. That is the trap of every measure made by a network: it has met a world of its
+# own, too.
 #
 # ## A pose from a picture
 #
 # Now the other way round: a picture is given, and its pose is wanted. The reader finds it: that is **pose estimation**
-# (of a photograph, `lane="sd15"` asks OpenPose's detector), and it errs. So correct by hand what is wrong, as in any
-# pose editor: move a joint, or hide one that is a ghost.
+# (of a photograph, `lane="sd15"` asks OpenPose's detector), and it errs. Often it finds *ghosts*, too: a few joints
+# that it takes for another person. We drop the ghosts first, and keep the one with most joints.
 
 # %%
-source = clay.render(pose.to_scene([library["cheer"] | {"word": "man"}]), 256, 256)
+scene = pose.to_scene([library["cheer"] | {"word": "man"}])
+source = clay.render(scene, 256, 256)
 found = pose.from_picture(source.image, lane="clay")
 first = max(found, key=lambda one: one.body[:, 2].sum())
-true = pose.skeletons(source)[0]
-off = np.linalg.norm(first.body[:, :2] - true.body[:, :2], axis=1) > 0.05 * 256
-wrong = (true.body[:, 2] > 0) & (off | (first.body[:, 2] == 0))
-by_hand = [joint for joint, bad in zip(pose.JOINTS, wrong, strict=True) if bad]
-mended = first
-for joint in by_hand:  # here we look the place up, you would drag it
-    column, row = true.body[pose.JOINTS.index(joint), :2]
-    mended = mended.moved(joint, column, row)
-print(f"{len(found)} found; {int(first.body[:, 2].sum())} joints of the best; set by hand: {', '.join(by_hand)}")
+print("people found, and the joints of each:", [int(one.body[:, 2].sum()) for one in found])
+
+# %% [markdown]
+# Then correct what is wrong, as in any pose editor. Look at the first two pictures below: on the left side of the
+# picture, his right arm, elbow and wrist are not where they belong. We read the places off the picture, column and
+# row, and move these two joints:
+
+# %%
+mended = first.moved("right_elbow", 73, 64).moved("right_wrist", 61, 36)
 stages = {"seen": first, "corrected": mended}
-skeletons = [pose.draw([one.scaled(size[1] / 256, size[0] / 256)], *size) for one in stages.values()]
-again = [paint("a man in the snow", skeleton, seed=0) for skeleton in skeletons]
-shown = [source.image, *skeletons, *again]
+drawn = [pose.draw([one.scaled(size[1] / 256, size[0] / 256)], *size) for one in stages.values()]
+again = {name: [paint(posed, "a man in the snow", image, seed) for seed in range(4)]
+         for name, image in zip(stages, drawn, strict=True)}
+shown = [source.image, *drawn, *(images[0] for images in again.values())]
 plots.described(
-    plots.strip(shown, ["the picture", *stages, *(f"painted: {name}" for name in stages)], size=(150, 150)),
-    "A picture of a cheering man; the skeleton seen in it; the same corrected by hand; a man painted from each.",
+    plots.strip(shown, ["the picture", *stages, *(f"painted: {name}" for name in stages)], size=(120, 120)),
+    "A picture of a cheering man; the skeleton seen in it; the same with two joints moved; a man painted from each.",
 )
 
 # %% [markdown]
-# The correction is worth what it moves: how many joints of the two maps are right?
+# Was it worth it? We do not measure the map, which we have just set, but the *pictures*: is this arm where it is in
+# the given picture?
 
-# %% tags=["check"]
-share = {name: adherence.pck([true.body], [one.body]) for name, one in stages.items()}
-print(f"joints right in the map: {share['seen']:.2f} as seen, {share['corrected']:.2f} corrected")
-assert share["corrected"] > share["seen"]
+# %% tags=["check", "nbval-ignore-output"]
+truth = pose.skeletons(clay.render(scene, *size))[0]
+arm = [pose.JOINTS.index(joint) for joint in ("right_elbow", "right_wrist")]
+arms = {name: [right(truth, image, arm) for image in images] for name, images in again.items()}
+print("his right arm, in four pictures:", ", ".join(f"{name} {np.mean(shares):.2f}" for name, shares in arms.items()))
+assert runtime.lane == "sd15" or np.mean(arms["corrected"]) >= np.mean(arms["seen"]), "the correction does no harm"
+
+# %% tags=["remove-cell"]
+better_ = np.mean(arms["corrected"]) > np.mean(arms["seen"])
+found_ = "two moved joints are worth it" if better_ else "the reader sees no gain; compare the pictures"
 
 # %% [markdown]
+# Of his elbow and wrist {{np.mean(arms["seen"]):.2f}} are right from the map as it was seen, and
+# {{np.mean(arms["corrected"]):.2f}} from the corrected one: {{found_}}.
+#
 # ## The panel
 #
 # The doll beside its picture. Drag a hand or a foot, and the limb follows (**inverse kinematics**); turn a ring, and
@@ -439,8 +482,7 @@ assert share["corrected"] > share["seen"]
 # Below stand the maps that the renderer draws of the doll, and how strongly each steers.
 
 # %% tags=["widget", "nbval-ignore-output"]
-pipe = catalog.load("controlnet", lane=runtime.lane, control=["openpose", "depth"])
-panel = widgets.doll_panel(pipe, runtime, {"openpose": 1.0, "depth": 0.5}, prompt=worlds[1], people=[waving])
+panel = widgets.doll_panel(deep, runtime, {"openpose": 1.0, "depth": 0.5}, prompt=worlds[1], people=[waving])
 panel.generate.click()
 panel.wait()
 panel
@@ -448,36 +490,37 @@ panel
 # %% tags=["nbval-ignore-output"]
 plots.described(panel.picture(), "The panel: a doll that waves, its maps and their weights, and the picture.")
 
-
 # %% [markdown]
 # ## Exercises
 #
-# ### 10.1 · Turn round (difficulty 2, 10 minutes)
+# ### 10.1 · Which way does it face? (difficulty 2, 10 minutes)
 #
-# Write `from_behind(body)`: a skeleton [18, 3] of somebody who faces us comes in; give the one of somebody who fills
-# the same outline and shows us their back. In OpenPose's order left and right are these pairs: (2, 5), (3, 6), (4, 7),
-# (8, 11), (9, 12), (10, 13), (14, 15), (16, 17); nose and eyes are 0, 14, 15.
+# Somebody sends you a skeleton. Write `which_way(body)` for an array [18, 3] of column, row and seen (0 or 1): give
+# `"front"`, `"back"` or `"contradiction"`. Two signs must agree. *Sides*: who faces us has the left shoulder (5)
+# farther right in the picture than the right one (2); if one of the shoulders is not seen, ask the hips, 11 (left) and
+# 8. *Face*: is any of nose and eyes (0, 14, 15) seen?
 
 # %% tags=["exercise"]
-def from_behind(body):
+def which_way(body):
     return None  # your lines
 
-checks.check("10.1", from_behind)
+checks.check("10.1", which_way)
 
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# Copy first. `out[[a, b]] = body[[b, a]]` exchanges two rows. Then three joints are no longer seen.
+# Make two values that are `True` for a front, and compare them. A point that is not seen still has a column: a wrong
+# one.
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# def from_behind(body):
-#     out = body.copy()
-#     for a, b in ((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13), (14, 15), (16, 17)):
-#         out[[a, b]] = body[[b, a]]
-#     out[[0, 14, 15], 2] = 0
-#     return out
+# def which_way(body):
+#     left, right = (5, 2) if body[[5, 2], 2].all() else (11, 8)
+#     sides, face = body[left, 0] > body[right, 0], body[[0, 14, 15], 2].any()
+#     if sides != face:
+#         return "contradiction"
+#     return "front" if face else "back"
 # ```
 # </details>
 #
@@ -520,8 +563,8 @@ checks.check("10.3", elbow)
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# How far along the way is the foot of the elbow? By Pythagoras, twice:
-# `along = (far**2 + upper**2 - lower**2) / (2 * far)`.
+# Drop a line from the elbow to the way: two triangles with a right angle share it. Pythagoras in both, and subtract:
+# its length is gone, and what is left says how far along the way it stands.
 # </details>
 # <details><summary>Solution</summary>
 #
@@ -535,7 +578,7 @@ checks.check("10.3", elbow)
 # ```
 # </details>
 #
-# ### 10.4 · Before or behind (difficulty 3, 10 minutes)
+# ### 10.4 · In front or behind (difficulty 3, 10 minutes)
 #
 # To compare two pictures, the lesson had to fit a line first, for an estimate has no scale of its own. Within *one*
 # picture no scale is needed: ask of pairs of places which is nearer ([Chen et al.,
@@ -584,7 +627,7 @@ checks.check("10.5", experiment)
 # %% [markdown] tags=["hint", "solution"]
 # <details><summary>Hint</summary>
 #
-# `pose.skeletons(star)[0].hidden("right_wrist")` is the skeleton without it. A scale of 0 paints without the map.
+# `figures["wave"].hidden("right_wrist")` is the skeleton without it. A scale of 0 paints without the map.
 # </details>
 # <details><summary>Solution</summary>
 #
@@ -593,7 +636,7 @@ checks.check("10.5", experiment)
 # ```python
 # def experiment():
 #     pipe = catalog.load("controlnet", lane=runtime.lane, control="openpose")
-#     one = pose.skeletons(star)[0]
+#     one = figures["wave"]
 #     side = min(("left", "right"), key=lambda side: one.body[pose.JOINTS.index(f"{side}_wrist"), 1])  # it is raised
 #     three = [pose.JOINTS.index(f"{side}_{joint}") for joint in ("shoulder", "elbow", "wrist")]
 #     tall = np.ptp(one.body[one.body[:, 2] > 0, 1])
@@ -639,10 +682,12 @@ checks.check("10.5", experiment)
 # ## To take with you
 #
 # - A pose is data: directions of bones. A renderer that knows the doll makes every map of it.
-# - A skeleton cannot say before or behind, nor front or back without its face points. Depth beside it can.
+# - A skeleton cannot say what is in front and what behind; depth beside it can. It says front or back twice, by its
+#   colours and by its face points: give both, or it contradicts itself.
+# - Try a measure on what you know before you believe what it says of a picture.
 # - A pose taken from a picture is a guess. Look at it, correct it, then paint.
 #
-# **Next:** lesson 12, the control studio, where the doll is one source among others.
+# **Next:** lesson 11: one pose is a picture, many are a film.
 
 # %%
 env.release()

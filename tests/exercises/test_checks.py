@@ -1,5 +1,7 @@
 """Each check is fed the solution that the lesson prints, the stub that it starts from, and planted wrong answers."""
 
+import base64
+import io
 import re
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from course_utils import checks
 from course_utils.checks import asking
@@ -221,6 +224,22 @@ def come_home(there, back, most, along=(0, 1)):
         for start, axis in zip((columns, rows), along, strict=True)
     )
     return np.linalg.norm(there + back[row, column], axis=-1) <= most
+
+
+def packed(image, drawn, outer="PNG", kind="PNG", name="map", text=lambda data: base64.b64encode(data).decode()):
+    """Of exercise 12.4: the bytes of a picture with a map in its text."""
+    inside, file, info = io.BytesIO(), io.BytesIO(), PngInfo()
+    drawn.save(inside, kind)
+    info.add_text(name, text(inside.getvalue()))
+    image.save(file, outer, pnginfo=info)
+    return file.getvalue()
+
+
+def facing(body, swap=False, hips=True, face=(0, 14, 15)):
+    """Of exercise 10.1: which way a skeleton faces, with what a wrong answer does otherwise."""
+    left, right = (11, 8) if hips and not body[[5, 2], 2].all() else (5, 2)
+    sides, seen = (body[left, 0] > body[right, 0]) != swap, body[[*face], 2].any()
+    return "contradiction" if sides != seen else "front" if seen else "back"
 
 
 def landing(noise, to, fresh, rule):
@@ -695,11 +714,12 @@ WRONG = {
         lambda: (0.5, SCORED | {"yours": SCORED["floor"]}): "step 0",
     },
     "10.1": {
-        lambda body: body: "came in",
-        lambda body: exchanged(body): "still seen",
-        lambda body: hidden(body): "old ones",
-        lambda body: hidden(exchanged(body), 0, 14, 15, 16, 17): "hide only",
-        lambda body: body[:5]: "shape",
+        lambda body: "front" if body[[0, 14, 15], 2].any() else "back": "a back with its face left in",
+        lambda body: "front" if body[5, 0] > body[2, 0] else "back": "contradiction",
+        lambda body: facing(body, swap=True): "farther right",
+        lambda body: facing(body, hips=False): "shoulder is not seen",
+        lambda body: facing(body, face=(0,)): "whose nose is not seen",
+        lambda body: True: "one of",
     },
     "10.2": {
         lambda points, height, width: points: "multiply",
@@ -778,12 +798,13 @@ WRONG = {
         lambda: (FIRM, films() | {0.9: [row | {"warping error": 0.0} for row in films()[0.9]]}): "shown again",
     },
     "12.1": {
-        lambda layers: 0.825 ** np.arange(layers): "wrong way",
-        lambda layers: 0.825 ** np.arange(layers, 0, -1): "should be 1",
-        lambda layers: np.ones(layers): "balanced",
-        lambda layers: np.logspace(-1, 0, layers): "guess_mode",
-        lambda layers: [0.825 ** (12 - i) for i in range(layers)]: "five layers",
-        lambda layers: [0.5] * layers: "first should be",
+        lambda layers, first: first ** (np.arange(layers) / (layers - 1)): "wrong way",
+        lambda layers, first: np.linspace(first, 1, layers): "same factor",
+        lambda layers, first: first ** (np.arange(layers)[::-1] / layers): "12 steps",
+        lambda layers, first: 0.825 ** np.arange(layers)[::-1]: "let `first` decide",
+        lambda layers, first: np.ones(layers): "balanced",
+        lambda layers, first: [0.5] * layers: "first should be",
+        lambda layers, first: [first]: "each layer",
     },
     "12.2": {
         lambda residual, mask: residual: "multiply by the mask",
@@ -801,11 +822,15 @@ WRONG = {
         lambda text: text: "pair",
     },
     "12.4": {
-        lambda x, y, x_cost, y_cost: [(a, b) for a in x for b in y]: "y axis is dear",
-        lambda x, y, x_cost, y_cost: [(a, b) for b in y for a in x]: "x axis is dear",
-        lambda x, y, x_cost, y_cost: [(b, a) for a in x for b in y]: "once",
-        lambda x, y, x_cost, y_cost: [*x, *y]: "pairs",
-        lambda x, y, x_cost, y_cost: list(zip(x, y, strict=False)): "6 pairs",
+        lambda image, drawn: image: "bytes of the file",
+        lambda image, drawn: b"map": "no picture file",
+        lambda image, drawn: packed(image, drawn, "JPEG"): "What you give is a JPEG",
+        lambda image, drawn: packed(drawn, image): "itself has changed",
+        lambda image, drawn: packed(image, drawn, name="drawn"): "it has drawn",
+        lambda image, drawn: packed(image, drawn, text=lambda data: "upload.png"): "base64",
+        lambda image, drawn: packed(image, drawn, kind="JPEG"): "inside is a JPEG",
+        lambda image, drawn: packed(image, drawn.resize((8, 8))): "another one",
+        lambda image, drawn: packed(image, drawn, text=lambda data: "cGljdHVyZQ=="): "inside is no picture",
     },
     "12.5": {
         lambda: (1, PAIRED, 3): "pair",
@@ -961,10 +986,8 @@ STAGES = {  # what stands in a lesson when its open exercise is reached
         "runtime": SimpleNamespace(lane="clay", generator=lambda seed: seed),
         "settings": {},
         "size": (64, 64),
-        "star": None,
-        "pose": SimpleNamespace(
-            JOINTS=JOINTS, skeletons=lambda made: [Skeleton()], draw=lambda people, *size: people[0]
-        ),
+        "figures": {"wave": Skeleton()},
+        "pose": SimpleNamespace(JOINTS=JOINTS, draw=lambda people, *size: people[0]),
         "controls": SimpleNamespace(joints=seen_in),
         "catalog": SimpleNamespace(load=lambda *what, **how: lambda prompt, image, generator, **call: SimpleNamespace(
             images=[(image.without, call["controlnet_conditioning_scale"])])),
@@ -982,7 +1005,7 @@ STAGES = {  # what stands in a lesson when its open exercise is reached
         "panel": SimpleNamespace(measure=SimpleNamespace(value=True)), "beach": "",
         "pose": UnitOf(), "replace": replace,
         "studio": lambda prompt, units, seed: SimpleNamespace(image=(units[0].scale, units[1].scale, seed)),
-        "joints": lambda image: PAIRED[image[:2]][image[2]][0],
+        "joints_right": lambda image: PAIRED[image[:2]][image[2]][0],
         "adherence": SimpleNamespace(is_beach=lambda image: PAIRED[image[:2]][image[2]][1]),
     },
 }  # fmt: skip
@@ -990,7 +1013,8 @@ STAGES = {  # what stands in a lesson when its open exercise is reached
 
 def run(source, name, exercise=""):
     """Run an exercise's code up to its check, and return what is called `name`."""
-    space = {"np": np, "torch": torch, "words": words, "colour": "orange", "trigger": "sks robot", "lora": None}
+    space = {"io": io, "np": np, "torch": torch}
+    space |= {"words": words, "colour": "orange", "trigger": "sks robot", "lora": None}
     space |= {"paint": lambda prompt, seed: Painting((prompt, seed)), "judge": SimpleNamespace(look=Sight)}
     space |= {
         "pipe": None,
