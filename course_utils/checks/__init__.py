@@ -4,4 +4,4 @@ A lesson's exercises stand in `lesson_NN.py`; each function there takes an answe
 and returns the sentence that a right answer earns.
 """
 
-from .asking import check, claim
+from .asking import check

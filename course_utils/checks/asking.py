@@ -39,25 +39,6 @@ def check(name: str, answer: Any) -> None:
         print(f"{name} · not yet. The answer could not be read ({type(error).__name__}: {error}).")
 
 
-def claim(lane: str, holds: bool | Callable[[], bool], what: str) -> None:
-    """Hold a lesson to what it says of its pictures; where nobody judges them, ask the reader to look.
-
-    Args:
-        lane: of the lesson: on "clay" the claim must hold, on "sd15" no network of ours knows the truth.
-        holds: whether it does, or a function that tells, asked on "clay" alone.
-        what: the claim, as a clause in the very words of the lesson's text.
-
-    Raises:
-        AssertionError: it does not hold on the clay lane; quotes the sentence that must be written anew.
-    """
-    if lane == "clay":
-        assert holds() if callable(holds) else holds, (
-            f"The lesson says: {what!r}. It is not so here: write that sentence anew, or take other seeds."
-        )
-    else:
-        print(f"Nobody judges the pictures of this lane. Look for yourself whether {what}.")
-
-
 def find(name: str) -> Exercise:
     """Return the exercise of a number.
 
