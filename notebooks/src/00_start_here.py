@@ -329,8 +329,9 @@ plots.described(paint(own), f"The picture that the model made from your words: {
 #
 # A picture begins with noise, and a seed stands for one noise. Here you make that noise yourself and hand it to the
 # model, as `latents`. The numbers come from **PyTorch**, the library in which these models are written: `torch.randn`
-# draws as many as the shape asks for. But run the cell and look: both pictures should have seed 3, and they differ.
-# Between the two something else drew numbers, as any cell of a notebook may, and both draw from one common source.
+# draws as many as the shape asks for. (On its way the model draws a little more noise, from a generator of its own.)
+# But run the cell and look: both pictures should have seed 3, and they differ. Between the two something else drew
+# numbers, as any cell of a notebook may, and both draw from one common source.
 # Mend `noise(seed, shape)`: the same seed gives the same noise, whatever else draws, and nobody else is disturbed.
 
 # %% tags=["exercise", "nbval-ignore-output"]
@@ -345,7 +346,8 @@ shape = 1, pipe.unet.config.in_channels, *(settings[side] // pipe.vae_scale_fact
 twice = []
 for _ in range(2):
     latents = noise(3, shape).to(runtime.device, runtime.dtype)
-    twice.append(pipe("a black cat on the beach", latents=latents, **settings).images[0])
+    walk = {"latents": latents, "generator": runtime.generator(0), **settings}
+    twice.append(pipe("a black cat on the beach", **walk).images[0])
     torch.randn(7)  # somebody else draws
 plots.described(plots.strip(twice, ["seed 3", "seed 3 again"], size=(192, 192)), "Two pictures from your noise.")
 

@@ -193,9 +193,9 @@ assert per_rank["SD 1.5"] == 199_296, "as many for each rank as its LoRA files h
 # 1. `loss = ...`: how wrong is the model? The **training loss** is that of all diffusion models, derived in lesson 01
 #    ([Ho et al., 2020](https://arxiv.org/abs/2006.11239)): add noise to a picture, let the UNet guess it, compare.
 # 2. `loss.backward()`: for each trained number its slope, as in lesson 07.
-# 3. `optimizer.step()`: move each number against its slope. The **optimizer** decides how far: Adam divides by the
-#    usual size of that number's slope, so that all numbers learn at a similar speed. The **learning rate** is the size
-#    of such a move.
+# 3. `optimizer.step()`: move each number against its slope. The optimizer of lesson 01 decides how far: Adam divides
+#    by the usual size of that number's slope, so that all numbers learn at a similar speed. The **learning rate** is
+#    the size of such a move.
 # 4. `optimizer.zero_grad()`: forget the slopes, for the next step.
 #
 # First put our layer in the place of each layer that is adapted, and lock all else:
@@ -396,7 +396,7 @@ assert 0.02 < twentieth < 0.12, "About a twentieth is enough for a robot"
 #
 # ### The whole UNet, or thin?
 #
-# **DreamBooth** trains all weights, LoRA the thin ones. Here both keep the rest in the same way, by the base's
+# DreamBooth trains all weights, LoRA the thin ones. Here both keep the rest in the same way, by the base's
 # answers. (The steps are not equal, 300 and 500; the thin ones are quicker.)
 
 # %% tags=["nbval-ignore-output"]
@@ -852,7 +852,6 @@ checks.check("08.5", experiment)
 # - **rank**: how thin: the number of rows of A and of columns of B.
 # - **trigger**: the words in a prompt that call for what was learned.
 # - **training loss**: the number that training makes small; here the mean squared error of the guessed noise.
-# - **optimizer**: the rule that turns slopes into moves of the trained numbers; mostly Adam.
 # - **learning rate**: how far the optimizer moves them in a step.
 # - **prior preservation**: training on pictures of other things at the same time, so that they are not forgotten.
 # - **learning without forgetting**: training on the model's own old answers at the same time.

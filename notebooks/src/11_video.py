@@ -110,7 +110,7 @@ print(f"the true renders: {flicker(clip.frames):.2f}")
 # $M_t(p)$ is 1 where both frames show the point, else 0, and the $\tfrac13$ makes the mean of three colours.
 #
 # The true renders do not reach zero: light falls anew on a leg that turns, and a picture that moves by half a pixel
-# mixes two of them. A picture that a latent model paints has also been through the autoencoder. So the **floor** that
+# mixes two of them. A picture that a latent model paints has also been through the autoencoder. So the floor that
 # we compare with is the error of the true frames after the autoencoder has reconstructed them.
 
 # %% tags=["check", "nbval-ignore-output"]

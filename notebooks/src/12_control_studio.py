@@ -133,7 +133,7 @@ plots.described(shown, "A grey photograph of a clock and a bench; its edges; a c
 # The same picture, to the last bit, and so it is in each of the jobs below. The panel has no secrets: under each
 # picture it shows such a call.
 #
-# For each unit the studio also says how far it was obeyed: what was *reached*, between a **floor** and a **ceiling**.
+# For each unit the studio also says how far it was obeyed: what was *reached*, between a floor and a ceiling.
 # What these two are depends on what can be known:
 #
 # | map | floor | ceiling |
@@ -148,7 +148,7 @@ print(f"edges: {reached:.2f} obeyed; {floor:.2f} without controls, {ceiling:.2f}
 assert np.array_equal(walk.image, walked), "the panel and the five lines make the same picture"
 
 # %% tags=["remove-cell"]
-assert floor < reached < ceiling + 0.05, "between a **floor** and a **ceiling**"
+assert floor < reached < ceiling + 0.05, "between a floor and a ceiling"
 
 # %% [markdown]
 # Preprocessor and model are a pair. In the tab nothing warns who gives edges to a net that reads skeletons. Here:
