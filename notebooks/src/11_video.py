@@ -418,13 +418,13 @@ with personalize.attached(pipe, anime):
         films[name] = [*video.paint(pipe, clip, maps, "an anime picture of a man in the garden", rung, config)]
 table |= {name: video.measure(films[name], clip) for name in both}
 show(*both)
+noises = [video.invert(pipe, frame) for frame in clip.frames[:2]]
+alike = float(torch.corrcoef(torch.stack([each.flatten() for each in noises]))[0, 1])
+assert alike > 0.3, "neighbouring frames are alike, and so are their noises"
 plots.described(
     plots.sweep([films[name] for name in both], [*both], numbers, size=(110, 110)),
     "The walk in flat colours with dark outlines: each frame alone, and from the noise that its camera frame became.",
 )
-noises = [video.invert(pipe, frame) for frame in clip.frames[:2]]
-alike = float(torch.corrcoef(torch.stack([each.flatten() for each in noises]))[0, 1])
-assert alike > 0.3, "neighbouring frames are alike, and so are their noises"
 
 # %% tags=["remove-cell"]
 less = table["anime, inverted"]["warping error"] < table["anime, alone"]["warping error"]

@@ -104,6 +104,14 @@ def test_nothing_forbidden(source):
 
 
 @BUILT
+def test_each_described_picture_is_shown(source):
+    """A notebook shows what its cell's last line gives: a picture above it would be painted and never seen."""
+    drawn = [cell for cell in kept(source).cells if cell.cell_type == "code" and "plots.described(" in cell.source]
+    hidden = [cell.source[:80] for cell in drawn if not any("data" in output for output in cell.outputs)]
+    assert not hidden, f"make plots.described the last line of {hidden}"
+
+
+@BUILT
 def test_notebook_was_built_from_this_source(source):
     changed = build.stale(source)
     assert not changed, f"{' and '.join(changed)} changed since {source.stem} was built: run `make notebooks`."
