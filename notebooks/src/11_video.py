@@ -194,7 +194,7 @@ table["same noise"] = video.measure(films["same noise"], clip, "depth")
 show("alone", "same noise")
 assert table["same noise"]["warping error"] < table["alone"]["warping error"], "one line, and it flickers less"
 plots.described(
-    plots.strip(films["same noise"], numbers, size=(120, 120), caption="all frames from one noise"),
+    plots.strip(films["same noise"], numbers, size=(106, 106), caption="all frames from one noise"),
     "The same walk; his clothes are much more alike now.",
 )
 
@@ -250,7 +250,7 @@ batch = {"image": maps, "latents": noise.expand(len(clip), -1, -1, -1), **common
 with replaced_processors(pipe.unet, inside):  # the layers' own come back after the block
     films["first"] = pipe([words] * len(clip), **batch).images
 plots.described(
-    plots.strip(films["first"], numbers, size=(120, 120), caption="keys and values from the first frame"),
+    plots.strip(films["first"], numbers, size=(106, 106), caption="keys and values from the first frame"),
     "The walk with cross-frame attention: each frame takes its looks from the first.",
 )
 
@@ -422,7 +422,7 @@ noises = [video.invert(pipe, frame) for frame in clip.frames[:2]]
 alike = float(torch.corrcoef(torch.stack([each.flatten() for each in noises]))[0, 1])
 assert alike > 0.3, "neighbouring frames are alike, and so are their noises"
 plots.described(
-    plots.sweep([films[name] for name in both], [*both], numbers, size=(110, 110)),
+    plots.sweep([films[name] for name in both], [*both], numbers, size=(72, 72)),
     "The walk in flat colours with dark outlines: each frame alone, and from the noise that its camera frame became.",
 )
 
