@@ -22,7 +22,6 @@ def rank_for(largest_rank: Any) -> str:
         wanted = limit // one
         slips = (
             (limit / one, "A rank is a whole number: what fits is rounded down."),
-            (4 * wanted, "Each number takes four bytes."),
             (limit // (rows + columns), "Each number takes four bytes."),
             (limit // (4 * sum(out * into for out, into in shapes)), "Rows + columns, not rows * columns."),
             (wanted + 1, f"Rank {wanted + 1} takes {one * (wanted + 1):,} bytes, more than {limit:,}."),

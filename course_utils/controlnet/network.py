@@ -59,9 +59,8 @@ def zero_layers(net: ControlNetModel) -> dict[str, nn.Conv2d]:
 
 def layers_to_thin(net: ControlNetModel) -> list[str]:
     """Return the names of the copied layers that a control LoRA changes by thin matrices: `LoraConfig` takes them."""
-    ends = tuple(f".{end}" for end in THIN)
-    return [name for name, _ in net.named_modules() if name.startswith(("down_blocks.", "mid_block.")) and
-            name.endswith(ends)]  # fmt: skip
+    copied = [name for name, _ in net.named_modules() if name.startswith(("down_blocks.", "mid_block."))]
+    return [name for name in copied if name.endswith(tuple(f".{end}" for end in THIN))]
 
 
 def _draw(layer: nn.Conv2d, generator: torch.Generator, gain: float) -> None:

@@ -159,8 +159,7 @@ def with_gain(net: ControlNetModel, gain: float) -> ControlNetModel:
         raise ValueError(f"gain={gain!r} is no gain; use a number above 0, where 1 changes nothing.")
     scaled = copy.deepcopy(net)
     with torch.no_grad():
-        for p in (
-            p for name, layer in controlnet.zero_layers(scaled).items() if name != "hint" for p in layer.parameters()
-        ):
-            p.mul_(gain)
+        for name, layer in controlnet.zero_layers(scaled).items():
+            for p in layer.parameters() if name != "hint" else ():
+                p.mul_(gain)
     return scaled

@@ -91,7 +91,7 @@ def test_what_the_builder_asserts_is_a_sentence_of_the_text(source):
 @LESSONS
 def test_what_only_the_builder_runs_is_there_for_the_text(source):
     """It asserts sentences, each quoted, or gives the next text its numbers; no cell of the reader leans on it."""
-    every, known = jupytext.reads(build.written(source), "py:percent").cells, set()
+    every, known, built = jupytext.reads(build.written(source), "py:percent").cells, set(), set()
     for cell, after in zip(every, [*every[1:], None], strict=True):
         if cell.cell_type != "code":
             continue
@@ -103,8 +103,11 @@ def test_what_only_the_builder_runs_is_there_for_the_text(source):
             fills = after is not None and after.cell_type == "markdown" and "{{" in after.source
             assert found or fills, f"asserts and fills in nothing: {cell.source[:60]!r}"
             assert not made & known, f"a name of the reader's is overwritten: {made & known}"
+            built |= made
         else:
             known |= made | {node.name for node in ast.walk(ast.parse(cell.source)) if hasattr(node, "name")}
+            leaned = {node.id for node in nodes} & built - known
+            assert not leaned, f"the reader has no {leaned}: {cell.source[:60]!r}"
 
 
 @LESSONS
