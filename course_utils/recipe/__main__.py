@@ -7,7 +7,7 @@ loras. Each goes on where it stopped.
 ``gain KIND`` scores a ControlNet that ships at several gains (`control.GAIN`), on scenes that its card does not know.
 ``yardstick`` tells how far painted pictures are from renders, by a network that it trains first.
 ``eye`` lays generated pictures out for a person to label; the judge's card tells how often it agrees with them.
-``--onward`` lets base, judge, reader and controls start from the weights that ship, where the cache is gone.
+``--onward`` lets base, judge, reader, depth and controls start from the weights that ship, where the cache is gone.
 ``COURSE_EDITION=2`` in the environment trains on the second edition of the clay world, in a cache of its own.
 The same command trains on a GPU where there is one. On several cores or GPUs:
 ``torchrun --nproc_per_node 2 -m course_utils.recipe base`` (with ``ACCELERATE_USE_CPU=true`` on CPUs).
@@ -23,7 +23,7 @@ from tqdm import tqdm
 from ..catalog import CONTROLS
 
 KINDS = {"control": CONTROLS, "gain": CONTROLS, "card": ("base", "depth2img", "reader", "judge", "loras", *CONTROLS)}
-ONWARD = ("base", "judge", "reader", "control", "card")
+ONWARD = ("base", "judge", "reader", "depth", "control", "card")
 SHARDS = {1: 40, 2: 2, 3: 30, 5: 6}  # shards of 500 scenes by world: training, held out, the judge's, the decoder's
 
 
@@ -81,9 +81,10 @@ def _card(minutes: float, kind: str | None = None, onward: bool = False) -> None
         control.card(kind, onward)
     elif kind == "base":
         card.again()
+    elif kind in ("depth2img", "reader"):
+        {"depth2img": depth, "reader": reader}[kind].card(onward)
     else:
-        again = {"depth2img": depth, "reader": reader, "judge": judge, "loras": loras}
-        again[kind].card() if kind else card.write()
+        {"judge": judge.card, "loras": loras.card, None: card.write}[kind]()
 
 
 def _eye(minutes: float) -> None:
@@ -105,10 +106,10 @@ def _reader(minutes: float, onward: bool = False) -> None:
     reader.train(minutes, onward=onward)
 
 
-def _depth(minutes: float) -> None:
+def _depth(minutes: float, onward: bool = False) -> None:
     from . import depth
 
-    depth.train(minutes)
+    depth.train(minutes, onward=onward)
 
 
 def _control(minutes: float, kind: str | None = None, onward: bool = False) -> None:

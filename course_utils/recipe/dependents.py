@@ -99,10 +99,11 @@ def save(model: torch.nn.Module, folder: Path) -> None:
         file.chmod(0o644)
 
 
-def samples(log: Path, batch: int) -> str:
-    """Say how many samples a run has seen, from its log."""
+def samples(log: Path, batch: int, onward: bool = False) -> str:
+    """Say how many samples a run has seen, from its log, and whether it went on from a model that had seen others."""
     lines = log.read_text().splitlines() if log.exists() else []
-    return f"{json.loads(lines[-1])['step'] * batch:,}" if lines else "an unrecorded number of"
+    seen = f"{json.loads(lines[-1])['step'] * batch:,}" if lines else "an unrecorded number of"
+    return f"{seen} more" if onward else seen
 
 
 def strangers(models: Path) -> dict[str, str]:

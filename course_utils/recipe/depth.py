@@ -23,6 +23,7 @@ from .control import DrawnPairs
 
 BATCH, DROP, SNR_GAMMA = 64, 0.1, 5.0
 PLAN = Plan(steps=1_000, learning_rate=1.5e-3, warmup_steps=100, decay=0.6, ema_steps=300)
+ONWARD = Plan(steps=600, learning_rate=1.5e-3, warmup_steps=50, decay=0.6, ema_steps=150)  # from what ships
 PARTS = {"depth_estimator": ["transformers", "DPTForDepthEstimation"],
          "feature_extractor": ["transformers", "DPTImageProcessor"],
          "unet": ["diffusers", "UNet2DConditionModel"]}  # fmt: skip
@@ -36,6 +37,12 @@ def widened(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     state["conv_in.weight"] = F.pad(state["conv_in.weight"], (0, 0, 0, 0, 0, 1))
     wide.load_state_dict(state)
     return wide
+
+
+@torch.no_grad()
+def heed_depth(unet: UNet2DConditionModel, other: UNet2DConditionModel) -> None:
+    """Let a widened UNet hear the depth, its last input channel, as another does."""
+    unet.conv_in.weight[:, -1] = other.conv_in.weight[:, -1]
 
 
 def plane(near: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -69,31 +76,44 @@ class DepthLoss:
             return noise_loss(model, latents, self.pipe.scheduler, generator, timesteps, SNR_GAMMA).mean()
 
 
-def train(minutes: float, plan: Plan = PLAN, estimator_plan: Plan = depth_estimator.PLAN) -> None:
-    """Train the estimator, then the UNet, or go on; when both plans are finished, ship them and write their card."""
-    estimator, finished = depth_estimator.train(minutes, estimator_plan)
+def train(
+    minutes: float, plan: Plan | None = None, estimator_plan: Plan | None = None, onward: bool = False
+) -> None:
+    """Train the estimator, then the UNet, or go on; when both plans are finished, ship them and write their card.
+
+    Args:
+        minutes: for each: stop and save after this long.
+        plan: the UNet's knobs; None is `PLAN`, or `ONWARD`.
+        estimator_plan: the estimator's; None is `depth_estimator.PLAN`, or its ``ONWARD``.
+        onward: where there are no checkpoints, start from the estimator that ships; the UNet is the base's all the
+            same, with the weights for the depth that ship.
+    """
+    estimator, finished = depth_estimator.train(minutes, estimator_plan, onward)
     if not finished:
         return
     torch.manual_seed(0)
     pipe = dependents.frozen_base()
-    unet = widened(pipe.unet).to(memory_format=torch.channels_last)
+    unet = widened(pipe.unet)
+    if onward:
+        heed_depth(unet, UNet2DConditionModel.from_pretrained(dependents.folder_of("depth") / "unet"))
+    unet = unet.to(memory_format=torch.channels_last)
     unet.set_attn_processor(AttnProcessor())
     if minutes > 10:
         unet.compile()
-    loop = Loop(dependents.workshop("depth"), {"unet": unet}, plan)
+    loop = Loop(dependents.workshop("depth"), {"unet": unet}, plan or (ONWARD if onward else PLAN))
     pipe.text_encoder.to(loop.device)
     pairs, objective, draw = DrawnPairs("depth", pipe.tokenizer), DepthLoss(pipe, unet), loop.generator()
     share = BATCH // loop.accelerator.num_processes
     if loop.run(lambda _: objective(pairs.draw(share, draw), draw), minutes):
         save(loop.average["unet"], estimator)
-        card()
+        card(onward)
 
 
-def card() -> list[dict]:
-    """Measure what ships and write its card; give the rows."""
+def card(onward: bool = False) -> list[dict]:
+    """Measure what ships and write its card; give the rows. ``onward`` says how it was trained, as for `train`."""
     seen = {
         "unet": dependents.samples(dependents.workshop("depth") / "log.jsonl", BATCH),
-        "estimator": dependents.samples(data.cache() / "depth-estimator" / "log.jsonl", depth_estimator.BATCH),
+        "estimator": dependents.samples(data.cache() / "depth-estimator" / "log.jsonl", depth_estimator.BATCH, onward),
     }
     return depth_card.write(seen)
 

@@ -25,6 +25,7 @@ from .maps import Facts
 SIDE = 256
 BATCH = 12  # of each process
 PLAN = Plan(steps=1_200, learning_rate=2e-3, warmup_steps=150, decay=0.6, ema_steps=200)
+ONWARD = Plan(steps=500, learning_rate=1e-3, warmup_steps=50, decay=0.6, ema_steps=100)  # from the one that ships
 EDGES = 0.5  # weight of the gradient term (MiDaS eq. 11)
 SCALES = 4
 
@@ -127,14 +128,23 @@ class DepthBatches:
         return facts.mirrored() if self.rng.random() < 0.5 else facts
 
 
-def train(minutes: float, plan: Plan = PLAN) -> tuple[DPTForDepthEstimation, bool]:
-    """Train or go on; give the averaged network and whether the plan is finished."""
+def train(minutes: float, plan: Plan | None = None, onward: bool = False) -> tuple[DPTForDepthEstimation, bool]:
+    """Train or go on; give the averaged network and whether the plan is finished.
+
+    Args:
+        minutes: stop and save after this long.
+        plan: the knobs; None is `PLAN`, or `ONWARD`.
+        onward: where there is no checkpoint, start from the estimator that ships instead of a random one.
+    """
     torch.manual_seed(0)
     numbers = maps.shards(data.TRAIN)
     if not numbers:
         raise FileNotFoundError(f"World {data.TRAIN} has no maps in {data.cache()}: run stage `maps`.")
-    model = build().to(memory_format=torch.channels_last)
-    loop = Loop(data.cache() / "depth-estimator", {"estimator": model}, plan)
+    model = build()
+    if onward:
+        model.load_state_dict(load(dependents.folder_of("depth"))[0].state_dict())
+    model = model.to(memory_format=torch.channels_last)
+    loop = Loop(data.cache() / "depth-estimator", {"estimator": model}, plan or (ONWARD if onward else PLAN))
     batches = DepthBatches([maps.read(data.TRAIN, n) for n in numbers], loop.generator().initial_seed())
 
     def step(_: int) -> torch.Tensor:

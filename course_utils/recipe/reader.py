@@ -29,6 +29,7 @@ from .reader_batches import ReaderBatches
 RESERVED = 0  # shard that the doubt is set on
 BATCH, HANDS = 16, 12  # of each process
 PLAN = Plan(steps=3_500, learning_rate=3e-3, warmup_steps=150, decay=0.6, ema_steps=400)
+ONWARD = Plan(steps=1_200, learning_rate=2e-3, warmup_steps=100, decay=0.6, ema_steps=200)  # from the reader that ships
 NORMAL, HEAT, NECK, SIZE, POINT = 1.0, 20.0, 2.0, 0.2, 20.0  # weights of the losses beside that of the classes
 RARE = 20.0  # a cell with a point in it counts so much more
 SAMPLES = 500  # pictures that the doubt rests on
@@ -104,12 +105,12 @@ def folder() -> Path:
     return data.SHIPPED.parent / "clay-reader"
 
 
-def train(minutes: float, plan: Plan = PLAN, onward: bool = False) -> None:
+def train(minutes: float, plan: Plan | None = None, onward: bool = False) -> None:
     """Train or go on; when the plan is finished, set the doubt, ship the reader and write its card.
 
     Args:
         minutes: stop and save after this long.
-        plan: the knobs.
+        plan: the knobs; None is `PLAN`, or `ONWARD`.
         onward: where there is no checkpoint, start from the reader that ships instead of a random one.
     """
     torch.manual_seed(0)
@@ -120,7 +121,7 @@ def train(minutes: float, plan: Plan = PLAN, onward: bool = False) -> None:
     if onward:
         model.load_state_dict(load(folder()).state_dict())
     model = model.to(memory_format=torch.channels_last)
-    loop = Loop(data.cache() / "reader", {"reader": model}, plan)
+    loop = Loop(data.cache() / "reader", {"reader": model}, plan or (ONWARD if onward else PLAN))
     shards = [maps.read(data.READER, n) for n in numbers]
     batches = ReaderBatches(
         shards, [trips(n) for n in tqdm(numbers, desc="trips", unit="shard")], loop.generator().initial_seed()
@@ -129,10 +130,10 @@ def train(minutes: float, plan: Plan = PLAN, onward: bool = False) -> None:
         average = ready(loop.average["reader"].cpu())
         set_doubt(average, reserved())
         save(average, folder())
-        card()
+        card(onward)
 
 
-def card() -> dict:
-    """Measure what ships and write its card; give the figures."""
-    samples = dependents.samples(data.cache() / "reader" / "log.jsonl", BATCH)
+def card(onward: bool = False) -> dict:
+    """Measure what ships and write its card; give the figures. ``onward`` says how it was trained, as for `train`."""
+    samples = dependents.samples(data.cache() / "reader" / "log.jsonl", BATCH, onward)
     return reader_card.write(folder(), samples)

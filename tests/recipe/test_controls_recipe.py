@@ -1,6 +1,7 @@
 """The stages that stand on the frozen base: maps, ControlNets, the depth pair and the reader, each for a few steps."""
 
 import json
+import shutil
 import sys
 from contextlib import nullcontext
 
@@ -236,6 +237,16 @@ def test_the_depth_pair_ships_as_parts_that_the_base_completes(kitchen):
     assert "8 latents" in card and "4 renders with true depth" in card and "rank correlation" in card
     rows = [json.loads(line) for line in (kitchen / "clay-depth" / "adherence.jsonl").read_text().splitlines()]
     assert len(rows) == trials.SCENES and {"reached", "floor", "ceiling"} <= rows[0].keys()
+    shutil.rmtree(dependents.workshop("depth"))
+    shutil.rmtree(data.cache() / "depth-estimator")
+    before = pipe.depth_estimator.state_dict(), pipe.unet.conv_in.weight.clone()
+    depth.train(1, Plan(steps=0), Plan(steps=0), onward=True)
+    catalog.release()
+    again = catalog.load("depth2img", "clay")
+    assert all(torch.equal(again.depth_estimator.state_dict()[name], value) for name, value in before[0].items())
+    base_in = catalog.load("text2img", "clay").unet.conv_in.weight
+    assert torch.equal(again.unet.conv_in.weight[:, :-1], base_in), "of the UNet that shipped, only what hears the depth"
+    assert torch.equal(again.unet.conv_in.weight[:, -1], before[1][:, -1])
 
 
 def test_controls_learn_ship_and_name_their_base(kitchen):
