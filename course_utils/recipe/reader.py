@@ -29,7 +29,7 @@ from .reader_batches import ReaderBatches
 RESERVED = 0  # shard that the doubt is set on
 BATCH, HANDS = 16, 12  # of each process
 PLAN = Plan(steps=3_500, learning_rate=3e-3, warmup_steps=150, decay=0.6, ema_steps=400)
-ONWARD = Plan(steps=1_200, learning_rate=2e-3, warmup_steps=100, decay=0.6, ema_steps=200)  # from the reader that ships
+ONWARD = Plan(steps=2_500, learning_rate=3e-3, warmup_steps=100, decay=0.6, ema_steps=300)  # from what ships
 NORMAL, HEAT, NECK, SIZE, POINT = 1.0, 20.0, 2.0, 0.2, 20.0  # weights of the losses beside that of the classes
 RARE = 20.0  # a cell with a point in it counts so much more
 SAMPLES = 500  # pictures that the doubt rests on
@@ -121,6 +121,8 @@ def train(minutes: float, plan: Plan | None = None, onward: bool = False) -> Non
     if onward:
         model.load_state_dict(load(folder()).state_dict())
     model = model.to(memory_format=torch.channels_last)
+    if minutes > 10:
+        model.compile()
     loop = Loop(data.cache() / "reader", {"reader": model}, plan or (ONWARD if onward else PLAN))
     shards = [maps.read(data.READER, n) for n in numbers]
     batches = ReaderBatches(

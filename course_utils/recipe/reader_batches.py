@@ -15,6 +15,7 @@ from .judge_spoil import GREY, camera
 from .maps import NOBODY, Facts, MapShard
 
 TRIPPED = 0.4  # share of pictures that have been through the autoencoder
+PEOPLED = 0.5  # share of pictures drawn from those with people: joints are the hardest to find
 SPREAD = 1.5  # cells: deviation of the hill that stands for a point
 FEWEST = 12  # visible points of a hand worth a lesson
 
@@ -44,11 +45,14 @@ class ReaderBatches:
     def __init__(self, shards: list[MapShard], trips: list[list[np.ndarray]], seed: int):
         self.shards, self.trips, self.rng = shards, trips, np.random.default_rng([4, seed])
         self.rows = [(n, k) for n, shard in enumerate(shards) for k in range(len(shard))]
-        self.handy = [(n, k) for n, shard in enumerate(shards) for k in np.flatnonzero(shard.seen("hands"))]
+        self.showing = {
+            points: [(n, k) for n, shard in enumerate(shards) for k in np.flatnonzero(shard.seen(points))]
+            for points in ("bodies", "hands")
+        }
 
-    def facts(self, handy: bool = False) -> Facts:
-        """Draw the facts of a scene, perhaps after a trip, mirrored every other time."""
-        rows = self.handy if handy else self.rows
+    def facts(self, points: str | None = None) -> Facts:
+        """Draw the facts of a scene, one with ``points`` if there are such, perhaps after a trip or mirrored."""
+        rows = self.showing.get(points) or self.rows
         n, k = rows[self.rng.integers(len(rows))]
         facts = self.shards[n][k]
         if self.rng.random() < TRIPPED:
@@ -57,7 +61,7 @@ class ReaderBatches:
 
     def example(self) -> ReaderBatch:
         """Draw a picture, cut a little closer, and its answers."""
-        facts, rng = self.facts(), self.rng
+        facts, rng = self.facts("bodies" if self.rng.random() < PEOPLED else None), self.rng
         height, width = facts.klass.shape
         side = min(height, width) * rng.uniform(0.72, 1.0)
         left, top = rng.uniform(0, width - side), rng.uniform(0, height - side)
@@ -77,7 +81,7 @@ class ReaderBatches:
 
     def hand(self) -> tuple[np.ndarray, np.ndarray]:
         """Cut out a hand, not quite in the middle: uint8 picture, and hills [21, HAND_SIDE / 2, HAND_SIDE / 2]."""
-        facts = self.facts(handy=True)
+        facts = self.facts("hands")
         clear = [hand for hand in facts.hands if hand[:, 2].sum() >= FEWEST] or list(facts.hands)
         points = clear[self.rng.integers(len(clear))]
         middle, size = frame(points)
