@@ -245,7 +245,7 @@ def test_the_depth_pair_ships_as_parts_that_the_base_completes(kitchen):
     again = catalog.load("depth2img", "clay")
     assert all(torch.equal(again.depth_estimator.state_dict()[name], value) for name, value in before[0].items())
     base_in = catalog.load("text2img", "clay").unet.conv_in.weight
-    assert torch.equal(again.unet.conv_in.weight[:, :-1], base_in), "of the UNet that shipped, only what hears the depth"
+    assert torch.equal(again.unet.conv_in.weight[:, :-1], base_in), "only what hears the depth"
     assert torch.equal(again.unet.conv_in.weight[:, -1], before[1][:, -1])
 
 
