@@ -79,12 +79,12 @@ def _card(minutes: float, kind: str | None = None, onward: bool = False) -> None
 
     if kind in CONTROLS:
         control.card(kind, onward)
-    elif kind == "base":
-        card.again()
-    elif kind in ("depth2img", "reader"):
-        {"depth2img": depth, "reader": reader}[kind].card(onward)
+    elif kind == "depth2img":
+        depth.card(onward)
+    elif kind == "reader":
+        reader.card(onward)
     else:
-        {"judge": judge.card, "loras": loras.card, None: card.write}[kind]()
+        {None: card.write, "base": card.again, "judge": judge.card, "loras": loras.card}[kind]()
 
 
 def _eye(minutes: float) -> None:

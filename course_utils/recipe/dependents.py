@@ -103,7 +103,7 @@ def samples(log: Path, batch: int, onward: bool = False) -> str:
     """Say how many samples a run has seen, from its log, and whether it went on from a model that had seen others."""
     lines = log.read_text().splitlines() if log.exists() else []
     seen = f"{json.loads(lines[-1])['step'] * batch:,}" if lines else "an unrecorded number of"
-    return f"{seen} more" if onward else seen
+    return f"{seen} further" if onward else seen
 
 
 def strangers(models: Path) -> dict[str, str]:

@@ -121,8 +121,6 @@ def train(minutes: float, plan: Plan | None = None, onward: bool = False) -> Non
     if onward:
         model.load_state_dict(load(folder()).state_dict())
     model = model.to(memory_format=torch.channels_last)
-    if minutes > 10:
-        model.compile()
     loop = Loop(data.cache() / "reader", {"reader": model}, plan or (ONWARD if onward else PLAN))
     shards = [maps.read(data.READER, n) for n in numbers]
     batches = ReaderBatches(

@@ -247,6 +247,7 @@ def test_the_depth_pair_ships_as_parts_that_the_base_completes(kitchen):
     base_in = catalog.load("text2img", "clay").unet.conv_in.weight
     assert torch.equal(again.unet.conv_in.weight[:, :-1], base_in), "only what hears the depth"
     assert torch.equal(again.unet.conv_in.weight[:, -1], before[1][:, -1])
+    assert "further renders with true depth" in (kitchen / "clay-depth" / "README.md").read_text()
 
 
 def test_controls_learn_ship_and_name_their_base(kitchen):
